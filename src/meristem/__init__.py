@@ -1,0 +1,89 @@
+"""Meristem keeps machine-learning models growing.
+
+Names are loaded when first used, so that `import meristem` inside a training costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from meristem.controllers.protocol import History, Objective, Observation, Recommendation, Snapshot
+    from meristem.errors import InputError, MeristemError, StopTrial
+    from meristem.handlers.handler import Handler
+    from meristem.space import Choice, Fixed, Float, Int, Space
+    from meristem.spool import Measurement, parameters, report
+    from meristem.study.protocols import Executor, Job, Outcome, OutcomeStatus, Report
+    from meristem.study.study import Study
+    from meristem.study.trial import Trial, TrialStatus
+
+_HOMES = {
+    "Choice": "meristem.space",
+    "Executor": "meristem.study.protocols",
+    "Fixed": "meristem.space",
+    "Float": "meristem.space",
+    "Handler": "meristem.handlers.handler",
+    "History": "meristem.controllers.protocol",
+    "InputError": "meristem.errors",
+    "Int": "meristem.space",
+    "Job": "meristem.study.protocols",
+    "Measurement": "meristem.spool",
+    "MeristemError": "meristem.errors",
+    "Objective": "meristem.controllers.protocol",
+    "Observation": "meristem.controllers.protocol",
+    "Outcome": "meristem.study.protocols",
+    "OutcomeStatus": "meristem.study.protocols",
+    "Recommendation": "meristem.controllers.protocol",
+    "Report": "meristem.study.protocols",
+    "Snapshot": "meristem.controllers.protocol",
+    "Space": "meristem.space",
+    "StopTrial": "meristem.errors",
+    "Study": "meristem.study.study",
+    "Trial": "meristem.study.trial",
+    "TrialStatus": "meristem.study.trial",
+    "parameters": "meristem.spool",
+    "report": "meristem.spool",
+}
+
+__all__ = [
+    "Choice",
+    "Executor",
+    "Fixed",
+    "Float",
+    "Handler",
+    "History",
+    "InputError",
+    "Int",
+    "Job",
+    "Measurement",
+    "MeristemError",
+    "Objective",
+    "Observation",
+    "Outcome",
+    "OutcomeStatus",
+    "Recommendation",
+    "Report",
+    "Snapshot",
+    "Space",
+    "StopTrial",
+    "Study",
+    "Trial",
+    "TrialStatus",
+    "parameters",
+    "report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'meristem' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

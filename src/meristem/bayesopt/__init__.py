@@ -1,0 +1,1 @@
+"""Bayesian optimization in numpy and scipy: Gaussian process and acquisition, pure functions."""

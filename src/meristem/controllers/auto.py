@@ -1,0 +1,33 @@
+"""What to use when one does not want to choose: the centre, then Sobol points, then a Gaussian process."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from meristem.controllers.gp import GpController
+from meristem.controllers.protocol import Observation, Recommendation, Snapshot
+
+
+class AutoController:
+    """The defaults (or the middle) first, since people's defaults are often good, then as `gp` does."""
+
+    def __init__(self) -> None:
+        self._gp = GpController()
+
+    def recommend(self, snapshot: Snapshot, count: int) -> list[Recommendation]:
+        centre = self._find_centre(snapshot)
+        if centre is None or count < 1:
+            return self._gp.recommend(snapshot, count)
+        promised = Observation(
+            number=snapshot.created + 1, parameters=centre.parameters, status="waiting", origin=centre.origin
+        )
+        after = replace(snapshot, pending=[*snapshot.pending, promised], created=snapshot.created + 1)
+        return [centre, *self._gp.recommend(after, count - 1)]
+
+    def _find_centre(self, snapshot: Snapshot) -> Recommendation | None:
+        if len(snapshot.history) or any(p.origin.get("by") == "center" for p in snapshot.pending):
+            return None
+        point = snapshot.space.center()
+        if not snapshot.space.is_feasible(point) or snapshot.taken(point):
+            return None
+        return Recommendation(parameters=point, origin={"by": "center"})

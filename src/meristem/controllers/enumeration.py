@@ -1,0 +1,61 @@
+"""Goes through the points of a space in their stable order without starting over each time.
+
+What is remembered here only saves time: a fresh object gives the same answers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from meristem.controllers.protocol import History, Snapshot
+from meristem.controllers.taken import Taken
+from meristem.space import Space
+
+_REMEMBERED = 1024
+
+
+class Enumeration:
+    """The points of a space by index; cheap for rising indices."""
+
+    def __init__(self, levels: int = 5) -> None:
+        self._levels = levels
+        self._space: Space | None = None
+        self._recent: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED)
+        self._ahead: Iterator[dict[str, Any]] = iter(())
+        self._reached = 0
+
+    def find(self, space: Space, index: int) -> dict[str, Any] | None:
+        """The point of that index; None past the last."""
+        if space is not self._space or index < self._reached - len(self._recent):
+            self._space, self._ahead, self._reached = space, space.points(self._levels), 0
+            self._recent.clear()
+        while self._reached <= index:
+            point = next(self._ahead, None)
+            if point is None:
+                return None
+            self._recent.append(point)
+            self._reached += 1
+        return dict(self._recent[index - self._reached])
+
+
+class Untaken:
+    """The first point of the enumeration that is not taken."""
+
+    def __init__(self) -> None:
+        self._enumeration = Enumeration()
+        self._history: History | None = None
+        self._tried = 0
+
+    def find(self, snapshot: Snapshot, taken: Taken) -> dict[str, Any] | None:
+        """None when all points are taken."""
+        if snapshot.history is not self._history:
+            self._history, self._tried = snapshot.history, 0
+        index = self._tried
+        while (point := self._enumeration.find(snapshot.space, index)) is not None and point in taken:
+            # Only what is in the history stays taken for good: a pending trial may yet be withdrawn.
+            if index == self._tried and snapshot.history.tried(point):
+                self._tried += 1
+            index += 1
+        return point

@@ -1,0 +1,82 @@
+"""Tries what a Gaussian process, fitted to the losses so far, expects to improve most."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from meristem.controllers.protocol import Recommendation, Snapshot
+from meristem.controllers.random import RandomController
+from meristem.controllers.sobol import SobolController
+from meristem.controllers.taken import Taken
+from meristem.errors import InputError
+
+if TYPE_CHECKING:
+    from meristem.controllers.surrogate import Surrogate
+
+
+class GpController:
+    """Sobol points until `initial` trials have a loss, then Gaussian process and log expected improvement.
+
+    Args:
+        initial: How many losses to gather first; by default 5 to 10, more with more parameters.
+    """
+
+    def __init__(self, initial: int | None = None) -> None:
+        if initial is not None and (isinstance(initial, bool) or not isinstance(initial, int) or initial < 1):
+            raise InputError(
+                f"The number of initial trials must be a whole number of at least 1, not {initial!r}.",
+                fix="Leave it out to have it chosen by the number of parameters.",
+            )
+        self.initial = initial
+        self._sobol = SobolController()
+        self._random = RandomController()
+        self._surrogate: Surrogate | None = None
+
+    def recommend(self, snapshot: Snapshot, count: int) -> list[Recommendation]:
+        if count < 1:
+            return []
+        dimensions = len(snapshot.space.dimensions)
+        wanted = self.initial or min(max(5, 2 * dimensions), 10)
+        if dimensions == 0 or not _has_losses(snapshot, wanted):
+            return self._sobol.recommend(snapshot, count)
+        try:
+            return self._propose(snapshot, count)
+        except np.linalg.LinAlgError as error:
+            fallback = {"by": "gp", "fallback": f"sobol: {error}"}
+            return [
+                Recommendation(parameters=r.parameters, origin=fallback)
+                for r in self._sobol.recommend(snapshot, count)
+            ]
+
+    def _propose(self, snapshot: Snapshot, count: int) -> list[Recommendation]:
+        from meristem.controllers.surrogate import Surrogate  # imports scipy.optimize, which takes long
+
+        if self._surrogate is None or self._surrogate.space is not snapshot.space:
+            self._surrogate = Surrogate(snapshot.space)
+        taken = Taken(snapshot)
+        belief = self._surrogate.believe(snapshot)
+        recommended: list[Recommendation] = []
+        for place in range(count):
+            origin: dict[str, Any] = {"by": "gp"}
+            point = belief.most_promising(taken, snapshot.rng(place))
+            if point is None:
+                point = self._random.draw(snapshot, taken, place)
+                origin["fallback"] = "random"
+            if point is None:
+                break
+            taken.add(point)
+            recommended.append(Recommendation(parameters=point, origin=origin))
+            if len(recommended) < count:
+                belief = belief.after(point)
+        return recommended
+
+
+def _has_losses(snapshot: Snapshot, wanted: int) -> bool:
+    found = 0
+    for observation in snapshot.history:
+        found += observation.loss is not None
+        if found >= wanted:
+            return True
+    return False

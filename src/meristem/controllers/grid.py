@@ -1,0 +1,40 @@
+"""Tries every point of a grid in order."""
+
+from __future__ import annotations
+
+from meristem.controllers.enumeration import Enumeration
+from meristem.controllers.positions import Position
+from meristem.controllers.protocol import Recommendation, Snapshot
+from meristem.controllers.taken import Taken
+from meristem.errors import InputError
+
+
+class GridController:
+    """Every combination, continuous parameters at `levels` values from end to end.
+
+    Parameters of few values take all of them, whatever `levels` says. The study ends after the last point.
+    """
+
+    def __init__(self, levels: int = 5) -> None:
+        if isinstance(levels, bool) or not isinstance(levels, int) or levels < 1:
+            raise InputError(
+                f"The grid's levels must be a whole number of at least 1, not {levels!r}.",
+                fix="It is how many values a continuous parameter takes, such as levels: 5.",
+            )
+        self.levels = levels
+        self._points = Enumeration(levels)
+        self._position = Position("grid")
+
+    def recommend(self, snapshot: Snapshot, count: int) -> list[Recommendation]:
+        taken = Taken(snapshot)
+        index = self._position.next(snapshot)
+        recommended: list[Recommendation] = []
+        while len(recommended) < count:
+            point = self._points.find(snapshot.space, index)
+            if point is None:
+                break
+            if point not in taken:
+                taken.add(point)
+                recommended.append(Recommendation(parameters=point, origin={"by": "grid", "index": index}))
+            index += 1
+        return recommended

@@ -1,0 +1,41 @@
+"""Tries random points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from meristem.controllers.enumeration import Untaken
+from meristem.controllers.protocol import Recommendation, Snapshot
+from meristem.controllers.taken import Taken
+
+_TRIES = 200
+
+
+class RandomController:
+    """Points drawn evenly from the unit cube of the space, none of them twice."""
+
+    def __init__(self) -> None:
+        self._untaken = Untaken()
+
+    def recommend(self, snapshot: Snapshot, count: int) -> list[Recommendation]:
+        taken = Taken(snapshot)
+        recommended: list[Recommendation] = []
+        for place in range(count):
+            point = self.draw(snapshot, taken, place)
+            if point is None:
+                break
+            taken.add(point)
+            recommended.append(Recommendation(parameters=point, origin={"by": "random"}))
+        return recommended
+
+    def draw(self, snapshot: Snapshot, taken: Taken, place: int) -> dict[str, Any] | None:
+        """A point that is not taken, for the recommendation at `place`; None when all are taken.
+
+        Where nearly all points are taken, drawing rarely hits a free one: then the first free one is given.
+        """
+        rng = snapshot.rng(place)
+        for _ in range(_TRIES):
+            point = snapshot.space.sample(rng)
+            if point not in taken:
+                return point
+        return self._untaken.find(snapshot, taken)

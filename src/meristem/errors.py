@@ -1,0 +1,212 @@
+"""What goes wrong, as one tree.
+
+    MeristemError
+    ├── InputError             what the user gave cannot be used (lists every mistake at once)
+    │   ├── SpaceError         a search space that contradicts itself
+    │   ├── ParameterError     a point that does not lie in its space
+    │   ├── StudyFileError     a study file with mistakes
+    │   └── UnknownComponent   no controller, executor or handler of that name or path
+    ├── StudyError             the study is not in a state for what was asked
+    │   ├── StudyNotFound
+    │   ├── StudyExists        the name is taken by a study with another definition
+    │   ├── StudyBusy          another engine holds the study
+    │   ├── LeaseLost          another engine has taken the study over
+    │   ├── IllegalMove        a trial or study cannot go from one status to the other
+    │   ├── NoBestTrial        no trial has a usable objective value yet
+    │   ├── NothingToTry       the controller has no more recommendations
+    │   └── TooManyFailures    so many trials failed that the run was given up
+    ├── StoreError             the store cannot do what was asked
+    │   ├── StoreUnavailable   cannot be reached or written just now
+    │   ├── StoreDamaged       is not a store, or its bytes are broken
+    │   └── StoreSchemaError   was written by another schema version
+    └── ComponentFailed        a controller, handler or executor raised
+    StopTrial                  raised in user code by `trial.report` when the trial is asked to stop
+
+User code that fails is not here: a failed trial is a value (see `meristem.study.protocols.Outcome`).
+Each error says what, why and how to fix it, and carries its facts as attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+DONE, WORK_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class MeristemError(Exception):
+    """Root of every error that Meristem raises on purpose."""
+
+    exit_code = WORK_FAILED
+
+    def __init__(self, what: str, why: str = "", fix: str = "") -> None:
+        self.what, self.why, self.fix = what, why, fix
+        super().__init__(" ".join(part for part in (what, why, fix) if part))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.args, self.__dict__))
+
+
+def _rebuild(cls: type[MeristemError], args: tuple[object, ...], facts: dict[str, object]) -> MeristemError:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(facts)
+    return error
+
+
+class InputError(MeristemError):
+    """What the user gave cannot be used; `problems` lists every mistake."""
+
+    exit_code = BAD_INPUT
+
+    def __init__(self, what: str, problems: Sequence[str] = (), fix: str = "") -> None:
+        self.problems = tuple(problems)
+        listed = "".join(f"\n  - {problem}" for problem in self.problems)
+        super().__init__(what + (":" + listed if listed else ""), fix=("\n" if listed and fix else "") + fix)
+
+
+class SpaceError(InputError):
+    """A search space that contradicts itself."""
+
+
+class ParameterError(InputError):
+    """A point that does not lie in its space."""
+
+
+class StudyFileError(InputError):
+    """A study file with mistakes."""
+
+
+class UnknownComponent(InputError):
+    """No component of that name or path."""
+
+    def __init__(self, kind: str, name: str, known: Sequence[str], why: str = "") -> None:
+        self.kind, self.name, self.known = kind, name, tuple(known)
+        super().__init__(
+            f"There is no {kind} {name!r}{f' ({why})' if why else ''}.",
+            fix=f"{did_you_mean(name, known)}Known: {', '.join(sorted(known)) or 'none'}. "
+            f"Bring your own with path: package.module.Class.",
+        )
+
+
+class StudyError(MeristemError):
+    """The study is not in a state for what was asked."""
+
+
+class StudyNotFound(StudyError):
+    exit_code = BAD_INPUT
+
+    def __init__(self, name: str, store: str, known: Sequence[str]) -> None:
+        self.name, self.store, self.known = name, store, tuple(known)
+        shown = ", ".join(known[:10]) + (" …" if len(known) > 10 else "")
+        super().__init__(
+            f"Study {name!r} does not exist in {store}.",
+            fix=f"{did_you_mean(name, known)}Known: {shown or 'none'}. Another store is chosen with "
+            "store=… (Python), --store or MERISTEM_STORE (command line).",
+        )
+
+
+class StudyExists(StudyError):
+    exit_code = BAD_INPUT
+
+    def __init__(self, name: str, differences: Sequence[str]) -> None:
+        self.name, self.differences = name, tuple(differences)
+        super().__init__(
+            f"Study {name!r} exists with another definition:" + "".join(f"\n  - {d}" for d in differences),
+            "\nTrials of different definitions are not mixed in one study.",
+            f"Choose another name, delete it (meristem study delete {name}), or give the definition it has.",
+        )
+
+
+class StudyBusy(StudyError):
+    def __init__(self, name: str, owner: str, expires_in_seconds: float) -> None:
+        self.name, self.owner, self.expires_in_seconds = name, owner, expires_in_seconds
+        super().__init__(
+            f"Study {name!r} is being run by another engine ({owner}).",
+            "Two engines on one study would run trials twice.",
+            f"Wait for it (run(…, wait=True), --wait), stop it (meristem study stop {name}), or, if that "
+            f"process is dead, try again in {max(0.0, expires_in_seconds):.0f} s, when its lease has expired.",
+        )
+
+
+class LeaseLost(StudyError):
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"This engine no longer holds study {name!r}.",
+            "It did not renew its lease in time and another engine took the study over, "
+            "so results of this one are refused.",
+            "Nothing needs repair: the other engine runs the unfinished trials.",
+        )
+
+
+class IllegalMove(StudyError):
+    def __init__(self, noun: str, status: str, wanted: str, history: Sequence[str] = ()) -> None:
+        self.noun, self.status, self.wanted, self.history = noun, status, wanted, tuple(history)
+        so_far = f" So far: {', '.join(history)}." if history else ""
+        super().__init__(f"{noun} is {status} and cannot become {wanted}.{so_far}")
+
+
+class NoBestTrial(StudyError):
+    def __init__(self, name: str, counts: str) -> None:
+        self.name = name
+        super().__init__(
+            f"Study {name!r} has no best trial yet.",
+            f"No trial has completed with a finite objective value ({counts}).",
+            "Run more trials, or see why they failed: study.trials, meristem study trials " + name,
+        )
+
+
+class NothingToTry(StudyError):
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"Study {name!r} has nothing more to try.",
+            "Its controller gave no recommendation: the space is used up, or it waits for pending trials.",
+            "Tell the results of the trials you asked for, or look at study.best.",
+        )
+
+
+class TooManyFailures(StudyError):
+    def __init__(self, name: str, message: str, failures: Sequence[str]) -> None:
+        self.name, self.failures = name, tuple(failures)
+        super().__init__(
+            f"Study {name!r} was given up: {message}." + "".join(f"\n  - {f}" for f in failures),
+            fix="\nMend the training (tracebacks: study.trials, meristem study trials) and run the study again, "
+            "or allow more with max_failure_rate.",
+        )
+
+
+class StoreError(MeristemError):
+    """The store cannot do what was asked."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached or written just now."""
+
+
+class StoreDamaged(StoreError):
+    """The store's bytes are broken, or it is not a store."""
+
+
+class StoreSchemaError(StoreError):
+    """The store was written by another schema version."""
+
+
+class ComponentFailed(MeristemError):
+    """A controller, handler or executor raised; its traceback is kept in `details`."""
+
+    def __init__(self, kind: str, name: str, details: str) -> None:
+        self.kind, self.name, self.details = kind, name, details
+        last_line = details.strip().splitlines()[-1] if details.strip() else "no details"
+        super().__init__(f"The {kind} {name} raised: {last_line}", f"\n{details}")
+
+
+class StopTrial(Exception):
+    """Raised by `trial.report` inside the training when its trial is asked to stop."""
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """A hint such as "Did you mean 'grid'? ", or nothing when no known name is near."""
+    near = get_close_matches(str(name), list(known), n=1, cutoff=0.5)
+    return f"Did you mean {near[0]!r}? " if near else ""

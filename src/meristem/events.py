@@ -1,0 +1,43 @@
+"""The vocabulary of what happens: the names of events, and one event as it stands in the log.
+
+Events are appended in the transaction of the change that they tell of (see `meristem.store`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class EventKind(StrEnum):
+    """What may happen to a study, past tense."""
+
+    STUDY_CREATED = "study_created"
+    STUDY_STARTED = "study_started"
+    SPACE_AVAILABLE = "space_available"
+    RECOMMENDATIONS_AVAILABLE = "recommendations_available"
+    TRIAL_ENQUEUED = "trial_enqueued"
+    TRIAL_STARTED = "trial_started"
+    MEASUREMENT_REPORTED = "measurement_reported"
+    TRIAL_ENDED = "trial_ended"
+    STOP_REQUESTED = "stop_requested"
+    STUDY_ENDED = "study_ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of a study's event log.
+
+    Attributes:
+        number: Position in the study's log, from 1 without gaps: the cursor for reading on.
+        at: Seconds since the epoch, on the store's clock.
+        trial: Number of the trial it concerns, if any.
+    """
+
+    kind: EventKind
+    number: int = 0
+    at: float = 0.0
+    trial: int | None = None
+    payload: Mapping[str, Any] = field(default_factory=dict)

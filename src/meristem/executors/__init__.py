@@ -1,0 +1,1 @@
+"""Executors: how trials are run, one file each."""

@@ -1,0 +1,229 @@
+"""The `command` executor: trials are runs of any program.
+
+A running command outlives the engine: it is started through a small shell that writes its pid and
+exit code into the trial's folder, where the next engine finds them (`adopt`).
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from multiprocessing.connection import wait
+from pathlib import Path
+
+from meristem.errors import InputError
+from meristem.executors.command_outcome import LastValues, completed_or_failed, stopped
+from meristem.executors.gpus import gpus_of, parse_gpus, slot_count
+from meristem.executors.group_leader import POLL_SECONDS, GroupLeader, wakers
+from meristem.executors.launch import EXIT_CODE_FILE, Surroundings, find_running, launch, read_number
+from meristem.executors.placeholders import Command, placeholders
+from meristem.spool import REPORT_FILE, STOP_FILE, Measurement, SpoolReader
+from meristem.study.protocols import Job, Outcome, OutcomeStatus, Report
+
+_SPOOL_SECONDS = 0.2
+
+
+@dataclass(slots=True, kw_only=True)
+class _Running:
+    """A command that was started or adopted; `leader` is None where it has ended before."""
+
+    job: Job
+    leader: GroupLeader | None
+    reader: SpoolReader
+    last: LastValues = field(default_factory=LastValues)
+    stop_asked: bool = False
+    kill_at: float | None = None
+
+    def ended(self) -> bool:
+        return self.leader is None or self.leader.ended()
+
+    def read(self, *, final: bool = False) -> list[Measurement]:
+        found = self.reader.read(final=final)
+        self.last.add(found)
+        return found
+
+
+class CommandExecutor:
+    """Runs a program for each trial.
+
+    Args:
+        command: Text for the shell, in which no value can be run as code, or a list of arguments.
+            `{name}` stands for a parameter's value (nothing where it is inactive), `{trial}` for
+            the trial's number, `{folder}` for its folder; `{{name}}` is `{name}` itself.
+        cwd: Where it runs; None: where the engine does.
+        env: Environment variables beside those of the engine.
+        slots: How many at once; None: as many as the engine asks for.
+        gpus: GPU ids, `,` within a slot and `:` between slots: `"0,1:2,3"`.
+
+    Raises:
+        InputError: Any of these cannot be used; all mistakes are listed.
+    """
+
+    def __init__(
+        self,
+        command: Command,
+        *,
+        cwd: str | Path | None = None,
+        env: Mapping[str, str] | None = None,
+        slots: int | None = None,
+        gpus: str | None = None,
+    ) -> None:
+        if problems := _problems(command, cwd, env):
+            raise InputError("The command executor cannot be used", problems)
+        self._command: Command = command if isinstance(command, str) else [str(part) for part in command]
+        self._cwd = cwd
+        self._env = {name: str(value) for name, value in (env or {}).items()}
+        self._names: frozenset[str] = frozenset()
+        self._gpus = None if gpus is None else parse_gpus(gpus)
+        self._slots = slot_count(slots, self._gpus)
+        self._running: dict[int, _Running] = {}
+        self._unstarted: list[Report] = []
+        self._read_at = 0.0
+
+    @property
+    def slots(self) -> int | None:
+        return self._slots
+
+    def expect(self, names: Collection[str]) -> list[str]:
+        """Takes note of all parameters of the space, so that inactive ones become empty text.
+
+        Returns what is wrong with the command's placeholders, as sentences.
+        """
+        self._names = frozenset(names)
+        return placeholders(self._command, sorted(names))
+
+    def open(self, slots: int) -> None:
+        """Nothing to get ready: each job starts its own program."""
+
+    def start(self, job: Job) -> None:
+        surroundings = Surroundings(
+            command=self._command, cwd=Path(self._cwd or "."), env=self._env, names=self._names
+        )
+        try:
+            leader = launch(surroundings, job, gpus_of(self._gpus, job.slot))
+        except (OSError, ValueError) as error:
+            outcome = Outcome(status=OutcomeStatus.FAILED, error=f"the command could not be started: {error}")
+            self._unstarted.append(Report(number=job.number, outcome=outcome))
+            return
+        self._take_up(job, leader)
+
+    def adopt(self, job: Job) -> bool:
+        """Takes up a command that a dead engine had started, running or ended; reports all of it again."""
+        leader = find_running(job.folder)
+        if leader is None and read_number(job.folder / EXIT_CODE_FILE) is None:
+            return False
+        self._take_up(job, leader)
+        self._running[job.number].stop_asked = (job.folder / STOP_FILE).exists()
+        return True
+
+    def poll(self, timeout: timedelta) -> Sequence[Report]:
+        end = time.monotonic() + timeout.total_seconds()
+        while True:
+            self._kill_overdue()
+            reports, self._unstarted = self._unstarted, []
+            reports += self._collect_ended(0.0 if reports else self._patience(end))
+            reports += self._read_spools()
+            if reports or time.monotonic() >= end:
+                return reports
+
+    def stop(self, number: int, grace: timedelta) -> None:
+        running = self._running.get(number)
+        if running is None:
+            return
+        kill_at = time.monotonic() + grace.total_seconds()
+        if not running.stop_asked or running.kill_at is None:
+            running.stop_asked = True
+            with suppress(OSError):  # a full disk or a removed folder: the signal does it
+                (running.job.folder / STOP_FILE).touch()
+            if running.leader is not None:
+                running.leader.signal_group(signal.SIGTERM)
+        running.kill_at = min(kill_at, running.kill_at or kill_at)
+        self._kill_overdue()
+
+    def close(self) -> None:
+        leaders = [running.leader for running in self._running.values() if running.leader is not None]
+        self._running.clear()
+        self._unstarted.clear()
+        for leader in leaders:
+            leader.signal_group(signal.SIGKILL)
+        for leader in leaders:
+            leader.kill()
+
+    def _take_up(self, job: Job, leader: GroupLeader | None) -> None:
+        reader = SpoolReader(job.folder / REPORT_FILE)
+        self._running[job.number] = _Running(job=job, leader=leader, reader=reader)
+
+    def _kill_overdue(self) -> None:
+        now = time.monotonic()
+        for running in self._running.values():
+            if running.leader is not None and running.kill_at is not None and running.kill_at <= now:
+                running.leader.signal_group(signal.SIGKILL)
+
+    def _patience(self, end: float) -> float:
+        """Seconds until something must be done even when no command ends."""
+        now = time.monotonic()
+        moments = [end]
+        # A deadline that has passed is dealt with: waiting for the dead must not become a busy loop.
+        moments += [r.kill_at for r in self._running.values() if r.kill_at is not None and r.kill_at > now]
+        if self._running:
+            moments.append(self._read_at)
+        return max(0.0, min(moments) - now)
+
+    def _collect_ended(self, seconds: float) -> list[Report]:
+        leaders = [running.leader for running in self._running.values() if running.leader is not None]
+        ears = wakers(leaders)
+        if len(ears) < len(leaders):
+            seconds = min(seconds, POLL_SECONDS)
+        if len(leaders) < len(self._running):  # adopted after its end: nothing to wait for
+            seconds = 0.0
+        if ears:
+            wait(ears, seconds)
+        else:
+            time.sleep(seconds)
+        return [self._end(running) for running in list(self._running.values()) if running.ended()]
+
+    def _end(self, running: _Running) -> Report:
+        job = running.job
+        del self._running[job.number]
+        code = running.leader.kill() if running.leader is not None else None
+        written = read_number(job.folder / EXIT_CODE_FILE)
+        measurements = running.read(final=True)
+        metrics = running.last.metrics()
+        if running.stop_asked:
+            outcome = stopped(metrics)
+        else:
+            known = code if written is None else written
+            outcome = completed_or_failed(job.folder, known, metrics=metrics, faults=running.reader.faults)
+        return Report(number=job.number, measurements=measurements, outcome=outcome)
+
+    def _read_spools(self) -> list[Report]:
+        now = time.monotonic()
+        if now < self._read_at:
+            return []
+        self._read_at = now + _SPOOL_SECONDS
+        readings = [(number, running.read()) for number, running in self._running.items()]
+        return [Report(number=number, measurements=found) for number, found in readings if found]
+
+
+def _problems(command: object, cwd: object, env: object) -> list[str]:
+    problems = []
+    if isinstance(command, str):
+        if not command.strip():
+            problems.append("'command' is empty")
+    elif not isinstance(command, Sequence) or not command:
+        problems.append(f"'command' must be text for the shell or a list of arguments, not {command!r:.60}")
+    elif odd := [
+        part for part in command if isinstance(part, bool) or not isinstance(part, (str, int, float))
+    ]:
+        problems.append(f"the argument {odd[0]!r:.60} of 'command' is neither text nor a number")
+    if cwd is not None and not (isinstance(cwd, (str, Path)) and Path(cwd).is_dir()):
+        problems.append(f"'cwd' is {cwd!r:.200}, which is no folder")
+    if env is not None and not isinstance(env, Mapping):
+        problems.append(f"'env' must be a mapping of names to values, not {type(env).__name__}")
+    elif bad := [name for name in env or {} if not isinstance(name, str) or not name or "=" in name]:
+        problems.append(f"'env' has {bad[0]!r:.60}, which is no name of a variable")
+    return problems

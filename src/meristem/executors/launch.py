@@ -1,0 +1,133 @@
+"""Starts one command in its own folder and session, and finds one again that a dead engine started.
+
+In the folder: `parameters.json`, `stdout.log`, `stderr.log`, `pid` and, at the end, `exit_code`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from meristem.executors.command_outcome import STDERR_FILE, STDOUT_FILE
+from meristem.executors.group_leader import GroupLeader
+from meristem.executors.placeholders import Command, fill_arguments, fill_shell
+from meristem.spool import PARAMETERS_FILE, PARAMETERS_VARIABLE, REPORT_FILE, REPORT_VARIABLE, STOP_FILE
+from meristem.study.protocols import Job
+
+PID_FILE, EXIT_CODE_FILE = "pid", "exit_code"
+
+# Written by the command's own parent, so that they are right also when the engine dies meanwhile.
+# With a handler (not ignored, which children would inherit) the shell outlives a SIGTERM to its
+# group and still writes how the command ended. Variables are named so as to change none of the user's.
+_WRAPPER = """
+trap : HUP INT TERM
+meristem_folder_=$1
+shift
+echo $$ > "$meristem_folder_/pid.tmp" && mv "$meristem_folder_/pid.tmp" "$meristem_folder_/pid"
+"$@"
+meristem_code_=$?
+echo $meristem_code_ > "$meristem_folder_/exit_code.tmp" &&
+    mv "$meristem_folder_/exit_code.tmp" "$meristem_folder_/exit_code"
+exit $meristem_code_
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What is the same for all trials of a command."""
+
+    command: Command
+    cwd: Path
+    env: Mapping[str, str]
+    names: frozenset[str]
+
+
+def launch(surroundings: Surroundings, job: Job, gpus: Sequence[str]) -> GroupLeader:
+    """Starts the command for `job`.
+
+    Raises:
+        OSError: The folder cannot be written, or the command line is too long.
+        ValueError: A value holds NUL, which no command line can.
+    """
+    folder = job.folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in (PID_FILE, EXIT_CODE_FILE, STOP_FILE, REPORT_FILE):
+        (folder / stale).unlink(missing_ok=True)
+    parameters = json.dumps(dict(job.parameters), default=str, ensure_ascii=False)
+    (folder / PARAMETERS_FILE).write_text(parameters, encoding="utf-8", errors="surrogatepass")
+    arguments, variables = _filled(surroundings, job, folder)
+    with open(folder / STDOUT_FILE, "wb") as stdout, open(folder / STDERR_FILE, "wb") as stderr:
+        child = subprocess.Popen(
+            ["/bin/sh", "-c", _WRAPPER, "sh", str(folder), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            cwd=surroundings.cwd,
+            env={**os.environ, **surroundings.env, **_environment(job, folder, gpus), **variables},
+            start_new_session=True,
+        )
+    return GroupLeader(child.pid, child=child)
+
+
+def find_running(folder: Path) -> GroupLeader | None:
+    """The process that runs in `folder`, or None where it has ended or its pid is another's by now."""
+    pid = read_number(folder / PID_FILE)
+    if pid is None or pid <= 1:
+        return None
+    leader: GroupLeader | None = None
+    with suppress(ProcessLookupError):
+        leader = GroupLeader(pid)
+    if leader is None:
+        return None
+    with suppress(psutil.Error):  # the folder stands in the wrapper's command line
+        if str(folder.absolute()) in psutil.Process(pid).cmdline() and os.getpgid(pid) == pid:
+            return leader
+    leader.release()
+    return None
+
+
+def read_number(path: Path) -> int | None:
+    """The whole number in a file, or None where it is missing or unfinished."""
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def text_of(value: Any) -> str:
+    """A parameter's value as commands get it: text as it is, all else as in JSON."""
+    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+
+
+def _filled(surroundings: Surroundings, job: Job, folder: Path) -> tuple[list[str], dict[str, str]]:
+    values = dict.fromkeys(sorted(surroundings.names), "")  # inactive parameters stay empty
+    values |= {"trial": str(job.number), "folder": str(folder)}
+    values |= {name: text_of(value) for name, value in job.parameters.items()}
+    if not isinstance(surroundings.command, str):
+        return fill_arguments(surroundings.command, values), {}
+    line, variables = fill_shell(surroundings.command, values)
+    return ["/bin/sh", "-c", line], variables
+
+
+def _environment(job: Job, folder: Path, gpus: Sequence[str]) -> dict[str, str]:
+    environment = {
+        REPORT_VARIABLE: str(folder / REPORT_FILE),
+        PARAMETERS_VARIABLE: str(folder / PARAMETERS_FILE),
+        "MERISTEM_TRIAL": str(job.number),
+        "MERISTEM_STUDY": job.study,
+        "MERISTEM_FOLDER": str(folder),
+    }
+    for name, value in job.parameters.items():
+        environment["MERISTEM_PARAM_" + re.sub(r"[^A-Z0-9]", "_", name.upper())] = text_of(value)
+    if gpus:
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+    return environment

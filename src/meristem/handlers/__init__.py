@@ -1,0 +1,1 @@
+"""Handlers: what reacts to events inside a study, one file each."""

@@ -1,0 +1,36 @@
+"""Stops the study once its best value is good enough."""
+
+from __future__ import annotations
+
+import math
+
+from meristem.errors import InputError
+from meristem.handlers.handler import Handler
+from meristem.study.happenings import StudyStarted, TrialEnded
+from meristem.study.run import StudyRun
+
+
+class StopAt(Handler):
+    """Asks to stop when the objective meets or passes `threshold`, in the objective's own sense.
+
+    Args:
+        threshold: At least this for `accuracy`, at most this for `-loss`.
+    """
+
+    def __init__(self, threshold: float) -> None:
+        if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or math.isnan(threshold):
+            raise InputError(f"stop_at got threshold={threshold!r}.", fix="Give a number, such as 0.95.")
+        self.threshold = float(threshold)
+
+    def study_started(self, event: StudyStarted, run: StudyRun) -> None:
+        self._stop_if_reached(run)
+
+    def trial_ended(self, event: TrialEnded, run: StudyRun) -> None:
+        self._stop_if_reached(run)
+
+    def _stop_if_reached(self, run: StudyRun) -> None:
+        best = run.best
+        if best is None or best.value is None:
+            return
+        if run.objective.loss(best.value) <= run.objective.loss(self.threshold):
+            run.stop(f"{run.objective.metric} {best.value:g} of trial {best.number} meets {self.threshold:g}")

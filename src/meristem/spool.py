@@ -1,0 +1,260 @@
+"""The spool: where a training writes what it reports, and from where it is read.
+
+A training appends JSON lines to `report.jsonl` in its own folder and never waits for the store;
+whoever started it reads on from a position. The format, for programs in any language:
+
+    {"step": 3, "accuracy": 0.91}                 one or several metrics at a step
+    {"step": 3, "loss": {"value": 0.2, "sem": 0.01}}   with its standard error
+    {"accuracy": 0.93}                            without a step: a final value
+
+A file named `stop` in the folder asks the training to stop. Only the standard library is imported
+here: this file is loaded into every training.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from meristem.errors import InputError, StopTrial
+
+REPORT_FILE, STOP_FILE, PARAMETERS_FILE = "report.jsonl", "stop", "parameters.json"
+REPORT_VARIABLE, PARAMETERS_VARIABLE = "MERISTEM_REPORT", "MERISTEM_PARAMETERS"
+_LINE_LIMIT_BYTES = 1 << 20
+_FAULTS_KEPT = 100  # a training may write nonsense for days
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One reported value of one metric.
+
+    Attributes:
+        step: Where in the training, such as the epoch; None for a final value.
+        value: May be NaN or infinite: it is stored and shown, and never reaches a model.
+        sem: Standard error of the mean of `value`, 0 or above, where it is known.
+        at: Seconds since the epoch, on the clock of the training.
+    """
+
+    metric: str
+    value: float
+    step: int | None = None
+    sem: float | None = None
+    at: float = 0.0
+
+
+def line_of(step: int | None, metrics: Mapping[str, Any]) -> str:
+    """One spool line for `metrics` at `step`.
+
+    Raises:
+        InputError: No metrics, a step that is not a whole number, a value that is not a number,
+            a standard error below 0, a metric named `at`.
+    """
+    if not metrics:
+        raise InputError("report() got no metrics.", fix="Name at least one: report(step=3, accuracy=0.9).")
+    if "at" in metrics:
+        raise InputError("report() got a metric named 'at'.", fix="'at' is the time of a report: rename it.")
+    if step is not None and not _is_step(step):
+        raise InputError(
+            f"report() got step={step!r:.60}.", fix="A step is a whole number: report(step=3, …)."
+        )
+    fields: dict[str, Any] = {"at": time.time()}
+    if step is not None:
+        fields["step"] = int(step)
+    for metric, value in metrics.items():
+        fields[metric] = _plain(metric, value)
+    return json.dumps(fields) + "\n"
+
+
+def _plain(metric: str, value: Any) -> Any:
+    if isinstance(value, tuple) and len(value) == 2:
+        sem = _number(metric, value[1])
+        if not sem >= 0:
+            raise InputError(
+                f"report() got {metric}={value!r:.60}.",
+                fix="A standard error, the second of a pair, is 0 or above.",
+            )
+        return {"value": _number(metric, value[0]), "sem": sem}
+    return _number(metric, value)
+
+
+def _is_step(step: Any) -> bool:
+    """Whether `step` is a whole number that every store can hold."""
+    try:
+        return not isinstance(step, bool) and int(step) == step and abs(step) < 1 << 63
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _number(metric: str, value: Any) -> float:
+    try:
+        if isinstance(value, (str, bytes, bool)):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(
+            f"report() got {metric}={value!r:.60}.",
+            fix="A metric is a number, or a pair (mean, standard error).",
+        ) from None
+
+
+class SpoolWriter:
+    """Appends reports to a folder's spool; makes the folder and the file at the first report."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: int | None = None
+
+    def write(self, step: int | None, metrics: Mapping[str, Any]) -> None:
+        line = line_of(step, metrics).encode()
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.write(self._file, line)
+
+    def stop_asked(self) -> bool:
+        return os.path.exists(self.path.with_name(STOP_FILE))
+
+    def close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+class SpoolReader:
+    """Reads a spool on from where it stopped; an unfinished last line waits for its end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.position_bytes = 0
+        self.faults: list[str] = []
+
+    def read(self, *, final: bool = False) -> list[Measurement]:
+        """New measurements since the last call; with `final`, an unfinished last line counts too.
+
+        Lines that cannot be understood are skipped and the first of them told in `faults`.
+        """
+        try:
+            if os.stat(self.path).st_size <= self.position_bytes:
+                return []
+            with open(self.path, "rb") as file:
+                file.seek(self.position_bytes)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        end = len(data) if final else data.rfind(b"\n") + 1
+        self.position_bytes += end
+        measurements: list[Measurement] = []
+        for line in data[:end].splitlines():
+            if line.strip():
+                measurements += self._measurements(line)
+        return measurements
+
+    def _measurements(self, line: bytes) -> list[Measurement]:
+        try:
+            if len(line) > _LINE_LIMIT_BYTES:
+                raise ValueError(f"longer than {_LINE_LIMIT_BYTES} bytes")
+            return measurements_of(json.loads(line))
+        except (ValueError, TypeError, RecursionError) as error:
+            if len(self.faults) < _FAULTS_KEPT:
+                self.faults.append(f"{line[:80]!r}: {error}")
+            return []
+
+
+def measurements_of(fields: Any) -> list[Measurement]:
+    """The measurements of one spool line, parsed from JSON.
+
+    Raises:
+        ValueError: The line is no object of numbers.
+    """
+    if not isinstance(fields, dict):
+        raise ValueError("a report is a JSON object such as {\"step\": 1, \"accuracy\": 0.9}")
+    fields = dict(fields)
+    step = fields.pop("step", None)
+    at = fields.pop("at", None)
+    if step is not None and (not isinstance(step, (int, float)) or not _is_step(step)):
+        raise ValueError(f"step {step!r:.60} is not a whole number")
+    found = []
+    for metric, given in fields.items():
+        metric.encode()  # a lone surrogate, which no store takes, raises here
+        if "\0" in metric:
+            raise ValueError(f"the metric name {metric!r:.60} contains NUL")
+        value, sem = (given.get("value"), given.get("sem")) if isinstance(given, dict) else (given, None)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f"{metric} {value!r:.60} is not a number")
+        if sem is not None and (not isinstance(sem, (int, float)) or not sem >= 0):
+            raise ValueError(f"the standard error {sem!r:.60} of {metric} is not a number from 0")
+        found.append(
+            Measurement(
+                metric=metric,
+                value=_as_float(value),
+                step=None if step is None else int(step),
+                sem=None if sem is None else _as_float(sem),
+                at=_as_float(at) if isinstance(at, (int, float)) and 0 <= at < 1e12 else time.time(),
+            )
+        )
+    return found
+
+
+def measurements_of_line(line: str) -> list[Measurement]:
+    """The measurements of one spool line. Raises ValueError as `measurements_of`."""
+    return measurements_of(json.loads(line))
+
+
+def _as_float(value: int | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an integer of a thousand digits
+        return math.inf if value > 0 else -math.inf
+
+
+_writer: SpoolWriter | None = None
+
+
+def report(*, step: int | None = None, **metrics: Any) -> None:
+    """Reports metrics of this training to the study that started it.
+
+    Works in a program that the `command` executor started (it finds its spool in
+    `MERISTEM_REPORT`); started by hand, without a study, it does nothing.
+
+    Args:
+        step: Where in the training, such as the epoch; leave it out for final values.
+        metrics: Numbers, or pairs (mean, standard error).
+
+    Raises:
+        StopTrial: The study asked this trial to stop.
+        InputError: A value is not a number.
+    """
+    global _writer
+    path = os.environ.get(REPORT_VARIABLE)
+    if path is None:
+        line_of(step, metrics)  # the same mistakes are found when run by hand
+        return
+    if _writer is None or str(_writer.path) != path:
+        if _writer is not None:  # a warm worker went on to its next trial
+            _writer.close()
+        _writer = SpoolWriter(Path(path))
+    _writer.write(step, metrics)
+    if _writer.stop_asked():
+        raise StopTrial("The study asked this trial to stop.")
+
+
+def parameters() -> dict[str, Any]:
+    """The parameters of the trial that this program runs, as the `command` executor wrote them.
+
+    Raises:
+        InputError: The program was not started by a study.
+    """
+    path = os.environ.get(PARAMETERS_VARIABLE)
+    if path is None:
+        raise InputError(
+            "There are no trial parameters here: this program was not started by a study.",
+            fix=f"Start it with the command executor, or set {PARAMETERS_VARIABLE} to a JSON file.",
+        )
+    loaded: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return loaded

@@ -1,0 +1,1 @@
+"""The one record: studies, trials, measurements, events in SQL; big bytes in blobs."""

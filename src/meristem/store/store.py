@@ -1,0 +1,82 @@
+"""The store as one object: a database and its repositories, opened and checked."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select, text
+
+from meristem.store import schema
+from meristem.store.commits import Commits
+from meristem.store.database import Database
+from meristem.store.event_log import EventLog
+from meristem.store.lease import Leases
+from meristem.store.studies import Studies
+from meristem.store.tables import events, studies, trials
+from meristem.store.trials import Trials
+
+PATIENCE = timedelta(seconds=30)
+
+
+class Store:
+    """All state of Meristem in one database.
+
+    Args:
+        url: See `Database`; None for a database in this process's memory.
+        patience: How long to wait for a database that is away or locked.
+    """
+
+    def __init__(self, url: str | None = None, *, patience: timedelta = PATIENCE) -> None:
+        self.database = Database(url or "sqlite://", patience=patience)
+        schema.ensure_schema(self.database)
+        self.studies = Studies(self.database)
+        self.trials = Trials(self.database)
+        self.events = EventLog(self.database)
+        self.leases = Leases(self.database)
+        self.commits = Commits(self.database)
+
+    @property
+    def in_memory(self) -> bool:
+        return self.database.in_memory
+
+    def info(self) -> dict[str, Any]:
+        """Where it is, its schema version, and how much it holds."""
+
+        def count(connection: Any) -> dict[str, int]:
+            tables = {"studies": studies, "trials": trials, "events": events}
+            return {n: connection.execute(select(func.count()).select_from(t)).scalar() for n, t in tables.items()}
+
+        return {
+            "url": self.database.shown_url,
+            "schema": schema.current_version(self.database),
+            **self.database.read(count),
+        }
+
+    def check(self) -> list[str]:
+        """What is wrong with the store's contents, as sentences; empty when all is well."""
+        problems: list[str] = []
+        if self.database.is_sqlite:
+            found = self.database.read(lambda c: c.execute(text("PRAGMA quick_check")).scalars().all())
+            problems += [f"SQLite: {line}" for line in found if line != "ok"]
+        problems += self.database.read(_gaps)
+        return problems
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def _gaps(connection: Any) -> list[str]:
+    counted = (
+        select(events.c.study_id, func.count().label("n"), func.max(events.c.number).label("last"))
+        .group_by(events.c.study_id)
+        .subquery()
+    )
+    query = select(studies.c.name, studies.c.last_event, counted.c.n, counted.c.last).join(
+        counted, counted.c.study_id == studies.c.id, isouter=True
+    )
+    return [
+        f"Study {name!r}: its log should have {expected} events and has {n or 0} (the last is {last})."
+        for name, expected, n, last in connection.execute(query)
+        if not expected == n == last
+    ]

@@ -1,0 +1,112 @@
+"""The repository of studies."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, exc, func, insert, select
+
+from meristem.errors import StudyBusy, StudyNotFound
+from meristem.events import EventKind
+from meristem.store.commits import to_text
+from meristem.store.database import Database
+from meristem.store.lease import database_now
+from meristem.store.rows import StudyRow
+from meristem.store.tables import events, measurements, studies, trials
+
+
+class Studies:
+    """Creates, finds, lists and deletes studies; changes to them go through `Commits`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ensure(self, name: str, definition: Mapping[str, Any], status: str) -> StudyRow:
+        """The study of this name, made now if there is none. May be repeated."""
+        return self.find(name) or self._create(name, definition, status)
+
+    def find(self, name: str) -> StudyRow | None:
+        return self._database.read(lambda connection: _find(connection, name))
+
+    def get(self, name: str) -> StudyRow:
+        """The study of this name.
+
+        Raises:
+            StudyNotFound: There is none; the error lists known names.
+        """
+        if row := self.find(name):
+            return row
+        raise StudyNotFound(name, self._database.shown_url, [s.name for s in self.list(limit=1000)])
+
+    def list(self, *, status: str | None = None, limit: int = 100, offset: int = 0) -> list[StudyRow]:
+        """Studies, the latest changed first."""
+        query = select(studies).order_by(studies.c.updated_at.desc(), studies.c.id).limit(limit).offset(offset)
+        if status is not None:
+            query = query.where(studies.c.status == status)
+        return self._database.read(lambda connection: [_study(row) for row in connection.execute(query)])
+
+    def counts(self) -> dict[int, dict[str, int]]:
+        """Trials by status, of every study by id."""
+        query = select(trials.c.study_id, trials.c.status, func.count()).group_by(
+            trials.c.study_id, trials.c.status
+        )
+        found: dict[int, dict[str, int]] = {}
+        for study_id, status, count in self._database.read(lambda c: c.execute(query).all()):
+            found.setdefault(study_id, {})[status] = count
+        return found
+
+    def delete(self, name: str) -> None:
+        """Removes the study with all that belongs to it.
+
+        Raises:
+            StudyNotFound: There is none.
+            StudyBusy: An engine runs it.
+        """
+        row = self.get(name)
+        self._database.write(lambda connection: self._delete(connection, row))
+
+    def _delete(self, connection: Connection, row: StudyRow) -> None:
+        held = connection.execute(
+            select(studies.c.lease_owner, studies.c.lease_expires_at - database_now(self._database)).where(
+                studies.c.id == row.id
+            )
+        ).one_or_none()
+        if held is not None and held[0] and (held[1] or 0) > 0:
+            raise StudyBusy(row.name, held[0].partition(" [")[0], held[1])
+        for table in (measurements, trials, events):
+            connection.execute(delete(table).where(table.c.study_id == row.id))
+        connection.execute(delete(studies).where(studies.c.id == row.id))
+
+    def _create(self, name: str, definition: Mapping[str, Any], status: str) -> StudyRow:
+        now = time.time()
+        values = {
+            "name": name, "definition": to_text(definition), "setup": "{}", "status": status, "run": 0,
+            "trials_created": 0, "last_event": 1, "created_at": now, "updated_at": now, "lease_token": 0,
+        }  # fmt: skip
+
+        def work(connection: Connection) -> None:
+            study_id = connection.execute(insert(studies).values(values).returning(studies.c.id)).scalar_one()
+            event = {"study_id": study_id, "number": 1, "at": now, "kind": EventKind.STUDY_CREATED.value}
+            connection.execute(insert(events).values(**event, payload="{}", write_id="created"))
+
+        try:
+            self._database.write(work)
+        except Exception as error:
+            # Another process created it a moment ago, or our own commit's answer was lost.
+            if not isinstance(error.__cause__, exc.IntegrityError):
+                raise
+        return self.get(name)
+
+
+def _find(connection: Connection, name: str) -> StudyRow | None:
+    row = connection.execute(select(studies).where(studies.c.name == name)).one_or_none()
+    return None if row is None else _study(row)
+
+
+def _study(row: Row[Any]) -> StudyRow:
+    values = dict(row._mapping)
+    values.pop("lease_expires_at")
+    return StudyRow(**{**values, "definition": json.loads(row.definition), "setup": json.loads(row.setup)})

@@ -1,0 +1,123 @@
+"""The repository of trials and their measurements (reading; changes go through `Commits`)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, func, select
+
+from meristem.spool import Measurement
+from meristem.store.database import Database
+from meristem.store.rows import TrialRow
+from meristem.store.tables import NO_STEP, measurements, trials
+
+_COLUMNS = (
+    trials.c.number, trials.c.status, trials.c.parameters, trials.c.attempt, trials.c.run_by, trials.c.slot,
+    trials.c.origin, trials.c.metrics, trials.c.score, trials.c.loss, trials.c.error, trials.c.traceback,
+    trials.c.created_at, trials.c.started_at, trials.c.ended_at, trials.c.end_event,
+)  # fmt: skip
+
+
+class Trials:
+    """Reads trials of a study."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list(
+        self,
+        study_id: int,
+        *,
+        statuses: Sequence[str] = (),
+        limit: int | None = None,
+        offset: int = 0,
+        newest_first: bool = False,
+    ) -> list[TrialRow]:
+        """Trials in order of their numbers."""
+        order = trials.c.number.desc() if newest_first else trials.c.number
+        query = select(*_COLUMNS).where(trials.c.study_id == study_id).order_by(order)
+        if statuses:
+            query = query.where(trials.c.status.in_(statuses))
+        if limit is not None or offset:
+            query = query.limit(-1 if limit is None and self._database.is_sqlite else limit).offset(offset)
+        return self._rows(query)
+
+    def list_after(self, study_id: int, *, number: int = 0, end_event: int = 0) -> list[TrialRow]:
+        """Trials that are new or have ended since: number above, or ended by a later event; or not ended."""
+        newer = (trials.c.number > number) | (trials.c.end_event > end_event) | (trials.c.end_event.is_(None))
+        if number == 0 and end_event == 0:
+            newer = trials.c.number > 0
+        return self._rows(
+            select(*_COLUMNS).where(trials.c.study_id == study_id, newer).order_by(trials.c.number)
+        )
+
+    def find(self, study_id: int, number: int) -> TrialRow | None:
+        found = self._rows(select(*_COLUMNS).where(trials.c.study_id == study_id, trials.c.number == number))
+        return found[0] if found else None
+
+    def best(self, study_id: int, *, limit: int = 1) -> list[TrialRow]:
+        """Completed trials, lowest loss first; among equals the earlier trial."""
+        return self._rows(
+            select(*_COLUMNS)
+            .where(trials.c.study_id == study_id, trials.c.status == "completed", trials.c.loss.is_not(None))
+            .order_by(trials.c.loss, trials.c.number)
+            .limit(limit)
+        )
+
+    def counts(self, study_id: int) -> dict[str, int]:
+        """How many trials there are in each status."""
+        query = select(trials.c.status, func.count()).where(trials.c.study_id == study_id)
+        rows = self._database.read(lambda c: c.execute(query.group_by(trials.c.status)).all())
+        return {status: count for status, count in rows}
+
+    def measurements(self, study_id: int, number: int, *, attempt: int | None = None) -> list[Measurement]:
+        """What a trial reported (its last attempt unless told), by step, final values last."""
+        if attempt is None:
+            row = self.find(study_id, number)
+            attempt = row.attempt if row else 1
+        m = measurements.c
+        query = (
+            select(m.metric, m.step, m.value, m.sem, m.at)
+            .where(m.study_id == study_id, m.trial == number, m.attempt == attempt)
+            .order_by(m.step == NO_STEP, m.step, m.metric)
+        )
+        return [
+            Measurement(
+                metric=row.metric,
+                step=None if row.step == NO_STEP else row.step,
+                value=math.nan if row.value is None else row.value,
+                sem=row.sem,
+                at=row.at,
+            )
+            for row in self._database.read(lambda c: c.execute(query).all())
+        ]
+
+    def _rows(self, query: Select[Any]) -> list[TrialRow]:
+        return [_trial(row) for row in self._database.read(lambda c: c.execute(query).all())]
+
+
+def _trial(row: Any) -> TrialRow:
+    (number, status, key, attempt, run_by, slot, origin, metrics, score, loss, error, traceback, created_at,
+     started_at, ended_at, end_event) = row  # fmt: skip
+    return TrialRow(
+        number=number,
+        status=status,
+        parameters=json.loads(key),
+        key=key,
+        attempt=attempt,
+        run_by=run_by,
+        slot=slot,
+        origin=json.loads(origin),
+        metrics=json.loads(metrics) if metrics else {},
+        score=json.loads(score) if score else None,
+        loss=loss,
+        error=error,
+        traceback=traceback,
+        created_at=created_at,
+        started_at=started_at,
+        ended_at=ended_at,
+        end_event=end_event,
+    )

@@ -1,0 +1,1 @@
+"""Study, trial and the engine that runs them."""

@@ -1,0 +1,97 @@
+"""What makes a study this study: space, objective, controller, seed. As values, as JSON, compared."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from meristem.components import ComponentSpec, build, find_class, spec_of
+from meristem.controllers.adapt import as_controller
+from meristem.controllers.protocol import Controller, Objective
+from meristem.errors import InputError
+from meristem.space import Space
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A study's definition.
+
+    Attributes:
+        controller: How it is built again after a restart; None where it was given as an object.
+        controller_label: What the definition calls the controller.
+    """
+
+    space: Space
+    objective: Objective
+    controller: ComponentSpec | None
+    controller_label: str
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        controller = self.controller.to_json() if self.controller else {"object": self.controller_label}
+        return {
+            "space": self.space.to_json(),
+            "objective": str(self.objective),
+            "controller": controller,
+            "seed": self.seed,
+        }
+
+
+def new_seed() -> int:
+    return random.SystemRandom().randrange(2**31)
+
+
+def check_name(name: Any) -> str:
+    """A study's name, checked.
+
+    Raises:
+        InputError: Not text, empty, longer than 200 characters, or with control characters.
+    """
+    if not isinstance(name, str) or not name.strip() or len(name) > 200 or not name.isprintable():
+        raise InputError(
+            f"{name!r:.80} cannot be a study's name.", fix="A name is 1 to 200 printable characters, such as 'digits'."
+        )
+    return name
+
+
+def build_controller(given: Any) -> tuple[Controller, ComponentSpec | None, str]:
+    """The controller that the user gave (a name, a mapping, an object or a function), with its specification."""
+    if isinstance(given, (str, Mapping, ComponentSpec)):
+        spec = spec_of("controller", given)
+        target = find_class("controller", spec)
+        built = build("controller", spec) if isinstance(target, type) or spec.args else target
+        return as_controller(built), spec, spec.label
+    label = getattr(given, "__qualname__", type(given).__qualname__)
+    module = getattr(given, "__module__", type(given).__module__)
+    return as_controller(given), None, f"{module}.{label}"
+
+
+def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    """What is different between two definitions, one sentence each; the seed is not compared."""
+    found = []
+    old_space, new_space = stored["space"], given["space"]
+    old, new = old_space["parameters"], new_space["parameters"]
+    found += [f"parameter {n!r} is new: {_short(new[n])}" for n in new if n not in old]
+    found += [f"parameter {n!r} is missing: it was {_short(old[n])}" for n in old if n not in new]
+    found += [
+        f"parameter {n!r} was {_short(old[n])} and is now {_short(new[n])}"
+        for n in new
+        if n in old and old[n] != new[n]
+    ]
+    if old_space.get("constraints", []) != new_space.get("constraints", []):
+        found.append(
+            f"constraints were {_short(old_space.get('constraints', []))} "
+            f"and are now {_short(new_space.get('constraints', []))}"
+        )
+    for part in ("objective", "controller"):
+        if stored[part] != given[part]:
+            found.append(f"{part} was {_short(stored[part])} and is now {_short(given[part])}")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 100 else text[:97] + "…"

@@ -1,0 +1,155 @@
+"""How a study is run, and when it has run enough. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from meristem.errors import InputError, did_you_mean
+
+
+class StudyStatus(StrEnum):
+    """Where a study stands."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    COMPLETED = "completed"  # its budget is used, its goal reached, or there is nothing more to try
+    STOPPED = "stopped"  # somebody asked it to stop
+    FAILED = "failed"  # too many trials failed, or a component raised
+    INTERRUPTED = "interrupted"  # Ctrl-C, or its engine died
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """That a study ends, and why."""
+
+    status: StudyStatus
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How a study is run.
+
+    Attributes:
+        trials: Ended trials in all, earlier runs included; None: no limit.
+        seconds: Wall time of this run.
+        without_improvement: Ends after this many trials in a row that did not improve the best.
+        parallel: Trials at a time.
+        timeout: Wall time of one trial, after which it is stopped and counts as failed.
+        retries: How often a failed trial is run again.
+        max_failure_rate: Share of this run's trials that may fail before the run is given up,
+            checked once `min_failures_before_abort` have failed.
+        at_stop: What becomes of running trials when the study stops: `stop` or `wait` for them.
+        grace: Time between asking a trial to stop and ending it by force.
+        on_handler_error: `stop` the study or `continue`.
+    """
+
+    trials: int | None = None
+    seconds: float | None = None
+    without_improvement: int | None = None
+    parallel: int = 1
+    timeout: float | None = None
+    retries: int = 0
+    max_failure_rate: float = 0.8
+    min_failures_before_abort: int = 5
+    at_stop: str = "stop"
+    grace: float = 10.0
+    on_handler_error: str = "stop"
+
+    def __post_init__(self) -> None:
+        if problems := self._problems():
+            raise InputError("The study cannot be run like this", problems)
+
+    def _problems(self) -> list[str]:
+        problems = []
+        for name in ("trials", "without_improvement", "parallel", "min_failures_before_abort"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                problems.append(f"{name}={value!r} is not a whole number from 1")
+        if isinstance(self.retries, bool) or not isinstance(self.retries, int) or self.retries < 0:
+            problems.append(f"retries={self.retries!r} is not a whole number from 0")
+        for name in ("seconds", "timeout", "grace"):
+            value = getattr(self, name)
+            if value is not None and (not _is_real(value) or not 0 <= value < 1e9):
+                problems.append(f"{name}={value!r} is not a number of seconds")
+        if not _is_real(self.max_failure_rate) or not 0 <= self.max_failure_rate <= 1:
+            problems.append(f"max_failure_rate={self.max_failure_rate!r} is not a share between 0 and 1")
+        for name, choices in (("at_stop", ("stop", "wait")), ("on_handler_error", ("stop", "continue"))):
+            if getattr(self, name) not in choices:
+                problems.append(f"{name}={getattr(self, name)!r} is not one of {', '.join(choices)}")
+        return problems
+
+    @property
+    def grace_time(self) -> timedelta:
+        return timedelta(seconds=self.grace)
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings that differ from the defaults."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Plan:
+        known = [f.name for f in fields(cls)]
+        if unknown := [name for name in data if name not in known]:
+            raise InputError(
+                "The study cannot be run like this",
+                [f"unknown setting {n!r}. {did_you_mean(n, known)}" for n in unknown],
+            )
+        return cls(**data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        ended: Trials of the study that have ended for good, in all runs.
+        ended_now, failed_now: The same, and the failed among them, in this run.
+        since_best: Trials ended since the best one did.
+        elapsed: Seconds since the run started.
+        running: Trials that run now.
+    """
+
+    ended: int
+    ended_now: int
+    failed_now: int
+    since_best: int
+    elapsed: float
+    running: int
+
+
+def why_end(plan: Plan, progress: Progress) -> Ending | None:
+    """Why the run ends now, or None to go on."""
+    if plan.trials is not None and progress.ended >= plan.trials and not progress.running:
+        return Ending(status=StudyStatus.COMPLETED, message=f"all {plan.trials} trials are done")
+    if plan.seconds is not None and progress.elapsed >= plan.seconds:
+        return Ending(status=StudyStatus.COMPLETED, message=f"the time of {plan.seconds:g} s is up")
+    if plan.without_improvement is not None and progress.since_best >= plan.without_improvement:
+        return Ending(
+            status=StudyStatus.COMPLETED, message=f"no improvement in {plan.without_improvement} trials"
+        )
+    if progress.failed_now >= plan.min_failures_before_abort:
+        rate = progress.failed_now / max(1, progress.ended_now)
+        if rate > plan.max_failure_rate:
+            return Ending(
+                status=StudyStatus.FAILED,
+                message=f"{progress.failed_now} of {progress.ended_now} trials failed, "
+                f"more than max_failure_rate={plan.max_failure_rate:g} allows",
+            )
+    return None
+
+
+def room(plan: Plan, *, ended: int, running: int, slots: int) -> int:
+    """How many trials may be started now."""
+    free = slots - running
+    if plan.trials is not None:
+        free = min(free, plan.trials - ended - running)
+    return max(0, free)
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,119 @@
+"""What the engine asks of executors and handlers.
+
+An executor runs trials and reports what came of them; a handler reacts to what happens in a study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from meristem.space import Parameters
+from meristem.spool import Measurement
+
+
+class OutcomeStatus(StrEnum):
+    """How a trial's execution ended, as the executor saw it."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    STOPPED = "stopped"  # it ended because it was asked to, by `StopTrial` or by force
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came back of a trial.
+
+    Attributes:
+        score: Whatever the training gave: a number, a mapping of metrics, any JSON value. The
+            executor does not interpret it.
+        error: One line saying why it failed.
+        traceback: The details, where there are any (a Python traceback, the last lines of stderr).
+    """
+
+    status: OutcomeStatus
+    score: Any = None
+    error: str | None = None
+    traceback: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One attempt of a trial, handed to an executor.
+
+    Attributes:
+        folder: The attempt's own folder. It may not exist yet; whoever writes into it first makes it.
+        slot: Which of the engine's slots it runs in, from 0; no two running jobs share one.
+    """
+
+    study: str
+    number: int
+    attempt: int
+    parameters: Parameters
+    folder: Path
+    slot: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """News of one job: new measurements, and the outcome when it has ended (given exactly once)."""
+
+    number: int
+    measurements: Sequence[Measurement] = ()
+    outcome: Outcome | None = None
+
+
+class Executor(Protocol):
+    """Runs jobs. Called from one thread only; user code that fails is an Outcome, never an exception."""
+
+    @property
+    def slots(self) -> int | None:
+        """How many jobs it can hold at once; None: as many as it is asked to."""
+        ...
+
+    def open(self, slots: int) -> None:
+        """Gets ready to hold `slots` jobs at once."""
+        ...
+
+    def start(self, job: Job) -> None:
+        """Starts `job` and returns at once."""
+        ...
+
+    def adopt(self, job: Job) -> bool:
+        """Takes up a job that another, dead engine had started; False where it must be run again."""
+        ...
+
+    def poll(self, timeout: timedelta) -> Sequence[Report]:
+        """What is new, waiting at most `timeout` for something to be."""
+        ...
+
+    def stop(self, number: int, grace: timedelta) -> None:
+        """Asks the job to stop and, once `grace` has passed, ends it by force where it can.
+
+        Returns at once; the outcome comes through `poll`. May be repeated (a shorter grace counts).
+        """
+        ...
+
+    def close(self) -> None:
+        """Ends whatever still runs, at once, and frees everything. May be repeated."""
+        ...
+
+
+class Handler(Protocol):
+    """Reacts to events inside a study. Calls to one handler never overlap."""
+
+    def handle(self, event: Any, run: Any) -> None:
+        """Called for each event, handlers in configured order. `event` is one of `meristem.study.happenings`,
+        `run` a `StudyRun`: read the study from it, or ask it to stop."""
+        ...
+
+    def shutdown(self, run: Any) -> None:
+        """Called once after the study has ended, handlers in reverse order."""
+        ...
+
+
+Score = Mapping[str, float] | float
