@@ -173,7 +173,7 @@ def measurements_of(fields: Any) -> list[Measurement]:
         ValueError: The line is no object of numbers.
     """
     if not isinstance(fields, dict):
-        raise ValueError("a report is a JSON object such as {\"step\": 1, \"accuracy\": 0.9}")
+        raise ValueError('a report is a JSON object such as {"step": 1, "accuracy": 0.9}')
     fields = dict(fields)
     step = fields.pop("step", None)
     at = fields.pop("at", None)

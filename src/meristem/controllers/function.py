@@ -54,7 +54,7 @@ def _wanted_facts(function: Callable[..., Any], name: str) -> tuple[str, ...] | 
     if all(p in by_name and p.name in _FACTS for p in needed):
         return wanted
     places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if len(places) >= 2 and all(p in places[:2] for p in needed):
+    if len(places) >= 2 and places[0].name not in _FACTS and all(p in places[:2] for p in needed):
         return None
     raise InputError(
         f"The function {name} cannot serve as a controller: it needs "

@@ -7,6 +7,7 @@ from typing import Any
 from meristem.controllers.enumeration import Untaken
 from meristem.controllers.protocol import Recommendation, Snapshot
 from meristem.controllers.taken import Taken
+from meristem.errors import SpaceError
 
 _TRIES = 200
 
@@ -31,11 +32,20 @@ class RandomController:
     def draw(self, snapshot: Snapshot, taken: Taken, place: int) -> dict[str, Any] | None:
         """A point that is not taken, for the recommendation at `place`; None when all are taken.
 
+        Raises:
+            SpaceError: The constraints of an infinite space leave too little room to find a point.
+
         Where nearly all points are taken, drawing rarely hits a free one: then the first free one is given.
         """
-        rng = snapshot.rng(place)
-        for _ in range(_TRIES):
-            point = snapshot.space.sample(rng)
-            if point not in taken:
-                return point
+        space, rng = snapshot.space, snapshot.rng(place)
+        try:
+            for _ in range(_TRIES):
+                point = space.sample(rng)
+                if point not in taken:
+                    return point
+        except SpaceError:  # chance finds nothing between the constraints; the enumeration may
+            found = self._untaken.find(snapshot, taken)
+            if found is None and space.size is None:
+                raise
+            return found
         return self._untaken.find(snapshot, taken)

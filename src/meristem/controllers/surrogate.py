@@ -32,11 +32,10 @@ _FAILED_QUANTILE = 0.75
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Belief:
-    """A fitted process, the space it stands for, and the lowest loss it believes in."""
+    """A fitted process and the space it stands for."""
 
     surrogate: Surrogate
     process: GaussianProcess
-    best: float
 
     def most_promising(self, taken: Taken, rng: np.random.Generator) -> dict[str, Any] | None:
         """The untaken point with the largest expected improvement that was found; None where none was."""
@@ -46,13 +45,13 @@ class Belief:
             return space.decode(vector) not in taken
 
         domain = replace(self.surrogate.domain, admits=admits)
-        vector = maximize(self.process, domain, best=self.best, rng=rng)
+        # What pending trials are believed to reach counts as reached, or they would be proposed once more.
+        vector = maximize(self.process, domain, best=float(self.process.fitted.min()), rng=rng)
         return None if vector is None else space.decode(vector)
 
     def after(self, parameters: Parameters) -> Belief:
         """What to believe once `parameters` are being tried."""
-        points = self.surrogate.points([parameters])
-        return replace(self, process=self.process.believing(points))
+        return replace(self, process=self.process.believing(self.surrogate.points([parameters])))
 
 
 class Surrogate:
@@ -88,7 +87,7 @@ class Surrogate:
         points = self._observed([*chosen, *failed])
         process = GaussianProcess(points, np.concatenate([losses, assumed]), self._kinds, hyper)
         pending = self._observed(snapshot.pending[-_MOST_PENDING:])
-        return Belief(surrogate=self, process=process.believing(pending), best=float(process.fitted.min()))
+        return Belief(surrogate=self, process=process.believing(pending))
 
     def points(self, given: Sequence[Parameters]) -> Points:
         return Points.stack([self._encode(parameters) for parameters in given], self._kinds.count)

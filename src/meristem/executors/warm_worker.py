@@ -29,10 +29,13 @@ _F_SETSIG = 10  # of Linux; the fcntl module does not name it
 
 
 class Worker:
-    """Runs the trials that come over `connection` with the function that came first."""
+    """Runs the trials that come over `connection` with the function that came first.
 
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
+    Calls `engine_gone` when the other end closes; if that returns, `run` does.
+    """
+
+    def __init__(self, connection: Any, *, engine_gone: Callable[[], None]) -> None:
+        self._connection, self._engine_gone = connection, engine_gone
         self._inbox: SimpleQueue[bytes] = SimpleQueue()
         self._stop = threading.Event()
         self._folder: Path | None = None
@@ -43,8 +46,7 @@ class Worker:
         threading.Thread(target=self._listen, daemon=True).start()
         setup = self._inbox.get()
         broken = self._set_up(setup)
-        while True:
-            trial = self._inbox.get()
+        while trial := self._inbox.get():
             ending = broken or self._train(pickle.loads(trial))
             self._connection.send(ending)
 
@@ -58,8 +60,9 @@ class Worker:
                 if message[:1] == TRIAL:
                     self._stop.clear()  # a stop that came too late was meant for the trial before
                 self._inbox.put(message[1:])
-        except (EOFError, OSError):  # the engine is gone
-            _end_group()
+        except (EOFError, OSError):
+            self._engine_gone()
+            self._inbox.put(b"")
 
     def _set_up(self, setup: bytes) -> Ending | None:
         """Loads the function; what went wrong becomes the ending of every trial."""
@@ -103,7 +106,7 @@ def main(connection_number: int, lifeline: int) -> None:
         os.set_inheritable(number, False)  # a program started by the training must not keep them open
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's to decide about
     _die_with(lifeline)
-    Worker(Connection(connection_number)).run()
+    Worker(Connection(connection_number), engine_gone=_end_group).run()
 
 
 def _die_with(lifeline: int) -> None:

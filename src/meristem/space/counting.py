@@ -49,9 +49,10 @@ def count_points(parameters: Mapping[str, Parameter], conditions: Conditions) ->
     Goes through the parameters once, keeping for each combination of parents' values that later
     conditions still ask for how many points lead to it.
     """
-    last_child = {parent: i for i, (_, tests) in enumerate(conditions.plan) for parent, _ in tests}
+    plan = _children_first(conditions)
+    last_child = {parent: i for i, (_, tests) in enumerate(plan) for parent, _ in tests}
     states: dict[State, int] = {frozenset(): 1}
-    for i, (name, tests) in enumerate(conditions.plan):
+    for i, (name, tests) in enumerate(plan):
         size = parameters[name].cardinality
         named = {key for allowed in conditions.allowed.values() for key in allowed.get(name, ())}
         grown: dict[State, int] = {}
@@ -66,6 +67,23 @@ def count_points(parameters: Mapping[str, Parameter], conditions: Conditions) ->
                 grown[after] = grown.get(after, 0) + count * ways
         states = grown
     return sum(states.values())
+
+
+def _children_first(conditions: Conditions) -> list[tuple[str, Any]]:
+    """The plan with each child as soon after its parents as can be, so that few states are open at once."""
+    tests = dict(conditions.plan)
+    children: dict[str, list[str]] = {}
+    for name, parents in conditions.plan:
+        for parent, _ in parents:
+            children.setdefault(parent, []).append(name)
+    placed: dict[str, None] = {}
+    waiting = [name for name, parents in reversed(conditions.plan) if not parents]
+    while waiting:
+        name = waiting.pop()
+        placed[name] = None
+        ready = [c for c in children.get(name, ()) if all(parent in placed for parent, _ in tests[c])]
+        waiting += reversed(ready)
+    return [(name, tests[name]) for name in placed]
 
 
 def _branches(parent: bool, named: set[Any], size: int) -> list[tuple[Any, int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -31,21 +32,21 @@ class Pulse:
     last_event: int
 
 
-def this_process() -> str:
-    """A name of this process that no other ever had: pid, start, machine."""
+def new_owner() -> str:
+    """A name for who takes a lease now, never used before: pid, machine, start of the process, a nonce."""
     pid = os.getpid()
-    return f"pid {pid} on {platform.node()} [{_machine()}:{pid}:{psutil.Process(pid).create_time():.2f}]"
+    started = psutil.Process(pid).create_time()
+    return f"pid {pid} on {platform.node()} [{_machine()} {pid} {started:.2f} {secrets.token_hex(4)}]"
 
 
 def is_dead(owner: str) -> bool:
     """Whether `owner` is a process of this machine that has ended."""
-    machine, _, rest = owner.rpartition("[")[2].rstrip("]").partition(":")
-    pid, _, started = rest.partition(":")
-    if machine != _machine() or not pid.isdigit():
+    facts = owner.rpartition("[")[2].rstrip("]").split(" ")
+    if len(facts) != 4 or facts[0] != _machine() or not facts[1].isdigit():
         return False
     try:
-        process = psutil.Process(int(pid))
-        return f"{process.create_time():.2f}" != started or process.status() == psutil.STATUS_ZOMBIE
+        process = psutil.Process(int(facts[1]))
+        return f"{process.create_time():.2f}" != facts[2] or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
 
@@ -87,6 +88,7 @@ class Leases:
                 studies.c.id == study_id
             )
         ).one()
+        # Its own name there: the answer to this very request was lost, and it is asked again.
         dead = holder[1] if holder[1] and (holder[1] == owner or is_dead(holder[1])) else None
         taken = connection.execute(
             update(studies)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, select
 
 from meristem.errors import StoreDamaged, StoreSchemaError
 from meristem.store.database import Database
+from meristem.store.tables import metadata
 
 LATEST = "0001"
+version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 _LOCK_NUMBER = 7_310_221  # PostgreSQL advisory lock: two processes that find an empty database
 
 
@@ -31,7 +29,7 @@ def ensure_schema(database: Database) -> None:
         return
     if found is None:
         _require_empty(database)
-        upgrade(database)
+        _create(database)
         return
     if found < LATEST:
         raise StoreSchemaError(
@@ -50,18 +48,26 @@ def current_version(database: Database) -> str | None:
 
 
 def upgrade(database: Database) -> None:
-    """Brings the store to the latest schema; does nothing when it is there."""
+    """Brings the store to the latest schema, step by step; does nothing when it is there."""
+    from alembic import command  # slow to import, and seldom needed
+    from alembic.config import Config
+
     with _migrating(database) as connection:
+        if _version(connection) == LATEST:
+            return
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         config.attributes["connection"] = connection
-        level = logging.getLogger("alembic").level
-        logging.getLogger("alembic").setLevel(logging.WARNING)
-        try:
-            if _version(connection) != LATEST:
-                command.upgrade(config, "head")
-        finally:
-            logging.getLogger("alembic").setLevel(level)
+        command.upgrade(config, "head")
+
+
+def _create(database: Database) -> None:
+    """Makes the tables of the latest schema at once (a test holds them against the migrations)."""
+    with _migrating(database) as connection:
+        if _version(connection) is None:  # another process may have been faster
+            metadata.create_all(connection)
+            version.create(connection)
+            connection.execute(insert(version).values(version_num=LATEST))
 
 
 @contextmanager
@@ -78,7 +84,10 @@ def _migrating(database: Database) -> Iterator[Connection]:
 
 
 def _version(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table(version.name):
+        return None
+    found: str | None = connection.execute(select(version.c.version_num)).scalar()
+    return found
 
 
 def _require_empty(database: Database) -> None:

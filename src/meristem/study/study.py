@@ -5,11 +5,13 @@ It opens the store, builds components and hands over to the engine; it decides n
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,7 +25,7 @@ from meristem.errors import InputError, NoBestTrial, NothingToTry, StudyBusy, St
 from meristem.events import Event, EventKind
 from meristem.space import Space
 from meristem.spool import line_of, measurements_of_line
-from meristem.store.lease import this_process
+from meristem.store.lease import new_owner
 from meristem.store.rows import StudyRow, TrialMeasurements, TrialRow
 from meristem.store.store import Store
 from meristem.study.definition import Definition, build_controller, check_name, differences, new_seed
@@ -128,8 +130,11 @@ class Study:
         self.space, self.objective, self.seed = definition.space, definition.objective, definition.seed
         self._store, self._id, self._built = store, row.id, controller
         self._ledger = Ledger(store, row, definition)
-        self._temporary = tempfile.TemporaryDirectory(prefix="meristem-") if store.in_memory else None
-        self.folder = Path(self._temporary.name) if self._temporary else study_folder(store, row.name, row.id)
+        if store.in_memory:  # files of trials go with the study
+            self.folder = Path(tempfile.mkdtemp(prefix="meristem-"))
+            weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        else:
+            self.folder = study_folder(store, row.name, row.id)
 
     # Running
 
@@ -224,7 +229,7 @@ class Study:
         return ending
 
     def _acquire(self, wait: bool) -> int:
-        owner = f"{this_process()}/{threading.get_ident()}"
+        owner = new_owner()
         while True:
             try:
                 return self._store.leases.acquire(self._id, owner)
@@ -423,7 +428,9 @@ class Study:
         return pandas.DataFrame(rows)
 
     def _trial(self, row: TrialRow) -> Trial:
-        return trial_of(row, self.objective, folder=trial_folder(self.folder, row.number, row.attempt))
+        ordered = {n: row.parameters[n] for n in self.space.names if n in row.parameters}
+        folder = trial_folder(self.folder, row.number, row.attempt)
+        return trial_of(replace(row, parameters=ordered), self.objective, folder=folder)
 
     def __repr__(self) -> str:
         return f"Study({self.name!r}, {self._store.database.shown_url}, objective={str(self.objective)!r})"

@@ -1,0 +1,85 @@
+"""The console script `meristem`: puts the commands together, and turns errors into messages and exit codes.
+
+Nothing heavy is imported before a command runs, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import click
+import typer
+
+from meristem.cli import init, run, schema, store, study
+from meristem.errors import INTERRUPTED, WORK_FAILED, MeristemError
+
+app = typer.Typer(
+    name="meristem",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Searches for the best configuration of a training.\n\n"
+    "\b\n"
+    "meristem init                 write an example study.yaml\n"
+    "meristem run study.yaml       search\n"
+    "meristem study show example   see how far it is\n"
+    "meristem study best example   the best parameters\n\n"
+    "Exit codes: 0 done, 1 the work failed, 2 bad input, 130 interrupted.",
+)
+app.command("init")(init.init)
+app.command("run")(run.run)
+app.add_typer(study.app, name="study")
+app.add_typer(store.app, name="store")
+app.add_typer(schema.app, name="schema")
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if show_version:
+        typer.echo(f"meristem {_version()}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Runs the command line; the console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # no name is worth a crash of the terminal
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = app(prog_name="meristem", standalone_mode=False)
+        sys.stdout.flush()
+    except MeristemError as error:
+        sys.stdout.flush()
+        sys.stderr.write(f"Error: {error}\n")
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has enough (head, less); the last flush at exit must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return WORK_FAILED
+    return code if isinstance(code, int) else 0
+
+
+def _version() -> str:
+    try:
+        return version("meristem")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""How commands print: JSON that every reader takes, and tables that fit a terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+_NARROWEST = 40
+
+
+def print_json(value: Any, *, indent: int | None = 2) -> None:
+    """Prints `value` as JSON; NaN and infinity become text, which JSON has no numbers for."""
+    sys.stdout.write(to_json(value, indent=indent) + "\n")
+    sys.stdout.flush()
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    # A terminal or pipe of another encoding gets escapes, which are JSON in any.
+    utf8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
+    text = json.dumps(clean(value), indent=indent, ensure_ascii=not utf8, allow_nan=False, default=str)
+    return (
+        text if text.isascii() or _encodable(text) else json.dumps(clean(value), indent=indent, default=str)
+    )
+
+
+def clean(value: Any) -> Any:
+    """`value` with NaN and infinities as the texts "NaN", "Infinity", "-Infinity"."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, Mapping):
+        return {str(key): clean(item) for key, item in value.items()}
+    return [clean(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def iso(seconds: float | None) -> str | None:
+    """A time of the store in ISO 8601, UTC."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def shown(value: Any, longest: int = 200) -> str:
+    """One line of text for a table: control characters escaped, long values cut with an ellipsis."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = value if isinstance(value, str) else json.dumps(clean(value), ensure_ascii=False, default=str)
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: longest + 1])
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def shown_parameters(parameters: Mapping[str, Any]) -> str:
+    return "  ".join(f"{shown(name, 40)}={shown(value, 40)}" for name, value in parameters.items())
+
+
+def shown_counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "none yet"
+
+
+def print_pairs(pairs: Iterable[tuple[str, Any]]) -> None:
+    """Prints names and values below each other; None is left out."""
+    table = _table()
+    table.add_column(no_wrap=True, max_width=30)
+    table.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
+    for name, value in pairs:
+        if value is not None:
+            table.add_row(_cell(name), _cell(shown(value)))
+    _print(table)
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = ()
+) -> None:
+    """Prints rows below a header; the last column takes the room that is left."""
+    table = _table(header=True)
+    for column in columns:
+        table.add_column(
+            column,
+            no_wrap=True,
+            overflow="ellipsis",
+            justify="right" if column in numbers else "left",
+            ratio=1 if column == columns[-1] else None,
+            max_width=None if column == columns[-1] else 24,
+        )
+    for row in rows:
+        table.add_row(*(_cell("" if value is None else shown(value)) for value in row))
+    _print(table)
+
+
+def say(text: str = "") -> None:
+    """One line to stderr: what is happening, beside what was asked for."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a lone surrogate in a name
+        return False
+    return True
+
+
+def _cell(text: str) -> Any:
+    from rich.text import Text  # slow to import: only where something is printed
+
+    return Text(text)
+
+
+def _table(*, header: bool = False) -> Any:
+    from rich.table import Table  # slow to import: only where something is printed
+
+    return Table(show_header=header, box=None, pad_edge=False, expand=True, header_style="bold")
+
+
+def _print(table: Any) -> None:
+    from rich.console import Console  # slow to import: only where something is printed
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=80)
+    elif console.width < _NARROWEST:
+        console = Console(width=_NARROWEST)
+    console.print(table)

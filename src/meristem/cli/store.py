@@ -1,0 +1,69 @@
+"""`meristem store`: what a store holds, its schema version, whether it is sound."""
+
+from __future__ import annotations
+
+import typer
+
+from meristem.cli.output import print_json, print_pairs
+from meristem.cli.stores import JsonOption, StoreOption, open_store, require_store, store_url
+from meristem.errors import WORK_FAILED
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="The store that keeps all studies: look, upgrade, check.",
+)
+
+
+@app.command()
+def info(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Where the store is, its schema version, and how much it holds.
+
+    \b
+    meristem store info
+    meristem store info --store postgresql://user@host/meristem --json
+    """
+    found = open_store(store).info()
+    print_json(found) if as_json else print_pairs(found.items())
+
+
+@app.command()
+def upgrade(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Bring a store that an older Meristem wrote to the present schema. Copy the file first.
+
+    \b
+    meristem store upgrade
+    """
+    from meristem.store import schema  # slow to import: not for --help
+    from meristem.store.database import Database
+
+    url = store_url(store)
+    require_store(url)
+    database = Database(url)
+    before = schema.current_version(database)
+    schema.upgrade(database)
+    after = schema.current_version(database)
+    if as_json:
+        print_json({"url": database.shown_url, "before": before, "after": after})
+    elif before == after:
+        typer.echo(f"{database.shown_url} has the latest schema ({after}).")
+    else:
+        typer.echo(f"{database.shown_url}: schema {before or 'none'} is now {after}.")
+
+
+@app.command()
+def check(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Look for damage and for gaps in the event logs; exit code 1 where something is wrong.
+
+    \b
+    meristem store check
+    """
+    opened = open_store(store)
+    problems = opened.check()
+    if as_json:
+        print_json({"url": opened.database.shown_url, "sound": not problems, "problems": problems})
+    elif problems:
+        typer.echo("\n".join(problems))
+    else:
+        typer.echo(f"{opened.database.shown_url} is sound.")
+    raise typer.Exit(WORK_FAILED if problems else 0)

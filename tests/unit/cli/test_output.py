@@ -1,0 +1,41 @@
+"""Printing: JSON that every reader takes, tables that fit."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from meristem.cli.output import clean, iso, print_json, print_pairs, print_table, shown
+
+
+def test_nan_and_infinity_become_text() -> None:
+    assert clean({"a": [math.nan, math.inf, -math.inf, 1.5]}) == {"a": ["NaN", "Infinity", "-Infinity", 1.5]}
+
+
+@pytest.mark.parametrize("text", ["plain", "größe 日本 🌱", "lone \ud800", "line\nbreak\x00"])
+def test_printed_json_can_be_read_again(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"name": text, "value": math.nan})
+    assert json.loads(capsys.readouterr().out) == {"name": text, "value": "NaN"}
+
+
+@pytest.mark.parametrize("long", ["x" * 500, "[bold]" * 90, "日本" * 200, "a\nb" * 100])
+def test_tables_fit_eighty_columns(long: str, capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("number", "name", "rest"), [[1, long, long], [2, None, 0.5]], numbers=("number",))
+    print_pairs([("name", long), ("nothing", None), (long, 1)])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(len(line) for line in lines) <= 80
+    assert len(lines) == 5
+    assert any("…" in line for line in lines)
+
+
+def test_values_are_shown_on_one_line_and_short() -> None:
+    assert shown("a\nb\x1b[31m") == "a\\nb\\x1b[31m"
+    assert shown("x" * 30, 10) == "x" * 9 + "…"
+    assert (shown(0.1 + 0.2), shown({"a": 1}), shown(None)) == ("0.3", '{"a": 1}', "null")
+
+
+def test_times_are_iso_in_utc() -> None:
+    assert iso(0.5) == "1970-01-01T00:00:00.500Z"
+    assert iso(None) is None
