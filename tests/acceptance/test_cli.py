@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from typer.testing import CliRunner
 
 from meristem import Study
 from meristem.cli.main import app, main
+from meristem.store.store import Store
 
 TRAINING = 'printf \'{"accuracy": %s}\\n\' {x} >> "$MERISTEM_REPORT"'
 FILE = f"""\
@@ -60,19 +61,26 @@ def call(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     return call
 
 
-@pytest.fixture
-def ran(here: Path) -> Study:
-    """A study of ten trials in meristem.db: one failed, one with NaN."""
-    study = Study(
-        "tiny", space={"x": {"int": [0, 99]}}, objective="-loss", store="sqlite:///meristem.db", seed=1
-    )
+@pytest.fixture(scope="module")
+def ten_trials(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a study of ten trials: one failed, one with NaN."""
+    file = tmp_path_factory.mktemp("ten") / "meristem.db"
+    store = Store(f"sqlite:///{file}")
+    study = Study("tiny", space={"x": {"int": [0, 99]}}, objective="-loss", store=store, seed=1)
     for number in range(10):
         trial = study.ask()
         if number == 3:
             study.tell(trial, failed="no luck")
         else:
             study.tell(trial, loss=float("nan") if number == 4 else number / 10 + 0.5, size=2**0.5)
-    return study
+    store.close()
+    return file
+
+
+@pytest.fixture
+def ran(here: Path, ten_trials: Path) -> None:
+    """The working directory has a store with ten trials of the study `tiny`."""
+    shutil.copy(ten_trials, here)
 
 
 def meristem(*args: str, **more: Any) -> subprocess.CompletedProcess[str]:
@@ -151,7 +159,7 @@ def test_a_study_without_end_is_refused_before_anything_is_made(here: Path, call
         "store info", "store check", "store upgrade",
     ],
 )  # fmt: skip
-def test_each_reading_command_gives_json_and_a_table(ran: Study, call: Call, command: str) -> None:
+def test_each_reading_command_gives_json_and_a_table(ran: None, call: Call, command: str) -> None:
     def no_constants(name: str) -> None:
         raise AssertionError(f"{name} is no JSON")
 
@@ -161,7 +169,7 @@ def test_each_reading_command_gives_json_and_a_table(ran: Study, call: Call, com
     assert command.startswith("study events") or max(map(len, lines)) <= 80
 
 
-def test_trials_come_in_pages_with_what_a_script_needs(ran: Study, call: Call) -> None:
+def test_trials_come_in_pages_with_what_a_script_needs(ran: None, call: Call) -> None:
     page = json.loads(call("study", "trials", "tiny", "--limit", "3", "--offset", "2", "--json"))
     assert [t["number"] for t in page["trials"]] == [3, 4, 5]
     assert (page["total"], page["offset"], page["limit"]) == (10, 2, 3)
@@ -176,7 +184,7 @@ def test_trials_come_in_pages_with_what_a_script_needs(ran: Study, call: Call) -
     assert best["total"] == 8
 
 
-def test_events_are_read_by_cursor_and_followed_to_the_end(ran: Study, call: Call) -> None:
+def test_events_are_read_by_cursor_and_followed_to_the_end(ran: None, call: Call) -> None:
     page = json.loads(call("study", "events", "tiny", "--after", "2", "--limit", "3", "--json"))
     assert [e["number"] for e in page["events"]] == [3, 4, 5]
     assert page["last"] == 5
@@ -184,7 +192,7 @@ def test_events_are_read_by_cursor_and_followed_to_the_end(ran: Study, call: Cal
     assert [json.loads(line)["number"] for line in lines] == list(range(1, page["total"] + 1))
 
 
-def test_trials_are_exported_as_csv_and_json(ran: Study, call: Call, here: Path) -> None:
+def test_trials_are_exported_as_csv_and_json(ran: None, call: Call, here: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(call("study", "export", "tiny"))))
     assert len(rows) == 10
     assert (rows[0]["value"], rows[3]["error"], rows[4]["metrics.loss"]) == ("0.5", "no luck", "nan")
@@ -194,7 +202,7 @@ def test_trials_are_exported_as_csv_and_json(ran: Study, call: Call, here: Path)
     assert (exported["name"], len(exported["trials"])) == ("tiny", 10)
 
 
-def test_a_deleted_study_is_gone_with_its_folder(ran: Study, call: Call, here: Path) -> None:
+def test_a_deleted_study_is_gone_with_its_folder(ran: None, call: Call, here: Path) -> None:
     folder = here / "meristem-trials" / "tiny-1" / "00001"
     folder.mkdir(parents=True)
     assert "--yes" in call("study", "delete", "tiny", code=2, errors=True)
@@ -218,7 +226,7 @@ def test_a_deleted_study_is_gone_with_its_folder(ran: Study, call: Call, here: P
     ],
 )
 def test_what_cannot_be_done_is_told_in_a_sentence(
-    ran: Study, call: Call, command: str, code: int, said: str
+    ran: None, call: Call, command: str, code: int, said: str
 ) -> None:
     assert said in call(*command.split(), code=code, errors=True)
 
@@ -257,11 +265,11 @@ def test_help_teaches_by_example_and_version_is_told(call: Call) -> None:
     assert call("--version").startswith("meristem ")
     assert "meristem run study.yaml" in call("--help")
     for command in ("run", "init", "study trials", "study resume", "store check"):
-        help_text: Result = CliRunner().invoke(app, [*command.split(), "--help"])
+        help_text = CliRunner().invoke(app, [*command.split(), "--help"])
         assert f"meristem {command}" in help_text.output
 
 
-def test_a_reader_that_closes_the_pipe_is_no_error(ran: Study, here: Path) -> None:
+def test_a_reader_that_closes_the_pipe_is_no_error(ran: None, here: Path) -> None:
     command = f"{sys.executable} -m meristem.cli.main study events tiny | head -n 1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, timeout=60)
     assert done.stderr == ""

@@ -12,6 +12,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -168,8 +169,10 @@ def test_a_deaf_trial_is_ended_by_force_with_all_that_it_started(isolated, tmp_p
 
 def test_a_worker_killed_while_idle_is_replaced_unnoticed(isolated, tmp_path):
     pid = int(outcome_of(isolated, job_in(tmp_path, 1, act="where", cwd="")).score["pid"])
+    process = os.pidfd_open(pid)
     os.kill(pid, signal.SIGKILL)
-    assert eventually(lambda: gone(pid))
+    assert wait([process], 5), "all its threads end"
+    os.close(process)
     assert outcome_of(isolated, job_in(tmp_path, 2, act="fine")).score == 1.0
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 
 from meristem.cli import init, run, schema, store, study
 from meristem.errors import INTERRUPTED, WORK_FAILED, MeristemError
+
+# Newer Typers hold a click of their own, older ones use the package: this is the class in either.
+_UsageError: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
     name="meristem",
@@ -62,10 +64,10 @@ def _run() -> int:
         sys.stdout.flush()
         sys.stderr.write(f"Error: {error}\n")
         return error.exit_code
-    except click.ClickException as error:
+    except _UsageError as error:
         error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+        return int(error.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has enough (head, less); the last flush at exit must not complain.

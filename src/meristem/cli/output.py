@@ -67,7 +67,7 @@ def print_pairs(pairs: Iterable[tuple[str, Any]]) -> None:
     table.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
     for name, value in pairs:
         if value is not None:
-            table.add_row(_cell(name), _cell(shown(value)))
+            table.add_row(_cell(shown(name)), _cell(shown(value)))
     _print(table)
 
 

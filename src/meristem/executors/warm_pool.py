@@ -104,7 +104,7 @@ class WarmPool:
         running = _Running(job=job, reader=SpoolReader(job.folder / REPORT_FILE))
         worker = self._workers.get(job.slot)
         try:
-            if worker is None:
+            if worker is None or worker.leader.ended():
                 raise BrokenPipeError
             worker.connection.send_bytes(message)
         except OSError:  # it died while it was idle, or was ended with the trial before

@@ -10,6 +10,7 @@ import random
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -45,6 +46,7 @@ class Database:
         self.in_memory = self.is_sqlite and self.url.database in (None, "", ":memory:")
         self._engine = _sqlite_engine(self.url, self.in_memory) if self.is_sqlite else _postgres_engine(self.url)
         self._memory_lock = threading.RLock()
+        weakref.finalize(self, self._engine.dispose)
 
     @property
     def shown_url(self) -> str:

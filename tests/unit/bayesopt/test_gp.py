@@ -89,6 +89,14 @@ def test_values_of_inactive_parameters_never_count() -> None:
     np.testing.assert_array_equal(before.std, after.std)
 
 
+def test_points_of_which_one_lacks_a_parameter_are_a_constant_apart_in_it() -> None:
+    kinds = Kinds(categorical=np.array([False]), conditional=np.array([True]))
+    unit, active = np.array([[0.0], [1.0], [0.5]]), np.array([[True], [True], [False]])
+    points = Points(unit=unit, active=active)
+    apart = distances(points, points, kinds)[0]
+    np.testing.assert_allclose(apart, [[0, 4 * np.sin(0.5) ** 2, 1], [4 * np.sin(0.5) ** 2, 0, 1], [1, 1, 0]])
+
+
 def test_points_that_differ_in_a_category_are_apart_however_near_their_places() -> None:
     kinds = Kinds(categorical=np.array([True]), conditional=np.array([False]))
     apart = distances(Points.all_active([[0.1], [0.3]]), Points.all_active([[0.1], [0.3], [0.9]]), kinds)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import qmc
 
 from meristem.bayesopt.gp import GaussianProcess
 from meristem.controllers import surrogate
 from meristem.controllers.auto import AutoController
+from meristem.controllers.enumeration import Enumeration, Untaken
 from meristem.controllers.gp import GpController
 from meristem.controllers.grid import GridController
 from meristem.controllers.protocol import Controller, History, Objective, Observation, Snapshot
 from meristem.controllers.random import RandomController
 from meristem.controllers.sobol import SobolController
+from meristem.controllers.taken import Taken
 from meristem.errors import InputError
 from meristem.space import Choice, Float, Int, Parameters, Space
 
@@ -132,6 +136,33 @@ def test_gp_spreads_what_is_asked_for_at_once() -> None:
     assert min(gaps) > 0.02
 
 
+def test_gp_keeps_away_from_what_is_pending() -> None:
+    history = search(GpController(), SQUARE, branin, trials=12)
+    asked = snapshot_of(history)
+    [first] = GpController().recommend(asked, 1)
+    running = Observation(number=13, parameters=first.parameters, status="running", origin=first.origin)
+    [second] = GpController().recommend(replace(asked, pending=[running]), 1)
+    assert (
+        abs(first.parameters["x"] - second.parameters["x"])
+        + abs(first.parameters["y"] - second.parameters["y"])
+        > 0.02
+    )
+
+
+def test_several_trials_share_one_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = 0
+    fit = surrogate.fit_hyperparameters
+
+    def counted(*data: Any) -> Any:
+        nonlocal fits
+        fits += 1
+        return fit(*data)
+
+    monkeypatch.setattr(surrogate, "fit_hyperparameters", counted)
+    search(GpController(initial=48), SQUARE, branin, trials=56)
+    assert fits == 2
+
+
 def test_gp_copes_with_more_trials_than_it_fits_to() -> None:
     rng, history = np.random.default_rng(0), History(SQUARE)
     for number in range(1, 701):
@@ -206,6 +237,37 @@ def test_sobol_fills_the_space_more_evenly_than_chance() -> None:
 def test_sobol_goes_past_the_end_of_its_blocks() -> None:
     history = search(SobolController(), SQUARE, branin, trials=260)
     assert [o.origin["index"] for o in history] == list(range(260))
+
+
+def test_sobol_points_are_those_of_one_sequence_whatever_the_blocks() -> None:
+    whole = qmc.Sobol(2, scramble=True, rng=7).random(1024)
+    history = History(SQUARE)
+    for number, index in enumerate([0, 255, 256, 700], start=1):
+        [found] = SobolController().recommend(snapshot_of(history, seed=7), 1)
+        assert list(found.parameters.values()) == pytest.approx(list(whole[found.origin["index"]]))
+        origin = {"by": "sobol", "index": index}
+        history.add(Observation(number=number, parameters=found.parameters, status="failed", origin=origin))
+
+
+def test_an_enumeration_goes_back_as_far_as_asked() -> None:
+    space, points = Space({"n": Int(0, 4999)}), Enumeration()
+    assert [points.find(space, index) for index in (3000, 2999, 0, 4999, 5000, 4999)] == [
+        {"n": 3000},
+        {"n": 2999},
+        {"n": 0},
+        {"n": 4999},
+        None,
+        {"n": 4999},
+    ]
+
+
+def test_a_pending_point_that_is_withdrawn_is_found_again() -> None:
+    history, untaken = History(Space({"n": Int(0, 9)})), Untaken()
+    history.add(Observation(number=1, parameters={"n": 0}, status="completed"))
+    alone = snapshot_of(history)
+    busy = replace(alone, pending=[Observation(number=2, parameters={"n": 1}, status="running")])
+    assert untaken.find(busy, Taken(busy)) == {"n": 2}
+    assert untaken.find(alone, Taken(alone)) == {"n": 1}
 
 
 def test_where_constraints_leave_little_room_sobol_takes_random_points() -> None:
