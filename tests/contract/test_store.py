@@ -80,10 +80,10 @@ def test_a_trial_comes_back_as_it_was_stored(store: Store, study: StudyRow) -> N
 def test_trials_are_filtered_and_paged_in_order(store: Store, study: StudyRow) -> None:
     rows = [propose(store, study, n) for n in range(1, 6)]
     end(store, study, rows[1], loss=1.0)
-    assert [r.number for r in store.trials.list(study.id)] == [1, 2, 3, 4, 5]
-    assert [r.number for r in store.trials.list(study.id, offset=3)] == [4, 5]
-    assert [r.number for r in store.trials.list(study.id, limit=2, newest_first=True)] == [5, 4]
-    assert [r.number for r in store.trials.list(study.id, statuses=["completed"])] == [2]
+    assert [r.number for r in store.trials.list_page(study.id)] == [1, 2, 3, 4, 5]
+    assert [r.number for r in store.trials.list_page(study.id, offset=3)] == [4, 5]
+    assert [r.number for r in store.trials.list_page(study.id, limit=2, newest_first=True)] == [5, 4]
+    assert [r.number for r in store.trials.list_page(study.id, statuses=["completed"])] == [2]
     assert store.trials.counts(study.id) == {"running": 4, "completed": 1}
 
 

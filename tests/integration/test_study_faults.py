@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import ScriptedExecutor
 
 import meristem as ms
+from fakes import ScriptedExecutor
 from meristem.errors import StoreDamaged, StoreSchemaError, StoreUnavailable
 from meristem.store.store import Store
 from meristem.study.protocols import Job

@@ -32,7 +32,7 @@ def export_to(file: TextIO, store: Store, study: StudyRow, form: Format) -> int:
 
 def _pages(store: Store, study: StudyRow) -> Iterator[TrialRow]:
     offset = 0
-    while page := store.trials.list(study.id, limit=_PAGE, offset=offset):
+    while page := store.trials.list_page(study.id, limit=_PAGE, offset=offset):
         yield from page
         offset += len(page)
 

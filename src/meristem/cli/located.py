@@ -19,7 +19,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from meristem.errors import StudyFileError
 
 MOST_BYTES = 10_000_000
-MOST_VALUES = 200_000  # also what keeps aliases of aliases of aliases from filling the memory
+MOST_VALUES = 100_000  # also what keeps aliases of aliases of aliases from filling the memory
 DEEPEST = 60
 
 Place = tuple[Any, ...]

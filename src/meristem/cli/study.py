@@ -128,7 +128,7 @@ def trials(
         status = ["completed"]
         found = opened.trials.best(row.id, limit=offset + limit)[offset:]
     else:
-        found = opened.trials.list(
+        found = opened.trials.list_page(
             row.id, statuses=status or (), limit=limit, offset=offset, newest_first=newest
         )
     total = sum(count for kind, count in counts.items() if not status or kind in status)

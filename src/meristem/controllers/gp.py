@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from meristem.controllers.protocol import Recommendation, Snapshot
 from meristem.controllers.random import RandomController
@@ -42,7 +44,8 @@ class GpController:
         if dimensions == 0 or not _has_losses(snapshot, wanted):
             return self._sobol.recommend(snapshot, count)
         try:
-            return self._propose(snapshot, count)
+            with _one_thread().limit(limits=1):
+                return self._propose(snapshot, count)
         except np.linalg.LinAlgError as error:
             fallback = {"by": "gp", "fallback": f"sobol: {error}"}
             return [
@@ -71,6 +74,14 @@ class GpController:
             if len(recommended) < count:
                 belief = belief.after(point)
         return recommended
+
+
+@cache
+def _one_thread() -> ThreadpoolController:
+    # Matrices of a few hundred rows are slower on several BLAS threads, and trainings need the cores.
+    import scipy.linalg  # noqa: F401  its BLAS must be loaded to be found
+
+    return ThreadpoolController()
 
 
 def _has_losses(snapshot: Snapshot, wanted: int) -> bool:

@@ -41,9 +41,9 @@ class Blobs:
             StoreUnavailable: The place cannot be written.
         """
         if isinstance(content, Path):
-            with open(content, "rb") as stream:
-                return self.put(stream)
-        stream = io.BytesIO(content) if isinstance(content, bytes) else content
+            with open(content, "rb") as file:
+                return self.put(file)
+        stream: IO[bytes] = io.BytesIO(content) if isinstance(content, bytes) else content
         temporary = f"{self._root}/incoming/{secrets.token_hex(8)}"
         digest = blake3()
         try:

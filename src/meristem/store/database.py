@@ -175,7 +175,7 @@ def translate(error: exc.DBAPIError, url: str) -> StoreError:
     lower = text.lower()
     if "locked" in lower or "busy" in lower:
         return _unavailable(f"The store {url} is locked by another process.", "Try again when it has ended.", True)
-    if "full" in lower and ("disk" in lower or "no space" in lower) or "no space left" in lower:
+    if ("full" in lower and ("disk" in lower or "no space" in lower)) or "no space left" in lower:
         return _unavailable(
             f"The disk under the store {url} is full; what was recorded so far is safe.",
             "Make room, then go on: meristem study resume NAME.",

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from meristem.spool import Measurement
 from meristem.store.database import Database
@@ -27,7 +27,7 @@ class Trials:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def list(
+    def list_page(
         self,
         study_id: int,
         *,
@@ -46,10 +46,11 @@ class Trials:
         return self._rows(query)
 
     def list_after(self, study_id: int, *, number: int = 0, end_event: int = 0) -> list[TrialRow]:
-        """Trials that are new or have ended since: number above, or ended by a later event; or not ended."""
-        newer = (trials.c.number > number) | (trials.c.end_event > end_event) | (trials.c.end_event.is_(None))
+        """Trials that are new or have ended since (a higher number, a later event), and those not ended."""
+        t = trials.c
+        newer: ColumnElement[bool] = (t.number > number) | (t.end_event > end_event) | t.end_event.is_(None)
         if number == 0 and end_event == 0:
-            newer = trials.c.number > 0
+            newer = t.number > 0
         return self._rows(
             select(*_COLUMNS).where(trials.c.study_id == study_id, newer).order_by(trials.c.number)
         )
@@ -71,7 +72,7 @@ class Trials:
         """How many trials there are in each status."""
         query = select(trials.c.status, func.count()).where(trials.c.study_id == study_id)
         rows = self._database.read(lambda c: c.execute(query.group_by(trials.c.status)).all())
-        return {status: count for status, count in rows}
+        return {row[0]: row[1] for row in rows}
 
     def measurements(self, study_id: int, number: int, *, attempt: int | None = None) -> list[Measurement]:
         """What a trial reported (its last attempt unless told), by step, final values last."""

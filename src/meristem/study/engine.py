@@ -350,7 +350,7 @@ class Engine:
             self._tell(told.TrialEnded(trial=self._trial(row), again=True))
         self._tell(told.StudyEnded(status=ending.status, message=ending.message))
         for handler in reversed(self._handlers):
-            self._guarded(handler, lambda handler=handler: handler.shutdown(self.run_view))  # type: ignore[misc]
+            self._guarded(handler, lambda handler=handler: handler.shutdown(self.run_view))
         shut = getattr(self._controller, "shutdown", None)
         if callable(shut):
             shut()
@@ -367,7 +367,7 @@ class Engine:
 
     def _tell(self, happening: told.Happening) -> None:
         for handler in self._handlers:
-            self._guarded(handler, lambda handler=handler: handler.handle(happening, self.run_view))  # type: ignore[misc]
+            self._guarded(handler, lambda handler=handler: handler.handle(happening, self.run_view))
 
     def _guarded(self, handler: Handler, call: Any) -> None:
         try:

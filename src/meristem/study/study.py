@@ -216,6 +216,9 @@ class Study:
         self, executor: Executor, handlers: list[Handler], plan: Plan, setup: dict[str, Any], wait: bool
     ) -> Ending:
         controller = self._controller()
+        expect = getattr(executor, "expect", None)
+        if callable(expect) and (problems := expect(self.space.names)):  # it fills names into a command
+            raise InputError("The executor does not fit the space", problems)
         token = self._acquire(wait)
         with Heartbeat(self._store, self._id, token) as heartbeat:
             engine = Engine(
@@ -385,7 +388,7 @@ class Study:
     @property
     def trials(self) -> list[Trial]:
         """All trials in order of their numbers."""
-        return [self._trial(row) for row in self._store.trials.list(self._id)]
+        return [self._trial(row) for row in self._store.trials.list_page(self._id)]
 
     def get_trial(self, number: int) -> Trial:
         """One trial. Raises InputError when there is none of that number."""

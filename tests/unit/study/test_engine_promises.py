@@ -8,11 +8,11 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from fakes import ListController, Recorder, ScriptedExecutor, failed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import meristem as ms
+from fakes import ListController, Recorder, ScriptedExecutor, failed
 from meristem.errors import ComponentFailed, InputError, TooManyFailures
 from meristem.events import Event, EventKind
 from meristem.handlers.handler import Handler

@@ -1,0 +1,47 @@
+# Every target starts from a machine with only Python (3.11 or newer) and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help .venv quickstart test test-fast check bench docs clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.venv: $(STAMP) ## Create .venv and install everything at the locked versions
+
+# pip in a fresh environment may be too old for dependency groups, so it is brought up to date first.
+# Where uv cannot reach the package index that pip is configured for, pip installs instead.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Meristem needs Python 3.11 or newer; give it with make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev --editable . \
+	  || $(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable .
+	@touch $@
+
+quickstart: $(STAMP) ## Search for the best model of a real data set, about a minute
+	$(BIN)/python examples/quickstart/digits.py
+
+test: $(STAMP) ## Run all tests; unit and contract tests must cover 90 % of src
+	$(BIN)/python -m pytest tests/unit tests/contract -q -n 2 --cov=meristem --cov-report=term --cov-fail-under=90
+	$(BIN)/python -m pytest tests/integration tests/acceptance -q -n 2
+
+test-fast: $(STAMP) ## Run the unit tests only
+	$(BIN)/python -m pytest tests/unit -q
+
+check: $(STAMP) ## Lint, types, and the floors of the architecture
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict src
+	PYTHONPATH=src $(BIN)/lint-imports
+
+bench: $(STAMP) ## Measure overhead and size, beside Optuna; prints a table and writes JSON
+	$(BIN)/python benchmarks/overhead.py
+
+docs: $(STAMP) ## Build the documentation into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+clean: ## Remove what tools left behind; the environment and your studies stay
+	rm -rf site build dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
