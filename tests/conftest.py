@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import create_engine
 
 from meristem.store.store import Store
+
+# The same examples each time, however slow the machine: a failure is a change, not a chance.
+settings.register_profile("meristem", derandomize=True, deadline=None, max_examples=50)
+settings.load_profile("meristem")
 
 _numbers = itertools.count()
 

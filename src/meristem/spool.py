@@ -60,9 +60,7 @@ def line_of(step: int | None, metrics: Mapping[str, Any]) -> str:
     if "at" in metrics:
         raise InputError("report() got a metric named 'at'.", fix="'at' is the time of a report: rename it.")
     if step is not None and not _is_step(step):
-        raise InputError(
-            f"report() got step={step!r:.60}.", fix="A step is a whole number: report(step=3, …)."
-        )
+        raise InputError(f"report() got step={step!r:.60}.", fix="A step is a whole number: report(step=3, …).")
     fields: dict[str, Any] = {"at": time.time()}
     if step is not None:
         fields["step"] = int(step)

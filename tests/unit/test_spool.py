@@ -13,16 +13,12 @@ from meristem import spool
 from meristem.errors import InputError, StopTrial
 from meristem.spool import Measurement, SpoolReader, SpoolWriter, line_of, measurements_of
 
-names = st.text(st.characters(codec="utf-8", exclude_characters="\0")).filter(
-    lambda n: n not in {"step", "at"}
-)
+names = st.text(st.characters(codec="utf-8", exclude_characters="\0")).filter(lambda n: n not in {"step", "at"})
 numbers = st.floats(allow_nan=False) | st.integers(-(10**20), 10**20)
 steps = st.none() | st.integers(-(2**62), 2**62)
 json_values = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
-    lambda inner: (
-        st.lists(inner) | st.dictionaries(st.sampled_from(["value", "sem", "step", "at", "x"]), inner)
-    ),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["value", "sem", "step", "at", "x"]), inner),
     max_leaves=8,
 )
 
@@ -177,11 +173,14 @@ def test_endless_nonsense_does_not_fill_the_memory(tmp_path):
 
 
 def test_report_writes_to_the_spool_that_the_study_named(tmp_path, monkeypatch):
+    writers = []
     for number in (1, 2):  # a warm worker goes from trial to trial
         monkeypatch.setenv(spool.REPORT_VARIABLE, str(tmp_path / str(number) / "report.jsonl"))
         spool.report(step=number, accuracy=0.5)
         (found,) = SpoolReader(tmp_path / str(number) / "report.jsonl").read()
         assert found == Measurement(metric="accuracy", value=0.5, step=number, at=found.at)
+        writers.append(spool._writer)
+    assert [writer._file is None for writer in writers] == [True, False]  # no descriptor is left open
 
 
 def test_report_raises_once_the_stop_file_is_there(tmp_path, monkeypatch):

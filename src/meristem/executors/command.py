@@ -100,9 +100,7 @@ class CommandExecutor:
         """Nothing to get ready: each job starts its own program."""
 
     def start(self, job: Job) -> None:
-        surroundings = Surroundings(
-            command=self._command, cwd=Path(self._cwd or "."), env=self._env, names=self._names
-        )
+        surroundings = Surroundings(command=self._command, cwd=Path(self._cwd or "."), env=self._env, names=self._names)
         try:
             leader = launch(surroundings, job, gpus_of(self._gpus, job.slot))
         except (OSError, ValueError) as error:
@@ -216,9 +214,7 @@ def _problems(command: object, cwd: object, env: object) -> list[str]:
             problems.append("'command' is empty")
     elif not isinstance(command, Sequence) or not command:
         problems.append(f"'command' must be text for the shell or a list of arguments, not {command!r:.60}")
-    elif odd := [
-        part for part in command if isinstance(part, bool) or not isinstance(part, (str, int, float))
-    ]:
+    elif odd := [part for part in command if isinstance(part, bool) or not isinstance(part, (str, int, float))]:
         problems.append(f"the argument {odd[0]!r:.60} of 'command' is neither text nor a number")
     if cwd is not None and not (isinstance(cwd, (str, Path)) and Path(cwd).is_dir()):
         problems.append(f"'cwd' is {cwd!r:.200}, which is no folder")

@@ -50,9 +50,7 @@ def completed_or_failed(
     score = dict(metrics) or _printed_result(folder)
     if score is not None:
         return Outcome(status=OutcomeStatus.COMPLETED, score=score)
-    unread = (
-        f" (its report has lines that cannot be read, the first: {storable(faults[0])})" if faults else ""
-    )
+    unread = f" (its report has lines that cannot be read, the first: {storable(faults[0])})" if faults else ""
     return Outcome(
         status=OutcomeStatus.FAILED,
         error=f"the command ended well but reported nothing{unread}; append JSON lines to $MERISTEM_REPORT, "

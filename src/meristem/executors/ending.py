@@ -50,9 +50,7 @@ def score_of(returned: Any) -> Any:
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         shown = f"{type(returned).__module__}.{type(returned).__qualname__}".removeprefix("builtins.")
         why = "it contains itself" if isinstance(error, RecursionError) else str(error)
-        raise ValueError(
-            f"The function returned a {shown} that cannot be kept: {why}; {EXPECTED}."
-        ) from error
+        raise ValueError(f"The function returned a {shown} that cannot be kept: {why}; {EXPECTED}.") from error
     return score
 
 

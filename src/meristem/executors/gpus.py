@@ -34,9 +34,7 @@ def slot_count(slots: int | None, groups: Sequence[Sequence[str]] | None) -> int
         InputError: No whole number from 1, or more slots than groups of GPUs.
     """
     if slots is not None and (isinstance(slots, bool) or not isinstance(slots, int) or slots < 1):
-        raise InputError(
-            f"slots={slots!r} is no number of slots.", fix="Give a whole number from 1, or leave it out."
-        )
+        raise InputError(f"slots={slots!r} is no number of slots.", fix="Give a whole number from 1, or leave it out.")
     if groups is None:
         return slots
     if slots is not None and slots > len(groups):
@@ -56,9 +54,7 @@ def _group(part: str, slot: int, problems: list[str]) -> tuple[str, ...]:
     names = tuple(name.strip() for name in part.split(","))
     for name in names:
         if not name:
-            problems.append(
-                f"slot {slot} names no GPU" if names == ("",) else f"slot {slot} has an empty GPU id"
-            )
+            problems.append(f"slot {slot} names no GPU" if names == ("",) else f"slot {slot} has an empty GPU id")
         elif not _IDENTIFIER.fullmatch(name):
             problems.append(f"slot {slot}: {name!r} is no GPU id")
     if len(set(names)) < len(names):

@@ -221,9 +221,7 @@ class WarmPool:
         assert running is not None
         worker.running = None
         outcome = _said(worker) or self._bury(worker, running)
-        return Report(
-            number=running.job.number, measurements=running.reader.read(final=True), outcome=outcome
-        )
+        return Report(number=running.job.number, measurements=running.reader.read(final=True), outcome=outcome)
 
     def _bury(self, worker: _Worker, running: _Running) -> Outcome:
         del self._workers[running.job.slot]

@@ -14,9 +14,7 @@ from meristem.errors import StopTrial
 from meristem.executors.ending import failure_of, run_function, score_of, storable
 
 finite = st.floats(allow_nan=False) | st.integers() | st.booleans() | st.none() | st.text()
-json_values = st.recursive(
-    finite, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=9
-)
+json_values = st.recursive(finite, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=9)
 
 
 def ending_of(act):
@@ -106,9 +104,7 @@ def test_stop_trial_ends_it_as_stopped():
     assert ending_of(raising(StopTrial("now"))) == ("stopped", None, None, None)
 
 
-@pytest.mark.parametrize(
-    "error", [ValueError("ungültig ✗"), SystemExit(3), KeyboardInterrupt(), MemoryError()]
-)
+@pytest.mark.parametrize("error", [ValueError("ungültig ✗"), SystemExit(3), KeyboardInterrupt(), MemoryError()])
 def test_any_other_exception_is_a_failure_of_one_line(error):
     status, _, line, details = ending_of(raising(error))
     assert status == "failed"

@@ -27,9 +27,7 @@ HOSTILE = [
 
 def shell_output(command: str, values: dict[str, str]) -> str:
     line, variables = fill_shell(command, values)
-    return subprocess.run(
-        ["/bin/sh", "-c", line], env=variables, capture_output=True, check=True
-    ).stdout.decode()
+    return subprocess.run(["/bin/sh", "-c", line], env=variables, capture_output=True, check=True).stdout.decode()
 
 
 @pytest.mark.parametrize("value", HOSTILE)

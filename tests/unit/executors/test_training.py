@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 import pytest
 
@@ -10,6 +11,7 @@ from meristem.errors import InputError, StopTrial
 from meristem.executors.command import CommandExecutor
 from meristem.executors.function import FunctionExecutor
 from meristem.executors.training import TrainingTrial
+from meristem.study.protocols import Job
 
 
 def trial_in(folder, written=None, asked=None):
@@ -55,6 +57,29 @@ def test_a_report_is_written_also_when_the_trial_is_then_told_to_stop(tmp_path):
     with pytest.raises(StopTrial):
         trial.report(loss=0.25)
     assert written == [(1, {"loss": 0.5}), (None, {"loss": 0.25})]
+
+
+def test_a_report_from_a_thread_that_outlived_its_trial_is_not_heard(tmp_path):
+    ended, late = threading.Event(), threading.Event()
+
+    def train(trial):
+        def go_on():
+            ended.wait(5)
+            trial.report(loss=9.0)
+            late.set()
+
+        threading.Thread(target=go_on).start()
+        return 1.0
+
+    executor = FunctionExecutor(train, isolate=False)
+    executor.open(1)
+    executor.start(Job(study="s", number=1, attempt=1, parameters={}, folder=tmp_path, slot=0))
+    (report,) = executor.poll(timedelta(seconds=5))
+    ended.set()
+    assert late.wait(5)
+    assert report.outcome.score == 1.0
+    assert executor.poll(timedelta(0)) == []
+    executor.close()
 
 
 def test_what_cannot_be_called_is_refused():

@@ -1,0 +1,97 @@
+"""The schema, its migrations, and how errors of databases are told."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.exc import OperationalError
+
+from meristem.errors import InputError, StoreDamaged, StoreError, StoreSchemaError, StoreUnavailable
+from meristem.store import schema
+from meristem.store.database import Database, parse_url, translate
+from meristem.store.lease import is_dead, new_owner
+from meristem.store.store import Store
+from meristem.store.tables import metadata
+
+
+def test_the_migrations_make_the_tables_that_the_code_has() -> None:
+    database = Database("sqlite://")
+    schema.upgrade(database)
+    assert schema.current_version(database) == schema.LATEST
+    with database.connection() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    schema.upgrade(database)  # may be repeated
+
+
+def test_an_old_store_is_refused_until_it_is_upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path}/s.db"
+    Store(url).close()
+    with sqlite3.connect(tmp_path / "s.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+    with pytest.raises(StoreSchemaError, match="meristem store upgrade"):
+        Store(url)
+
+
+def test_tables_that_meristem_did_not_make_are_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "s.db") as connection:
+        connection.execute("CREATE TABLE trials (mine INTEGER)")
+    with pytest.raises(StoreDamaged, match="database of its own"):
+        Store(f"sqlite:///{tmp_path}/s.db")
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "mysql://x/y", "postgresql://h:port/x", 3])
+def test_a_store_that_is_no_url_of_a_known_database_is_refused(url: str) -> None:
+    with pytest.raises(InputError, match="sqlite:///file.db"):
+        parse_url(url)
+
+
+def test_a_password_is_never_shown() -> None:
+    database = Database("postgresql://me:secret@nowhere.invalid/x", patience=timedelta(0))
+    assert "secret" not in database.shown_url
+    with pytest.raises(StoreUnavailable, match="cannot be reached") as caught:
+        schema.current_version(database)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("told", "kind", "transient"),
+    [
+        ("database is locked", StoreUnavailable, True),
+        ("database or disk is full", StoreUnavailable, False),
+        ("could not extend file: No space left on device", StoreUnavailable, False),
+        ("attempt to write a readonly database", StoreUnavailable, False),
+        ("database disk image is malformed", StoreDamaged, None),
+        ("server closed the connection unexpectedly", StoreUnavailable, True),
+    ],
+)
+def test_errors_of_databases_are_told_as_ours(told: str, kind: type[StoreError], transient: bool | None) -> None:
+    error = translate(OperationalError("SELECT", {}, Exception(told)), "sqlite:///x.db")
+    assert type(error) is kind
+    assert getattr(error, "transient", None) == transient
+    assert "SELECT" not in str(error)
+
+
+def test_durability_full_asks_for_an_fsync_at_each_commit(tmp_path: Path) -> None:
+    def synchronous(url: str) -> int:
+        database = Database(url)
+        level: int = database.read(lambda c: c.exec_driver_sql("PRAGMA synchronous").scalar())
+        database.close()
+        return level
+
+    assert synchronous(f"sqlite:///{tmp_path}/a.db") == 1
+    assert synchronous(f"sqlite:///{tmp_path}/b.db?durability=full") == 2
+
+
+def test_a_process_that_lives_is_not_dead_and_one_elsewhere_cannot_be_known() -> None:
+    owner = new_owner()
+    assert not is_dead(owner)
+    facts = owner.rpartition("[")[2].rstrip("]").split()
+    assert is_dead(owner.replace(f" {facts[2]} ", " 1.00 "))  # another process has the pid by now
+    assert is_dead(owner.replace(f" {facts[1]} {facts[2]}", " 99999999 1.00"))
+    assert not is_dead(owner.replace(facts[0], "another-machine").replace(facts[2], "1.00"))
+    assert not is_dead("somebody")
