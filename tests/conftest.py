@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ from hypothesis import settings
 from sqlalchemy import create_engine
 
 from meristem.store.store import Store
+
+# Set before numpy is imported: small matrices on many threads starve tests that run side by side.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # The same examples each time, however slow the machine: a failure is a change, not a chance.
 settings.register_profile("meristem", derandomize=True, deadline=None, max_examples=50)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import ScriptedExecutor, failed
 from rich.console import Console
 
 import meristem as ms
+from fakes import ScriptedExecutor, failed
 from meristem.errors import InputError
 from meristem.handlers.handler import Handler
 from meristem.handlers.keep_best import KeepBest
@@ -124,7 +124,7 @@ def test_log_jsonl_writes_one_valid_json_object_for_each_event(tmp_path: Path) -
     assert kinds.count("TrialStarted") == kinds.count("TrialEnded") == 3
     assert kinds[-1] == "StudyEnded"
     assert [line["value"] for line in lines if line["event"] == "MeasurementReported"] == ["inf"]
-    assert [line["error"] for line in lines if line["event"] == "TrialEnded"][0] == "broken"
+    assert next(line["error"] for line in lines if line["event"] == "TrialEnded") == "broken"
 
 
 def test_stats_count_by_slot_what_was_started_finished_and_left() -> None:

@@ -46,7 +46,7 @@ def test_tables_that_meristem_did_not_make_are_left_alone(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("url", ["", "nonsense", "mysql://x/y", "postgresql://h:port/x", 3])
 def test_a_store_that_is_no_url_of_a_known_database_is_refused(url: str) -> None:
-    with pytest.raises(InputError, match="sqlite:///file.db"):
+    with pytest.raises(InputError, match=r"sqlite:///file\.db"):
         parse_url(url)
 
 

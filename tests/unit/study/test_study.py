@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 import pytest
-from fakes import ListController, ScriptedExecutor
 
 import meristem as ms
+from fakes import ListController, ScriptedExecutor
 from meristem.errors import (
     IllegalMove,
     InputError,
