@@ -93,9 +93,10 @@ class History:
         self._observations: list[Observation] = []
         self._keys: set[str] = set()
 
-    def add(self, observation: Observation) -> None:
+    def add(self, observation: Observation, key: str | None = None) -> None:
+        """Adds a trial that has ended; `key` is `space.key(observation.parameters)` where it is known."""
         self._observations.append(observation)
-        self._keys.add(self.space.key(observation.parameters))
+        self._keys.add(key or self.space.key(observation.parameters))
 
     def tried(self, parameters: Parameters) -> bool:
         """Whether a trial of exactly these parameters has ended."""

@@ -12,10 +12,10 @@ import math
 import secrets
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import Executable
 
 from meristem.errors import IllegalMove, LeaseLost, StudyError
@@ -216,8 +216,10 @@ def _measurement_values(study_id: int, given: Sequence[TrialMeasurements]) -> li
 
 
 def _measurement_upsert(is_sqlite: bool) -> Executable:
-    statement = (sqlite.insert if is_sqlite else postgresql.insert)(measurements)
-    return statement.on_conflict_do_update(
+    dialect = import_module(f"sqlalchemy.dialects.{'sqlite' if is_sqlite else 'postgresql'}")  # each is slow to import
+    statement = dialect.insert(measurements)
+    upsert: Executable = statement.on_conflict_do_update(
         index_elements=["study_id", "trial", "attempt", "metric", "step"],
         set_={"value": statement.excluded.value, "sem": statement.excluded.sem, "at": statement.excluded.at},
     )
+    return upsert

@@ -50,7 +50,8 @@ trials = Table(
     Column("ended_at", Double),
     Column("end_event", BigInteger),  # number of its last trial_ended event: the order of ending
     Index("trials_by_status", "study_id", "status"),
-    Index("trials_by_loss", "study_id", "loss"),
+    Index("trials_by_loss", "study_id", "loss", "number"),
+    Index("trials_by_end", "study_id", "end_event"),
 )
 
 measurements = Table(

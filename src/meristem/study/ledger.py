@@ -188,7 +188,7 @@ class Ledger:
         return TrialMove(row=after, before=before.status, attempt_before=before.attempt)
 
     def _end(self, row: TrialRow) -> None:
-        self.history.add(observation_of(row))
+        self.history.add(observation_of(row), row.key or None)
         self._last_end = max(self._last_end, row.end_event or 0)
         self.since_best += 1
         completed = row.status == TrialStatus.COMPLETED and row.loss is not None

@@ -47,7 +47,8 @@ def upgrade() -> None:
         sa.Column("end_event", sa.BigInteger),
     )
     op.create_index("trials_by_status", "trials", ["study_id", "status"])
-    op.create_index("trials_by_loss", "trials", ["study_id", "loss"])
+    op.create_index("trials_by_loss", "trials", ["study_id", "loss", "number"])
+    op.create_index("trials_by_end", "trials", ["study_id", "end_event"])
     op.create_table(
         "measurements",
         sa.Column("study_id", sa.Integer, sa.ForeignKey("studies.id"), primary_key=True),
