@@ -34,6 +34,7 @@ test-fast: $(STAMP) ## Run the unit tests only
 
 check: $(STAMP) ## Lint, types, and the floors of the architecture
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy --strict src
 	PYTHONPATH=src $(BIN)/lint-imports
 

@@ -64,9 +64,7 @@ def fill(store: str, trials: int) -> None:
     for first in range(0, trials, BATCH):
         rows = [_row(space, first + i + 1, x, y) for i, (x, y) in enumerate(values[first : first + BATCH])]
         events = [event for row in rows for event in _events(row)]
-        opened.commits.apply(
-            Change(study_id=study.id, events=events, trials_created=first, new_trials=rows)
-        )
+        opened.commits.apply(Change(study_id=study.id, events=events, trials_created=first, new_trials=rows))
     opened.close()
 
 

@@ -50,9 +50,7 @@ class ScriptedExecutor:
             outcome = self._outcome(job)
             if outcome is not None:
                 del self.running[job.number]
-                return [
-                    Report(number=job.number, measurements=self.measured.pop(job.number, []), outcome=outcome)
-                ]
+                return [Report(number=job.number, measurements=self.measured.pop(job.number, []), outcome=outcome)]
         return [
             Report(number=number, measurements=self.measured.pop(number))
             for number in list(self.running)

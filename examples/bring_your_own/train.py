@@ -45,8 +45,7 @@ def error(weights: list[float], wave: list[float]) -> float:
     """Root mean square error of forecasting each value from those before it."""
     depth = len(weights)
     misses = [
-        sum(w * v for w, v in zip(weights, wave[i - depth : i], strict=True)) - wave[i]
-        for i in range(depth, len(wave))
+        sum(w * v for w, v in zip(weights, wave[i - depth : i], strict=True)) - wave[i] for i in range(depth, len(wave))
     ]
     return math.sqrt(mean(miss * miss for miss in misses))
 

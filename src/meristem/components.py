@@ -21,6 +21,9 @@ from meristem.errors import InputError, UnknownComponent, did_you_mean
 KINDS = {"controller": "meristem.controllers", "executor": "meristem.executors", "handler": "meristem.handlers"}
 
 
+_import_folders: list[str] = []
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentSpec:
     """A component as data: which class, with which arguments."""
@@ -83,9 +86,7 @@ def find_class(kind: str, spec: ComponentSpec) -> Any:
     module_name, _, attribute = spec.path.replace(":", ".").rpartition(".")
     if not module_name:
         raise UnknownComponent(kind, spec.path, known_names(kind), "a path is package.module.Class")
-    here = str(Path.cwd())
-    if here not in sys.path:  # console scripts, unlike `python`, leave the working directory out
-        sys.path.append(here)
+    import_from(Path.cwd())  # console scripts, unlike `python`, leave the working directory out
     try:
         module = import_module(module_name)
     except Exception as error:  # importing user code may raise anything
@@ -95,6 +96,19 @@ def find_class(kind: str, spec: ComponentSpec) -> Any:
     if not hasattr(module, attribute):
         raise UnknownComponent(kind, spec.path, known_names(kind), f"{module_name} has no {attribute!r}")
     return getattr(module, attribute)
+
+
+def import_from(folder: Path, *, first: bool = False) -> None:
+    """Puts `folder` on the import path, where users' components are looked for. May be repeated."""
+    entry = str(folder)
+    if entry not in sys.path:
+        sys.path.insert(0 if first else len(sys.path), entry)
+        _import_folders.append(entry)
+
+
+def import_folders() -> list[str]:
+    """What `import_from` added: kept with a study, so that resuming it from elsewhere finds its components."""
+    return list(_import_folders)
 
 
 def check_args(kind: str, spec: ComponentSpec, supplied: tuple[str, ...] = ()) -> list[str]:
@@ -137,9 +151,7 @@ def build(kind: str, spec: ComponentSpec, **supplied: Any) -> Any:
     except InputError:
         raise
     except Exception as error:  # a user's constructor may raise anything
-        raise InputError(
-            f"The {kind} {spec.label!r} cannot be built", [f"{type(error).__name__}: {error}"]
-        ) from error
+        raise InputError(f"The {kind} {spec.label!r} cannot be built", [f"{type(error).__name__}: {error}"]) from error
 
 
 @cache

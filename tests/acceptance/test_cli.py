@@ -109,18 +109,32 @@ def test_a_complete_study_is_left_alone_and_goes_on_when_given_more(here: Path, 
 
 
 def test_a_killed_study_resumes_to_exactly_its_budget(here: Path) -> None:
-    (here / "study.yaml").write_text(
-        FILE.replace("printf", "sleep 0.2; printf").replace("trials: 3", "trials: 6")
-    )
-    engine = subprocess.Popen(
-        [sys.executable, "-m", "meristem.cli.main", "run", "study.yaml"], stderr=-3, stdout=-3
-    )
+    (here / "study.yaml").write_text(FILE.replace("printf", "sleep 0.2; printf").replace("trials: 3", "trials: 6"))
+    engine = subprocess.Popen([sys.executable, "-m", "meristem.cli.main", "run", "study.yaml"], stderr=-3, stdout=-3)
     wait_until(lambda: (here / "meristem-trials" / "tiny-1" / "00002").exists())
     engine.kill()
     engine.wait()
+    died = json.loads(meristem("study", "show", "tiny", "--json").stdout)
+    assert (died["status"], died["message"]) == ("interrupted", "the engine that ran it died")
     done = meristem("study", "resume", "tiny", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["counts"] == {"completed": 6}
+
+
+def test_a_study_with_its_own_components_resumes_from_another_folder(here: Path) -> None:
+    (here / "lab").mkdir()
+    (here / "lab" / "mine.py").write_text(
+        "def up(snapshot, count):\n    return [{'x': snapshot.created + i} for i in range(1, count + 1)]\n"
+    )
+    text = FILE.replace("controller: grid", "controller: {path: mine.up}")
+    (here / "lab" / "study.yaml").write_text(text.replace("name: command, args: {", "name: command, args: {cwd: /, "))
+    done = meristem("run", "lab/study.yaml")
+    assert done.returncode == 0, done.stderr
+    (here / "elsewhere").mkdir()
+    args = ("study", "resume", "tiny", "--store", "../meristem.db", "--trials", "4", "--json")
+    done = meristem(*args, cwd=here / "elsewhere")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["counts"] == {"completed": 4}
 
 
 def test_control_c_stops_cleanly_and_says_how_to_resume(here: Path) -> None:
@@ -177,9 +191,7 @@ def test_trials_come_in_pages_with_what_a_script_needs(ran: None, call: Call) ->
     assert page["best"]["value"] == 0.5
     assert page["trials"][1]["error"] == "no luck"
     assert page["trials"][2]["metrics"]["loss"] == "NaN"
-    best = json.loads(
-        call("study", "trials", "tiny", "--sort", "value", "--offset", "1", "--limit", "2", "--json")
-    )
+    best = json.loads(call("study", "trials", "tiny", "--sort", "value", "--offset", "1", "--limit", "2", "--json"))
     assert [t["value"] for t in best["trials"]] == [0.6, 0.7]
     assert best["total"] == 8
 
@@ -225,9 +237,7 @@ def test_a_deleted_study_is_gone_with_its_folder(ran: None, call: Call, here: Pa
         ("run none.yaml", 2, "There is no file none.yaml"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_a_sentence(
-    ran: None, call: Call, command: str, code: int, said: str
-) -> None:
+def test_what_cannot_be_done_is_told_in_a_sentence(ran: None, call: Call, command: str, code: int, said: str) -> None:
     assert said in call(*command.split(), code=code, errors=True)
 
 
@@ -282,9 +292,7 @@ def test_help_imports_nothing_heavy() -> None:
         "heavy = {'numpy', 'scipy', 'sqlalchemy', 'alembic', 'ruamel'} & set(sys.modules)\n"
         "sys.exit(', '.join(heavy) or None)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

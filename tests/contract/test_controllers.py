@@ -63,9 +63,7 @@ def loss_of(parameters: Any) -> float:
     return float(sum(v if isinstance(v, (int, float)) else len(str(v)) for v in parameters.values()))
 
 
-def snapshot_of(
-    space: Space, observations: list[Observation], pending: list[Observation] | None = None
-) -> Snapshot:
+def snapshot_of(space: Space, observations: list[Observation], pending: list[Observation] | None = None) -> Snapshot:
     history = History(space)
     for observation in observations:
         history.add(observation)
@@ -192,12 +190,8 @@ def test_a_history_of_failures_only_is_no_obstacle(name: str, kind: str) -> None
 
 @all_controllers
 @all_spaces
-@pytest.mark.parametrize(
-    "losses", [[1.0], [2.0] * 14, [1e300, -1e300, *[0.0] * 12]], ids=["one", "equal", "absurd"]
-)
-def test_few_repeated_and_absurd_observations_are_no_obstacle(
-    name: str, kind: str, losses: list[float]
-) -> None:
+@pytest.mark.parametrize("losses", [[1.0], [2.0] * 14, [1e300, -1e300, *[0.0] * 12]], ids=["one", "equal", "absurd"])
+def test_few_repeated_and_absurd_observations_are_no_obstacle(name: str, kind: str, losses: list[float]) -> None:
     space = SPACES[kind]
     points = [point for point in sampled(space, len(losses) // 2 + 1) for _ in range(2)]
     observations = [completed(i + 1, points[i], loss) for i, loss in enumerate(losses)]

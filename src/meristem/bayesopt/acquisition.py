@@ -33,9 +33,7 @@ def log_expected_improvement(mean: Array, std: Array, best: float) -> Array:
     return np.asarray(_log_h((best - mean) / std) + np.log(std), dtype=float)
 
 
-def log_expected_improvement_slopes(
-    process: GaussianProcess, points: Points, best: float
-) -> tuple[Array, Array]:
+def log_expected_improvement_slopes(process: GaussianProcess, points: Points, best: float) -> tuple[Array, Array]:
     """Log expected improvement, shape (m,), and its derivatives by the numeric columns, shape (m, d)."""
     found = process.predict_slopes(points)
     z = (best - found.mean) / found.std

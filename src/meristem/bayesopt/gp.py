@@ -87,9 +87,7 @@ class GaussianProcess:
         cross, _ = covariance(distances(points, self.points, self.kinds), self.kinds, self.hyper)
         half = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
         variance = self.hyper.signal - np.einsum("nm,nm->m", half, half)
-        return Posterior(
-            mean=self.mean + cross @ self._weights, std=np.sqrt(np.maximum(variance, _SMALLEST_VARIANCE))
-        )
+        return Posterior(mean=self.mean + cross @ self._weights, std=np.sqrt(np.maximum(variance, _SMALLEST_VARIANCE)))
 
     def predict_slopes(self, points: Points) -> PosteriorSlopes:
         """Predictions with their derivatives by the numeric columns of `points`."""

@@ -70,9 +70,7 @@ class Points:
         return Points(unit=self.unit[rows], active=self.active[rows])
 
     def join(self, other: Points) -> Points:
-        return Points(
-            unit=np.concatenate([self.unit, other.unit]), active=np.concatenate([self.active, other.active])
-        )
+        return Points(unit=np.concatenate([self.unit, other.unit]), active=np.concatenate([self.active, other.active]))
 
     def __len__(self) -> int:
         return len(self.unit)

@@ -57,9 +57,7 @@ class _Acquisition:
         return log_expected_improvement_slopes(self.process, points, self.best)
 
 
-def maximize(
-    process: GaussianProcess, domain: Domain, *, best: float, rng: np.random.Generator
-) -> Array | None:
+def maximize(process: GaussianProcess, domain: Domain, *, best: float, rng: np.random.Generator) -> Array | None:
     """The admissible vector, shape (d,), with the largest log expected improvement that was found.
 
     Args:

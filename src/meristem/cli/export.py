@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
 from meristem.cli.output import clean, iso
-from meristem.cli.views import seconds_of, trial_view, value_of
+from meristem.cli.views import seconds_of, status_view, trial_view, value_of
 
 if TYPE_CHECKING:
     from meristem.store.rows import StudyRow, TrialRow
@@ -38,7 +38,7 @@ def _pages(store: Store, study: StudyRow) -> Iterator[TrialRow]:
 
 
 def _write_json(file: TextIO, store: Store, study: StudyRow) -> int:
-    head = {"name": study.name, "status": study.status, "definition": study.definition}
+    head = {"name": study.name, **status_view(study), "definition": study.definition}
     text = json.dumps(clean(head), indent=2)
     count = 0
     file.write(text.removesuffix("\n}") + ',\n  "trials": [')

@@ -56,9 +56,7 @@ def read_text(path: Path) -> str:
         if path.is_dir():
             raise StudyFileError(f"{path} is a folder.", fix="Give the study file in it.")
         if path.stat().st_size > MOST_BYTES:
-            raise StudyFileError(
-                f"{path} is larger than {MOST_BYTES // 10**6} MB.", fix="Is it a study file?"
-            )
+            raise StudyFileError(f"{path} is larger than {MOST_BYTES // 10**6} MB.", fix="Is it a study file?")
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
         raise StudyFileError(

@@ -22,9 +22,7 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
     # A terminal or pipe of another encoding gets escapes, which are JSON in any.
     utf8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
     text = json.dumps(clean(value), indent=indent, ensure_ascii=not utf8, allow_nan=False, default=str)
-    return (
-        text if text.isascii() or _encodable(text) else json.dumps(clean(value), indent=indent, default=str)
-    )
+    return text if text.isascii() or _encodable(text) else json.dumps(clean(value), indent=indent, default=str)
 
 
 def clean(value: Any) -> Any:
@@ -71,9 +69,7 @@ def print_pairs(pairs: Iterable[tuple[str, Any]]) -> None:
     _print(table)
 
 
-def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = ()
-) -> None:
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = ()) -> None:
     """Prints rows below a header; the last column takes the room that is left."""
     table = _table(header=True)
     for column in columns:

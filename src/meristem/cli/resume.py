@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +12,7 @@ from meristem.cli.output import print_json, say, shown
 from meristem.cli.run import ParallelOption, TrialsOption, WaitOption, plan_settings, run_and_tell
 from meristem.cli.stores import JsonOption, StoreOption, open_store
 from meristem.cli.views import show_view
+from meristem.components import import_from
 from meristem.errors import InputError
 
 
@@ -47,12 +48,10 @@ def resume(
         if as_json:
             print_json(show_view(opened, row))
         return
-    if "cwd" in executor.get("args", {}):  # where a study file's own components lie
-        sys.path.insert(0, str(executor["args"]["cwd"]))
+    for folder in row.setup.get("import_from", ()):
+        import_from(Path(folder), first=True)
     study = Study.open(name, store=opened)
-    run_and_tell(
-        study, settings, executor=executor, handlers=_handlers_of(row.setup), wait=wait, as_json=as_json
-    )
+    run_and_tell(study, settings, executor=executor, handlers=_handlers_of(row.setup), wait=wait, as_json=as_json)
 
 
 def executor_of(name: str, setup: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -18,8 +18,7 @@ StoreOption = Annotated[
     typer.Option(
         "--store",
         envvar="MERISTEM_STORE",
-        help="Where studies are kept: a file, or a URL such as postgresql://user@host/name. "
-        f"Default: {DEFAULT_STORE}",
+        help=f"Where studies are kept: a file, or a URL such as postgresql://user@host/name. Default: {DEFAULT_STORE}",
         show_default=False,
         show_envvar=True,
     ),
@@ -56,6 +55,5 @@ def require_store(url: str) -> None:
     if file not in (None, "", ":memory:") and not Path(file).exists():
         raise InputError(
             f"There is no store {url}.",
-            fix="The first study makes it (meristem run study.yaml). "
-            "Another is chosen with --store or MERISTEM_STORE.",
+            fix="The first study makes it (meristem run study.yaml). Another is chosen with --store or MERISTEM_STORE.",
         )

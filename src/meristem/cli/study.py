@@ -21,6 +21,7 @@ from meristem.cli.views import (
     list_view,
     show_pairs,
     show_view,
+    status_view,
     trial_pairs,
     trial_row,
     trial_view,
@@ -57,9 +58,7 @@ def list_studies(
     """
     opened = open_store(store)
     counts = opened.studies.counts()
-    views = [
-        list_view(row, counts.get(row.id, {})) for row in opened.studies.list(limit=limit, offset=offset)
-    ]
+    views = [list_view(row, counts.get(row.id, {})) for row in opened.studies.list(limit=limit, offset=offset)]
     if as_json:
         print_json({"offset": offset, "limit": limit, "studies": views})
     elif views:
@@ -128,13 +127,11 @@ def trials(
         status = ["completed"]
         found = opened.trials.best(row.id, limit=offset + limit)[offset:]
     else:
-        found = opened.trials.list_page(
-            row.id, statuses=status or (), limit=limit, offset=offset, newest_first=newest
-        )
+        found = opened.trials.list_page(row.id, statuses=status or (), limit=limit, offset=offset, newest_first=newest)
     total = sum(count for kind, count in counts.items() if not status or kind in status)
     page = {"total": total, "offset": offset, "limit": limit}
     if as_json:
-        head = {"name": row.name, "status": row.status, "counts": counts, "best": best_view(opened, row)}
+        head = {"name": row.name, **status_view(row), "counts": counts, "best": best_view(opened, row)}
         print_json({**head, **page, "trials": [trial_view(trial, row) for trial in found]})
     else:
         _print_trials(row, found, **page)
@@ -183,9 +180,9 @@ def stop(
     \b
     meristem study stop digits --message "good enough"
     """
-    from meristem.study.study import Study  # slow to import: not for --help
+    from meristem.store.stopping import request_stop  # slow to import: not for --help
 
-    Study.open(name, store=open_store(store)).stop(message)
+    request_stop(open_store(store), name, message)
     typer.echo(f"Asked study {shown(name)} to stop. Resume it with: meristem study resume {shown(name)}")
 
 
@@ -243,8 +240,7 @@ def export(
 
 def _check_listing(statuses: list[str], sort: str, newest: bool) -> None:
     problems = [
-        f"--status {status!r} is not a status. {did_you_mean(status, TRIAL_STATUSES)}"
-        f"Known: {', '.join(TRIAL_STATUSES)}"
+        f"--status {status!r} is not a status. {did_you_mean(status, TRIAL_STATUSES)}Known: {', '.join(TRIAL_STATUSES)}"
         for status in statuses
         if status not in TRIAL_STATUSES
     ]
@@ -269,7 +265,8 @@ def _print_trials(row: StudyRow, found: list[TrialRow], *, total: int, offset: i
 
 def _follow(store: Store, row: StudyRow, after: int, *, as_json: bool) -> None:
     while True:
-        running = store.studies.get(row.name).status == "running"
+        now = store.studies.get(row.name)
+        running = now.status == "running" and not now.engine_died
         found = store.events.list_after(row.id, after, limit=_PAGE)
         for event in found:
             view = event_view(event)

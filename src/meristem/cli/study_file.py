@@ -5,14 +5,14 @@ What it accepts is what `study_file_schema` says. Nothing is started, and no sto
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from meristem.cli.located import Located, read_located, read_text
-from meristem.components import ComponentSpec, build, check_args, spec_of
+from meristem.components import ComponentSpec, build, check_args, import_from, spec_of
 from meristem.controllers.protocol import Objective
 from meristem.errors import InputError, SpaceError, StudyFileError, did_you_mean
 from meristem.space import Space
@@ -63,9 +63,7 @@ def read_study_file(path: str | Path) -> StudyFile:
     path = Path(path)
     text = read_text(path)
     located = read_located(text, str(path), as_json=path.suffix.lower() == ".json")
-    folder = str(path.absolute().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    import_from(path.absolute().parent, first=True)
     return check_study_file(located, path)
 
 
@@ -156,9 +154,7 @@ class _Checker:
                 self._say(problem, *self._place_in_space(problem, space, constraints))
             return None
 
-    def _place_in_space(
-        self, problem: str, space: Mapping[Any, Any], constraints: list[Any]
-    ) -> tuple[Any, ...]:
+    def _place_in_space(self, problem: str, space: Mapping[Any, Any], constraints: list[Any]) -> tuple[Any, ...]:
         for index, constraint in enumerate(constraints):
             if problem.startswith("constraint") and repr(constraint) in problem:
                 return ("constraints", index)
@@ -168,9 +164,7 @@ class _Checker:
                 name = max(named, key=len)
                 key = problem.removeprefix(f"{name}: ").partition(" ")[0].strip(":'")
                 return ("space", name, key)
-        return (
-            ("constraints",) if problem.lower().startswith(("constraint", "the constraint")) else ("space",)
-        )
+        return ("constraints",) if problem.lower().startswith(("constraint", "the constraint")) else ("space",)
 
     def _controller(self, given: Mapping[str, Any]) -> ComponentSpec | None:
         spec = self._spec("controller", given.get("controller", "auto"), "controller")
@@ -215,6 +209,7 @@ class _Checker:
             spec = self._spec("handler", item, *place)
             if spec is not None and self._fits("handler", spec, *place):
                 specs.append(spec)
+                self._built(partial(build, "handler", spec), spec, *place)
         return tuple(specs)
 
     def _spec(self, kind: str, given: Any, *place: Any) -> ComponentSpec | None:

@@ -43,11 +43,17 @@ def best_view(store: Store, study: StudyRow) -> dict[str, Any] | None:
     }
 
 
+def status_view(study: StudyRow) -> dict[str, Any]:
+    """The study's status and why; that of a study whose engine died is `interrupted`."""
+    if study.engine_died:
+        return {"status": "interrupted", "message": "the engine that ran it died"}
+    return {"status": study.status, "message": study.message}
+
+
 def show_view(store: Store, study: StudyRow) -> dict[str, Any]:
     return {
         "name": study.name,
-        "status": study.status,
-        "message": study.message,
+        **status_view(study),
         "objective": study.definition["objective"],
         "counts": store.trials.counts(study.id),
         "best": best_view(store, study),
@@ -86,8 +92,7 @@ def show_pairs(view: Mapping[str, Any]) -> list[tuple[str, Any]]:
 def list_view(study: StudyRow, counts: Mapping[str, int]) -> dict[str, Any]:
     return {
         "name": study.name,
-        "status": study.status,
-        "message": study.message,
+        **status_view(study),
         "objective": study.definition["objective"],
         "counts": dict(counts),
         "runs": study.run,

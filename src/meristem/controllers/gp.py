@@ -49,8 +49,7 @@ class GpController:
         except np.linalg.LinAlgError as error:
             fallback = {"by": "gp", "fallback": f"sobol: {error}"}
             return [
-                Recommendation(parameters=r.parameters, origin=fallback)
-                for r in self._sobol.recommend(snapshot, count)
+                Recommendation(parameters=r.parameters, origin=fallback) for r in self._sobol.recommend(snapshot, count)
             ]
 
     def _propose(self, snapshot: Snapshot, count: int) -> list[Recommendation]:

@@ -58,9 +58,7 @@ class Progress(Handler):
             self._bar.stop()
             self._bar = None
         message = f": {event.message}" if event.message else ""
-        self._console.print(
-            Text(f"{run.name}: {event.status.value}{message}; {self._summary(run)}"), soft_wrap=True
-        )
+        self._console.print(Text(f"{run.name}: {event.status.value}{message}; {self._summary(run)}"), soft_wrap=True)
 
     def _new_bar(self, run: StudyRun) -> Bar:
         bar = Bar(

@@ -80,9 +80,7 @@ class Stats(Handler):
 
     def _table(self) -> Table:
         summary = self.summary()
-        table = Table(
-            title=f"{self.total:.1f} s in all, slots busy {summary['utilisation']:.0%}", title_justify="left"
-        )
+        table = Table(title=f"{self.total:.1f} s in all, slots busy {summary['utilisation']:.0%}", title_justify="left")
         for column in ("slot", "started", "finished", "unfinished", "busy s"):
             table.add_column(column, justify="right")
         for slot, s in self.slots.items():

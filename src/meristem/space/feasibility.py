@@ -179,6 +179,4 @@ def _no_solution(
         bounds=[*((0.0, high) for high in width / unit), (0.0, 1.0)],
         integrality=np.array([*whole, False], dtype=np.uint8),
     )
-    return bool(
-        answer.status == 2 or (answer.status == 0 and strict.any() and -float(answer.fun or 0.0) < 1e-9)
-    )
+    return bool(answer.status == 2 or (answer.status == 0 and strict.any() and -float(answer.fun or 0.0) < 1e-9))

@@ -197,9 +197,7 @@ class Space:
         """What tells two points apart: canonical JSON of the active values, sorted by name."""
         found = self._walk(parameters) if self._conditions.any else parameters
         parts = [
-            head + text(found[name])
-            for name, head, text in self._keyed
-            if name in found and found[name] is not MISSING
+            head + text(found[name]) for name, head, text in self._keyed if name in found and found[name] is not MISSING
         ]
         return "{" + ",".join(parts) + "}"
 
@@ -224,9 +222,7 @@ class Space:
         """
         known = {"parameters", "constraints"}
         if not isinstance(data, Mapping) or set(data) - known or "parameters" not in data:
-            raise SpaceError(
-                f"A space in JSON has 'parameters', perhaps 'constraints'; not {describe(data)}."
-            )
+            raise SpaceError(f"A space in JSON has 'parameters', perhaps 'constraints'; not {describe(data)}.")
         constraints, passed = data.get("constraints") or (), list(constraints_callables)
         if isinstance(constraints, Sequence) and not isinstance(constraints, str):
             constraints = [import_constraint(item, passed) for item in constraints]

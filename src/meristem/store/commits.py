@@ -25,7 +25,7 @@ from meristem.store.rows import Change, Conflict, TrialMeasurements, TrialMove, 
 from meristem.store.tables import NO_STEP, events, measurements, studies, trials
 
 _MOVABLE = (
-    "status", "attempt", "run_by", "slot", "metrics", "score", "loss", "error", "traceback",
+    "status", "attempt", "failures", "run_by", "slot", "metrics", "score", "loss", "error", "traceback",
     "started_at", "ended_at", "end_event",
 )  # fmt: skip
 
@@ -168,6 +168,7 @@ def _trial_values(study_id: int, row: TrialRow, ends: dict[int | None, int]) -> 
         "number": row.number,
         "status": row.status,
         "attempt": row.attempt,
+        "failures": row.failures,
         "run_by": row.run_by,
         "slot": row.slot,
         "parameters": row.key or to_text(row.parameters),

@@ -193,8 +193,11 @@ def translate(error: exc.DBAPIError, url: str) -> StoreError:
         folder = Path(url.removeprefix("sqlite:///")).parent
         return _unavailable(f"The store {url} cannot be opened.", f"Does the folder {folder} exist, may you write it?")
     if isinstance(error, (exc.OperationalError, exc.InterfaceError)) or error.connection_invalidated:
-        return _unavailable(f"The store {url} cannot be reached ({text.splitlines()[0] if text else error}).",
-                            "Is the server running, and is the URL right?", True)
+        return _unavailable(
+            f"The store {url} cannot be reached ({text.splitlines()[0] if text else error}).",
+            "Is the server running, and is the URL right?",
+            True,
+        )
     return StoreError(f"The store {url} refused a statement: {text}")
 
 

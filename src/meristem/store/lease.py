@@ -51,6 +51,11 @@ def is_dead(owner: str) -> bool:
         return True
 
 
+def is_held(owner: str | None, seconds: float | None) -> bool:
+    """Whether a lease of `owner` that expires in `seconds` is that of somebody who lives."""
+    return owner is not None and (seconds or 0.0) > 0 and not is_dead(owner)
+
+
 def _machine() -> str:
     # The boot and the process namespace: a pid means the same process only within both.
     try:

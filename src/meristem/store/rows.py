@@ -12,7 +12,11 @@ from meristem.spool import Measurement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyRow:
-    """A study as stored. Times are seconds since the epoch."""
+    """A study as stored. Times are seconds since the epoch.
+
+    Attributes:
+        engine_died: It counts as running, but the engine that ran it has died.
+    """
 
     id: int
     name: str
@@ -28,17 +32,19 @@ class StudyRow:
     updated_at: float
     lease_owner: str | None
     lease_token: int
+    engine_died: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRow:
-    """A trial as stored. `key` is the canonical JSON of its parameters."""
+    """A trial as stored. `key` is the canonical JSON of its parameters, `failures` counts failed attempts."""
 
     number: int
     status: str
     parameters: Mapping[str, Any]
     key: str = ""
     attempt: int = 1
+    failures: int = 0
     run_by: str = "engine"
     slot: int | None = None
     origin: Mapping[str, Any] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from meristem.errors import StoreDamaged, StoreSchemaError
 from meristem.store.database import Database
 from meristem.store.tables import metadata
 
-LATEST = "0001"
+LATEST = "0002"
 version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 _LOCK_NUMBER = 7_310_221  # PostgreSQL advisory lock: two processes that find an empty database
 
@@ -47,18 +47,18 @@ def current_version(database: Database) -> str | None:
     return database.read(_version)
 
 
-def upgrade(database: Database) -> None:
-    """Brings the store to the latest schema, step by step; does nothing when it is there."""
+def upgrade(database: Database, *, to: str = LATEST) -> None:
+    """Brings the store to the latest schema (or `to`), step by step; does nothing when it is there."""
     from alembic import command  # slow to import, and seldom needed
     from alembic.config import Config
 
     with _migrating(database) as connection:
-        if _version(connection) == LATEST:
+        if _version(connection) == to:
             return
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
 
 def _create(database: Database) -> None:

@@ -7,13 +7,13 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exc, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, delete, exc, func, insert, literal_column, select
 
 from meristem.errors import StudyBusy, StudyNotFound
 from meristem.events import EventKind
 from meristem.store.commits import to_text
 from meristem.store.database import Database
-from meristem.store.lease import database_now
+from meristem.store.lease import database_now, is_held
 from meristem.store.rows import StudyRow
 from meristem.store.tables import events, measurements, studies, trials
 
@@ -23,13 +23,17 @@ class Studies:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        left = studies.c.lease_expires_at - database_now(database)
+        # A database in memory dies with its engine: there nobody needs to renew the lease.
+        forever: ColumnElement[float] = literal_column("1e9")
+        self._query = select(studies, (forever if database.in_memory else left).label("lease_seconds"))
 
     def ensure(self, name: str, definition: Mapping[str, Any], status: str) -> StudyRow:
         """The study of this name, made now if there is none. May be repeated."""
         return self.find(name) or self._create(name, definition, status)
 
     def find(self, name: str) -> StudyRow | None:
-        return self._database.read(lambda connection: _find(connection, name))
+        return self._database.read(lambda connection: self._find(connection, name))
 
     def get(self, name: str) -> StudyRow:
         """The study of this name.
@@ -43,16 +47,14 @@ class Studies:
 
     def list(self, *, status: str | None = None, limit: int = 100, offset: int = 0) -> list[StudyRow]:
         """Studies, the latest changed first."""
-        query = select(studies).order_by(studies.c.updated_at.desc(), studies.c.id).limit(limit).offset(offset)
+        query = self._query.order_by(studies.c.updated_at.desc(), studies.c.id).limit(limit).offset(offset)
         if status is not None:
             query = query.where(studies.c.status == status)
         return self._database.read(lambda connection: [_study(row) for row in connection.execute(query)])
 
     def counts(self) -> dict[int, dict[str, int]]:
         """Trials by status, of every study by id."""
-        query = select(trials.c.study_id, trials.c.status, func.count()).group_by(
-            trials.c.study_id, trials.c.status
-        )
+        query = select(trials.c.study_id, trials.c.status, func.count()).group_by(trials.c.study_id, trials.c.status)
         found: dict[int, dict[str, int]] = {}
         for study_id, status, count in self._database.read(lambda c: c.execute(query).all()):
             found.setdefault(study_id, {})[status] = count
@@ -68,13 +70,17 @@ class Studies:
         row = self.get(name)
         self._database.write(lambda connection: self._delete(connection, row))
 
+    def _find(self, connection: Connection, name: str) -> StudyRow | None:
+        row = connection.execute(self._query.where(studies.c.name == name)).one_or_none()
+        return None if row is None else _study(row)
+
     def _delete(self, connection: Connection, row: StudyRow) -> None:
         held = connection.execute(
             select(studies.c.lease_owner, studies.c.lease_expires_at - database_now(self._database)).where(
                 studies.c.id == row.id
             )
         ).one_or_none()
-        if held is not None and held[0] and (held[1] or 0) > 0:
+        if held is not None and is_held(held[0], held[1]):
             raise StudyBusy(row.name, held[0].partition(" [")[0], held[1])
         for table in (measurements, trials, events):
             connection.execute(delete(table).where(table.c.study_id == row.id))
@@ -101,12 +107,10 @@ class Studies:
         return self.get(name)
 
 
-def _find(connection: Connection, name: str) -> StudyRow | None:
-    row = connection.execute(select(studies).where(studies.c.name == name)).one_or_none()
-    return None if row is None else _study(row)
-
-
 def _study(row: Row[Any]) -> StudyRow:
     values = dict(row._mapping)
-    values.pop("lease_expires_at")
-    return StudyRow(**{**values, "definition": json.loads(row.definition), "setup": json.loads(row.setup)})
+    del values["lease_expires_at"]
+    left = values.pop("lease_seconds")
+    died = row.status == "running" and row.run > 0 and not is_held(row.lease_owner, left)
+    values |= {"definition": json.loads(row.definition), "setup": json.loads(row.setup)}
+    return StudyRow(**values, engine_died=died)

@@ -36,6 +36,7 @@ trials = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("status", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),  # failed attempts so far
     Column("run_by", Text, nullable=False),  # "engine", or "caller" for ask and tell
     Column("slot", Integer),
     Column("parameters", Text, nullable=False),  # JSON

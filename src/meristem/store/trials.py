@@ -15,8 +15,8 @@ from meristem.store.rows import TrialRow
 from meristem.store.tables import NO_STEP, measurements, trials
 
 _COLUMNS = (
-    trials.c.number, trials.c.status, trials.c.parameters, trials.c.attempt, trials.c.run_by, trials.c.slot,
-    trials.c.origin, trials.c.metrics, trials.c.score, trials.c.loss, trials.c.error, trials.c.traceback,
+    trials.c.number, trials.c.status, trials.c.parameters, trials.c.attempt, trials.c.failures, trials.c.run_by,
+    trials.c.slot, trials.c.origin, trials.c.metrics, trials.c.score, trials.c.loss, trials.c.error, trials.c.traceback,
     trials.c.created_at, trials.c.started_at, trials.c.ended_at, trials.c.end_event,
 )  # fmt: skip
 
@@ -55,9 +55,7 @@ class Trials:
         newer: ColumnElement[bool] = (t.number > number) | (t.end_event > end_event) | t.end_event.is_(None)
         if number == 0 and end_event == 0:
             newer = t.number > 0
-        return self._rows(
-            select(*_COLUMNS).where(trials.c.study_id == study_id, newer).order_by(trials.c.number)
-        )
+        return self._rows(select(*_COLUMNS).where(trials.c.study_id == study_id, newer).order_by(trials.c.number))
 
     def find(self, study_id: int, number: int) -> TrialRow | None:
         found = self._rows(select(*_COLUMNS).where(trials.c.study_id == study_id, trials.c.number == number))
@@ -105,7 +103,7 @@ class Trials:
 
 
 def _trial(row: Any) -> TrialRow:
-    (number, status, key, attempt, run_by, slot, origin, metrics, score, loss, error, traceback, created_at,
+    (number, status, key, attempt, failures, run_by, slot, origin, metrics, score, loss, error, traceback, created_at,
      started_at, ended_at, end_event) = row  # fmt: skip
     return TrialRow(
         number=number,
@@ -113,6 +111,7 @@ def _trial(row: Any) -> TrialRow:
         parameters=_decode(key)[0],
         key=key,
         attempt=attempt,
+        failures=failures,
         run_by=run_by,
         slot=slot,
         origin=_decode(origin)[0],

@@ -291,8 +291,8 @@ class Engine:
         if running.why_stopped == "timeout" and verdict.status != TrialStatus.COMPLETED:
             error = f"timed out after {self._plan.timeout:g} s"
             verdict = Verdict(status=TrialStatus.FAILED, metrics=verdict.metrics, error=error)
-        if verdict.status == TrialStatus.FAILED and row.attempt <= self._plan.retries and self._ending is None:
-            failed = ledger.again_row(row)
+        if verdict.status == TrialStatus.FAILED and row.failures < self._plan.retries and self._ending is None:
+            failed = replace(ledger.again_row(row), failures=row.failures + 1)
             return _with_error(failed, verdict), True
         return ledger.ended_row(row, verdict), False
 
@@ -429,9 +429,7 @@ class Engine:
         )
 
     def _trial(self, row: TrialRow) -> Trial:
-        return trial_of(
-            row, self._ledger.definition.objective, folder=self.run_view.folder_of(row.number, row.attempt)
-        )
+        return trial_of(row, self._ledger.definition.objective, folder=self.run_view.folder_of(row.number, row.attempt))
 
 
 def _remember(running: Running, measurements: Sequence[Measurement]) -> None:

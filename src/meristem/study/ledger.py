@@ -216,9 +216,7 @@ class Ledger:
 
 
 def _started(row: TrialRow) -> Event:
-    return Event(
-        kind=EventKind.TRIAL_STARTED, trial=row.number, payload={"attempt": row.attempt, "slot": row.slot}
-    )
+    return Event(kind=EventKind.TRIAL_STARTED, trial=row.number, payload={"attempt": row.attempt, "slot": row.slot})
 
 
 def _rank(row: TrialRow) -> tuple[float, int]:

@@ -40,7 +40,7 @@ class Plan:
         without_improvement: Ends after this many trials in a row that did not improve the best.
         parallel: Trials at a time.
         timeout: Wall time of one trial, after which it is stopped and counts as failed.
-        retries: How often a failed trial is run again.
+        retries: How often a failed trial is run again; an interrupted attempt uses up none.
         max_failure_rate: Share of this run's trials that may fail before the run is given up,
             checked once `min_failures_before_abort` have failed.
         at_stop: What becomes of running trials when the study stops: `stop` or `wait` for them.
@@ -129,9 +129,7 @@ def why_end(plan: Plan, progress: Progress) -> Ending | None:
     if plan.seconds is not None and progress.elapsed >= plan.seconds:
         return Ending(status=StudyStatus.COMPLETED, message=f"the time of {plan.seconds:g} s is up")
     if plan.without_improvement is not None and progress.since_best >= plan.without_improvement:
-        return Ending(
-            status=StudyStatus.COMPLETED, message=f"no improvement in {plan.without_improvement} trials"
-        )
+        return Ending(status=StudyStatus.COMPLETED, message=f"no improvement in {plan.without_improvement} trials")
     if progress.failed_now >= plan.min_failures_before_abort:
         rate = progress.failed_now / max(1, progress.ended_now)
         if rate > plan.max_failure_rate:

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from meristem.components import ComponentSpec, build, spec_of
+from meristem.components import ComponentSpec, build, import_folders, spec_of
 from meristem.controllers.protocol import Controller, Objective
 from meristem.errors import InputError, NoBestTrial, NothingToTry, StudyBusy, StudyError, StudyExists, TooManyFailures
 from meristem.events import Event, EventKind
@@ -27,6 +27,7 @@ from meristem.space import Space
 from meristem.spool import line_of, measurements_of_line
 from meristem.store.lease import new_owner
 from meristem.store.rows import StudyRow, TrialMeasurements, TrialRow
+from meristem.store.stopping import request_stop
 from meristem.store.store import Store
 from meristem.study.definition import Definition, build_controller, check_name, differences, new_seed
 from meristem.study.engine import Engine
@@ -206,6 +207,7 @@ class Study:
             "executor": executor_json,
             "handlers": [_component_json(h) for h in handlers or ()],
             "folder": str(self.folder),
+            "import_from": import_folders(),
         }
         ending = self._run(runner, built_handlers, plan, setup, wait)
         if ending.status == StudyStatus.INTERRUPTED:
@@ -266,11 +268,7 @@ class Study:
         Raises:
             StudyError: The study is not running.
         """
-        status = self.status
-        if status != StudyStatus.RUNNING:
-            raise StudyError(f"Study {self.name!r} is not running: it is {status}.")
-        event = Event(kind=EventKind.STOP_REQUESTED, payload={"message": message})
-        self._ledger.write([event], study={"stop_message": message})
+        request_stop(self._store, self.name, message)
 
     # Ask and tell
 
@@ -370,7 +368,9 @@ class Study:
 
     @property
     def status(self) -> StudyStatus:
-        return StudyStatus(self._store.studies.get(self.name).status)
+        """Where it stands; `interrupted` also when the engine that ran it has died."""
+        row = self._store.studies.get(self.name)
+        return StudyStatus.INTERRUPTED if row.engine_died else StudyStatus(row.status)
 
     @property
     def best(self) -> Trial:

@@ -19,9 +19,7 @@ def test_it_is_the_log_of_expected_improvement_where_that_can_be_computed() -> N
     mean, std, best = np.linspace(-3, 5, 60), np.linspace(0.3, 2, 60), 0.2
     z = (best - mean) / std
     plain = std * (norm.pdf(z) + z * norm.cdf(z))
-    np.testing.assert_allclose(
-        log_expected_improvement(mean, std, best), np.log(plain), rtol=1e-9, atol=1e-12
-    )
+    np.testing.assert_allclose(log_expected_improvement(mean, std, best), np.log(plain), rtol=1e-9, atol=1e-12)
 
 
 def test_it_is_finite_and_falls_steadily_where_the_improvement_underflows() -> None:

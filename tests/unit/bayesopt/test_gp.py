@@ -9,9 +9,7 @@ from meristem.bayesopt.gp import GaussianProcess, fit_hyperparameters, negative_
 from meristem.bayesopt.kernel import Hyperparameters, Kinds, Points, covariance, distances
 from meristem.bayesopt.outcomes import standardize
 
-MIXED = Kinds(
-    categorical=np.array([False, True, False, True]), conditional=np.array([False, False, True, True])
-)
+MIXED = Kinds(categorical=np.array([False, True, False, True]), conditional=np.array([False, False, True, True]))
 
 
 def mixed_points(count: int, seed: int = 0) -> Points:

@@ -34,9 +34,7 @@ def test_equal_losses_become_zeros_and_none_stay_none() -> None:
 
 
 @given(count=st.integers(1, 400), limit=st.integers(3, 100), seed=st.integers(0, 99))
-def test_a_subset_has_the_best_and_the_latest_and_keeps_to_its_limit(
-    count: int, limit: int, seed: int
-) -> None:
+def test_a_subset_has_the_best_and_the_latest_and_keeps_to_its_limit(count: int, limit: int, seed: int) -> None:
     losses = np.random.default_rng(seed).random(count)
     chosen = choose_subset(losses, limit)
     assert len(chosen) <= limit or count <= limit

@@ -107,6 +107,7 @@ def test_five_mistakes_are_told_together_each_with_its_line(tmp_path: Path) -> N
         ("name: command", "name: comand", 9, "Did you mean 'command'?"),
         ("    command:", "    comand:", 12, "no argument 'comand'"),
         ("[{name: progress}]", "progress", 13, "must be a list"),
+        ("[{name: progress}]", "[{name: keep_best, args: {keep: 0}}]", 13, "keep=0"),
         ("[{name: progress}]", "[{name: progres}]", 13, "Did you mean 'progress'?"),
         ("trials: 50", "trails: 50", 14, "Did you mean 'trials'?"),
         ("parallel: 2", "parallel: two", 15, "parallel='two'"),
@@ -161,9 +162,7 @@ def test_aliases_of_aliases_do_not_fill_the_memory(tmp_path: Path) -> None:
 
 def test_broken_json_is_told_with_its_line(tmp_path: Path) -> None:
     assert problems_of(tmp_path, '{\n"name": "a",\n"space" 1}', "study.json")[0].startswith("study.json:3: ")
-    assert "stands here twice" in "\n".join(
-        problems_of(tmp_path, '{"name": "a",\n"name": "b"}', "study.json")
-    )
+    assert "stands here twice" in "\n".join(problems_of(tmp_path, '{"name": "a",\n"name": "b"}', "study.json"))
 
 
 def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
@@ -195,11 +194,7 @@ def test_any_mutation_of_a_study_file_is_read_or_refused(seed: int, changes: int
     for _ in range(changes):
         start = rng.randrange(len(text) + 1)
         end = min(len(text), start + rng.choice([0, 1, 2, 8]))
-        text = (
-            text[:start]
-            + rng.choice(["", ":", "\n", "  ", "[", "}", "&a", "*a", "1", "é", '"', "-"])
-            + text[end:]
-        )
+        text = text[:start] + rng.choice(["", ":", "\n", "  ", "[", "}", "&a", "*a", "1", "é", '"', "-"]) + text[end:]
     read_or_refuse(text)
 
 

@@ -26,9 +26,7 @@ SPACE = Space(
 )
 
 
-def snapshot_of(
-    observations: list[Observation] | None = None, pending: list[Observation] | None = None
-) -> Snapshot:
+def snapshot_of(observations: list[Observation] | None = None, pending: list[Observation] | None = None) -> Snapshot:
     history = History(SPACE)
     for observation in observations or []:
         history.add(observation)
@@ -43,9 +41,7 @@ def snapshot_of(
     )
 
 
-def ended(
-    number: int, recommendation: Recommendation, score: Any = 1.0, status: str = "completed"
-) -> Observation:
+def ended(number: int, recommendation: Recommendation, score: Any = 1.0, status: str = "completed") -> Observation:
     return Observation(
         number=number,
         parameters=recommendation.parameters,

@@ -46,9 +46,7 @@ def search(
         value = loss(found.parameters)
         status = "failed" if value is None else "completed"
         history.add(
-            Observation(
-                number=number, parameters=found.parameters, status=status, loss=value, origin=found.origin
-            )
+            Observation(number=number, parameters=found.parameters, status=status, loss=value, origin=found.origin)
         )
     return history
 
@@ -143,9 +141,7 @@ def test_gp_keeps_away_from_what_is_pending() -> None:
     running = Observation(number=13, parameters=first.parameters, status="running", origin=first.origin)
     [second] = GpController().recommend(replace(asked, pending=[running]), 1)
     assert (
-        abs(first.parameters["x"] - second.parameters["x"])
-        + abs(first.parameters["y"] - second.parameters["y"])
-        > 0.02
+        abs(first.parameters["x"] - second.parameters["x"]) + abs(first.parameters["y"] - second.parameters["y"]) > 0.02
     )
 
 
@@ -211,9 +207,7 @@ def test_a_history_is_read_once_however_often_it_is_asked(controller: Callable[[
     history, asked = CountingHistory(SQUARE), controller()
     for number in range(1, 21):
         [found] = asked.recommend(snapshot_of(history), 1)
-        history.add(
-            Observation(number=number, parameters=found.parameters, status="failed", origin=found.origin)
-        )
+        history.add(Observation(number=number, parameters=found.parameters, status="failed", origin=found.origin))
     assert history.reads <= 20
 
 

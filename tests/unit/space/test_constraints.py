@@ -43,9 +43,7 @@ def test_a_linear_constraint_means_what_it_says(text: str, inside: Any, outside:
 
 
 def test_any_name_can_stand_between_backticks() -> None:
-    space = Space(
-        {"model.lr": Float(0, 1), "größe": Int(0, 9), "a`b": Int(0, 9)}, ["`model.lr` + größe <= `a``b`"]
-    )
+    space = Space({"model.lr": Float(0, 1), "größe": Int(0, 9), "a`b": Int(0, 9)}, ["`model.lr` + größe <= `a``b`"])
     assert space.is_feasible({"model.lr": 0.5, "größe": 1, "a`b": 2})
     assert not space.is_feasible({"model.lr": 0.5, "größe": 2, "a`b": 2})
 
@@ -87,9 +85,7 @@ def test_a_callable_is_asked_with_the_active_parameters() -> None:
     assert seen == [{"m": "b", "f": 1}, {"m": "a", "x": 3, "f": 1}]
 
 
-@pytest.mark.parametrize(
-    ("function", "what"), [(lambda p: p["no"], "KeyError"), (lambda p: None, "returned None")]
-)
+@pytest.mark.parametrize(("function", "what"), [(lambda p: p["no"], "KeyError"), (lambda p: None, "returned None")])
 def test_a_callable_that_fails_is_named(function: Any, what: str) -> None:
     space = Space(UNIT, [function])
     with pytest.raises(SpaceError, match=r"<lambda> raised") as caught:

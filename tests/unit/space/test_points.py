@@ -116,9 +116,7 @@ def test_large_whole_numbers_on_a_log_scale_are_encoded_without_loss(low: int, h
 
 
 def test_the_middle_of_its_share_is_where_a_value_lies() -> None:
-    space = Space(
-        {"c": ["a", "b", "c", "d"], "n": Int(1, 5), "x": Float(0, 10), "l": Float(1e-4, 1.0, log=True)}
-    )
+    space = Space({"c": ["a", "b", "c", "d"], "n": Int(1, 5), "x": Float(0, 10), "l": Float(1e-4, 1.0, log=True)})
     np.testing.assert_allclose(space.encode({"c": "b", "n": 1, "x": 2.5, "l": 1e-2}), [0.375, 0.1, 0.25, 0.5])
 
 
@@ -186,9 +184,7 @@ def test_points_go_from_end_to_end_lazily_and_respect_constraints() -> None:
     points = list(space.points(levels=3))
     assert [p["x"] for p in points] == [0.0] * 3 + [0.5] * 3
     assert [p["l"] for p in points[:3]] == pytest.approx([0.01, 0.1, 1.0])
-    assert next(Space({f"x{i}": Float(0, 1) for i in range(50)}).points()) == {
-        f"x{i}": 0.0 for i in range(50)
-    }
+    assert next(Space({f"x{i}": Float(0, 1) for i in range(50)}).points()) == {f"x{i}": 0.0 for i in range(50)}
     assert list(Space({"x": Float(0, 1)}).points(1)) == [{"x": 0.5}]
     with pytest.raises(ParameterError, match="levels"):
         next(space.points(0))
@@ -279,9 +275,7 @@ def test_normalize_gives_plain_python_in_the_order_of_the_space(nested: Space) -
 
 
 def test_the_key_is_sorted_json_of_the_active_values() -> None:
-    space = Space(
-        {"b": Int(0, 9), "a": Float(0, 1), "ü": [True, 1, None, [1]], "z": Int(0, 1, when={"b": 1})}
-    )
+    space = Space({"b": Int(0, 9), "a": Float(0, 1), "ü": [True, 1, None, [1]], "z": Int(0, 1, when={"b": 1})})
     key = space.key({"ü": [1], "a": 1, "b": np.int64(2), "z": 1})
     assert key == '{"a":1.0,"b":2,"ü":[1]}'
     assert space.key({"b": 2.0, "a": np.float64(1), "ü": (1,)}) == key

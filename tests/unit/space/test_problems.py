@@ -261,9 +261,7 @@ def test_all_problems_are_listed_at_once() -> None:
 
 
 def test_wide_and_narrow_but_sound_ranges_are_accepted() -> None:
-    space = Space(
-        {"a": Float(1, 1), "b": Int(5, 5, step=1), "c": Float(2, 2, log=True), "d": Int(1, 1, log=True)}
-    )
+    space = Space({"a": Float(1, 1), "b": Int(5, 5, step=1), "c": Float(2, 2, log=True), "d": Int(1, 1, log=True)})
     assert space.size == 1
     assert list(space.points()) == [{"a": 1.0, "b": 5, "c": 2.0, "d": 1}]
 

@@ -86,9 +86,7 @@ def _list_keyword(key: str, rule: Any, schema: dict[str, Any], value: Any) -> bo
 def _is(kind: str, value: Any) -> bool:
     if isinstance(value, bool):
         return kind == "boolean"
-    return isinstance(value, TYPES[kind]) or (
-        kind == "integer" and isinstance(value, float) and value.is_integer()
-    )
+    return isinstance(value, TYPES[kind]) or (kind == "integer" and isinstance(value, float) and value.is_integer())
 
 
 @given(spaces())

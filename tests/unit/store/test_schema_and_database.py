@@ -37,6 +37,27 @@ def test_an_old_store_is_refused_until_it_is_upgraded(tmp_path: Path, monkeypatc
         Store(url)
 
 
+def test_a_store_of_the_first_schema_is_upgraded_and_keeps_its_trials(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/s.db"
+    database = Database(url)
+    schema.upgrade(database, to="0001")
+    with sqlite3.connect(tmp_path / "s.db") as connection:
+        connection.execute(
+            "INSERT INTO studies (id, name, definition, setup, status, run, trials_created, last_event, created_at,"
+            " updated_at, lease_token) VALUES (1, 'old', '{}', '{}', 'completed', 1, 1, 1, 0, 0, 1)"
+        )
+        connection.execute(
+            "INSERT INTO trials (study_id, number, status, attempt, run_by, parameters, origin, loss, created_at)"
+            " VALUES (1, 1, 'completed', 2, 'engine', '{\"x\":1}', '{}', 0.5, 0)"
+        )
+    with pytest.raises(StoreSchemaError, match="meristem store upgrade"):
+        Store(url)
+    schema.upgrade(database)
+    store = Store(url)
+    [trial] = store.trials.list_page(store.studies.get("old").id)
+    assert (trial.attempt, trial.failures, trial.loss, trial.parameters) == (2, 0, 0.5, {"x": 1})
+
+
 def test_tables_that_meristem_did_not_make_are_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "s.db") as connection:
         connection.execute("CREATE TABLE trials (mine INTEGER)")

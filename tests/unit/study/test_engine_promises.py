@@ -290,6 +290,15 @@ def test_promise_5_a_failed_trial_is_run_again_as_often_as_told() -> None:
     assert_log_is_whole(study)
 
 
+def test_promise_5_an_interrupted_attempt_uses_up_no_retry() -> None:
+    study = make_study()
+    study._ledger.propose(study._controller(), 1)  # an engine stored it as running, then died
+    executor = ScriptedExecutor(lambda job: failed() if job.attempt < 4 else 1.0)
+    run(study, executor, retries=2, trials=1)
+    assert executor.started == [(1, 2), (1, 3), (1, 4)]
+    assert study.counts() == {"completed": 1}
+
+
 # Promise 6
 
 
