@@ -34,7 +34,7 @@ test-fast: $(STAMP) ## Run the unit tests only
 
 check: $(STAMP) ## Lint, types, and the floors of the architecture
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff format --check --quiet src tests benchmarks examples
 	$(BIN)/mypy --strict src
 	PYTHONPATH=src $(BIN)/lint-imports
 
