@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from meristem.controllers.protocol import History, Objective, Observation, Recommendation, Snapshot
+    from meristem.controllers.protocol import History, Observation, Recommendation, Snapshot
     from meristem.errors import InputError, MeristemError, StopTrial
     from meristem.handlers.handler import Handler
+    from meristem.objective import Objective
     from meristem.space import Choice, Fixed, Float, Int, Space
     from meristem.spool import Measurement, parameters, report
     from meristem.study.protocols import Executor, Job, Outcome, OutcomeStatus, Report
@@ -32,7 +33,7 @@ _HOMES = {
     "Job": "meristem.study.protocols",
     "Measurement": "meristem.spool",
     "MeristemError": "meristem.errors",
-    "Objective": "meristem.controllers.protocol",
+    "Objective": "meristem.objective",
     "Observation": "meristem.controllers.protocol",
     "Outcome": "meristem.study.protocols",
     "OutcomeStatus": "meristem.study.protocols",

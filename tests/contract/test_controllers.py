@@ -15,13 +15,13 @@ from meristem.controllers.grid import GridController
 from meristem.controllers.protocol import (
     Controller,
     History,
-    Objective,
     Observation,
     Recommendation,
     Snapshot,
 )
 from meristem.controllers.random import RandomController
 from meristem.controllers.sobol import SobolController
+from meristem.objective import Goals
 from meristem.space import Choice, Fixed, Float, Int, Space
 
 CONTROLLERS: dict[str, Callable[[], Controller]] = {
@@ -70,7 +70,7 @@ def snapshot_of(space: Space, observations: list[Observation], pending: list[Obs
     waiting = pending or []
     return Snapshot(
         space=space,
-        objectives=(Objective.parse("-loss"),),
+        goals=Goals.parse("-loss"),
         history=history,
         pending=waiting,
         created=len(observations) + len(waiting),

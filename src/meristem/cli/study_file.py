@@ -13,8 +13,8 @@ from typing import Any
 
 from meristem.cli.located import Located, read_located, read_text
 from meristem.components import ComponentSpec, build, check_args, import_from, spec_of
-from meristem.controllers.protocol import Objective
 from meristem.errors import InputError, SpaceError, StudyFileError, did_you_mean
+from meristem.objective import Objective
 from meristem.space import Space
 from meristem.study.definition import build_controller, check_name
 from meristem.study.plan import Plan

@@ -6,48 +6,14 @@ Asked twice with the same snapshot it gives the same answer, so resuming a study
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
-from meristem.errors import InputError
+from meristem.objective import Goals, Objective
 from meristem.space import Parameters, Space
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Objective:
-    """One metric to be made large or small."""
-
-    metric: str
-    maximize: bool
-
-    @classmethod
-    def parse(cls, text: str) -> Objective:
-        """Reads `"accuracy"` (larger is better) or `"-loss"` (smaller is better).
-
-        Raises:
-            InputError: Empty, or anything else than one metric's name.
-        """
-        if not isinstance(text, str):
-            raise InputError(f"The objective must be text, not {type(text).__name__}: 'accuracy' or '-loss'.")
-        name = text.strip()
-        maximize = not name.startswith("-")
-        name = name.removeprefix("-").strip()
-        if not name or any(mark in name for mark in ",*+<>= \t\n") or name.startswith("-"):
-            raise InputError(
-                f"The objective {text!r} is not one metric's name.",
-                fix="Write 'accuracy' to maximize or '-loss' to minimize.",
-            )
-        return cls(metric=name, maximize=maximize)
-
-    def loss(self, value: float) -> float:
-        """`value` in the sense in which lower is better."""
-        return -value if self.maximize else value
-
-    def __str__(self) -> str:
-        return self.metric if self.maximize else f"-{self.metric}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +35,10 @@ class Observation:
 
     Attributes:
         status: `completed`, `failed`, `stopped` or `abandoned`; `waiting` or `running` while pending.
-        loss: The objective, lower is better, finite; None where nothing usable was measured.
+        loss: The objective, lower is better, finite; None where nothing usable was measured. Of several
+            objectives the first.
+        losses: All objectives where there are several, else empty.
+        sems: Standard errors of metrics, where they are known.
         score: What the executor returned, whatever it is.
     """
 
@@ -77,7 +46,9 @@ class Observation:
     parameters: Parameters
     status: str
     loss: float | None = None
+    losses: tuple[float, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
+    sems: Mapping[str, float] = field(default_factory=dict)
     score: Any = None
     origin: Mapping[str, Any] = field(default_factory=dict)
 
@@ -124,17 +95,28 @@ class Snapshot:
     """All that a controller may base its decision on.
 
     Attributes:
+        goals: Objectives, limits on metrics, thresholds.
         pending: Trials proposed or running, in order of their numbers.
         created: How many trials the study has had so far, ended and pending; the next gets this number + 1.
         seed: The study's seed.
+        fixed: Values that every recommendation must have, by parameter.
+        baseline: The metrics of the baseline trial, to which limits may be relative.
+        earlier: Observations of earlier studies that may teach something about this one, one sequence a study.
     """
 
     space: Space
-    objectives: tuple[Objective, ...]
+    goals: Goals
     history: History
     pending: Sequence[Observation] = ()
     created: int = 0
     seed: int = 0
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    baseline: Mapping[str, float] | None = None
+    earlier: Sequence[Sequence[Observation]] = ()
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        return self.goals.objectives
 
     def taken(self, parameters: Parameters) -> bool:
         """Whether these parameters were tried or are being tried."""
@@ -158,6 +140,3 @@ class Controller(Protocol):
         for the same snapshot.
         """
         ...
-
-
-Recommend = Callable[[Snapshot, int], Sequence[Recommendation]]

@@ -5,25 +5,16 @@ A constraint counts only when all parameters that it names are active.
 
 from __future__ import annotations
 
-import math
-import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 from meristem.errors import SpaceError
+from meristem.linear import read_inequality
 from meristem.space.parameters import Parameters
 
-Terms: TypeAlias = dict[str, float]
-Linear: TypeAlias = tuple[Terms, float]  # coefficients, constant
-
-_COMPARISONS = {"<=": "<=", "≤": "<=", "=<": "<=", "<": "<", ">=": ">=", "≥": ">=", "=>": ">=", ">": ">"}
-_TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<quoted>`(?:[^`]|``)+`)|(?P<name>[^\W\d]\w*)"
-    r"|(?P<operator>\*\*|//|<=|>=|==|!=|=<|=>|[-+*/()<>=≤≥])|(?P<unknown>\S))"
-)
 _HOW = "Write a linear inequality such as 'x1 + 2*x2 <= 1', or give a Python function."
 
 
@@ -126,108 +117,8 @@ def read_constraint(text: str) -> LinearConstraint:
     Raises:
         ValueError: It is not linear, or not one inequality.
     """
-    try:
-        return _Reader(text).read()
-    except RecursionError:
-        raise ValueError("has too many parentheses within each other. " + _HOW) from None
-
-
-class _Reader:
-    """Recursive descent: comparison of sums, of products, of factors."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens = [(m.lastgroup or "", m.group(m.lastgroup or 0)) for m in _TOKEN.finditer(text)]
-        self.next = 0
-
-    def read(self) -> LinearConstraint:
-        left = self._sum()
-        kind, operator = self._take()
-        if operator in ("==", "=", "!="):
-            raise ValueError(f"uses {operator!r}, which leaves no room; use <= or >=, or drop a parameter")
-        if kind != "operator" or operator not in _COMPARISONS:
-            what = f"has {operator!r}" if kind else "ends"
-            hint = f" (for a product, write *{operator})" if kind == "name" else ""
-            raise ValueError(f"{what} where a comparison was expected{hint}. {_HOW}")
-        right = self._sum()
-        kind, rest = self._take()
-        if rest in _COMPARISONS:
-            raise ValueError("compares twice; split it into two constraints")
-        if kind:
-            raise ValueError(f"has {rest!r} where nothing more was expected. {_HOW}")
-        return self._state(_COMPARISONS[operator], left, right)
-
-    def _state(self, operator: str, left: Linear, right: Linear) -> LinearConstraint:
-        if operator.startswith(">"):
-            left, right = right, left
-        terms, constant = _add(left, right, -1.0)
-        if not all(map(math.isfinite, [*terms.values(), constant])):
-            raise ValueError("has numbers that are not finite")
-        terms = {name: a for name, a in terms.items() if a != 0}
-        if not terms:
-            raise ValueError(f"compares no parameters. {_HOW}")
-        strict = operator in ("<", ">")
-        return LinearConstraint(self.text.strip(), terms, -constant + 0.0, strict)
-
-    def _sum(self) -> Linear:
-        total = self._product()
-        while self._peek() in ("+", "-"):
-            sign = -1.0 if self._take()[1] == "-" else 1.0
-            total = _add(total, self._product(), sign)
-        return total
-
-    def _product(self) -> Linear:
-        product = self._factor()
-        while (operator := self._peek()) in ("*", "/", "**", "//"):
-            self._take()
-            product = self._multiply(product, self._factor(), operator)
-        return product
-
-    def _multiply(self, left: Linear, right: Linear, operator: str) -> Linear:
-        if operator == "*" and (not left[0] or not right[0]):
-            (terms, constant), scale = (right, left[1]) if not left[0] else (left, right[1])
-        elif operator == "/" and not right[0]:
-            if right[1] == 0:
-                raise ValueError("divides by zero")
-            (terms, constant), scale = left, 1.0 / right[1]
-        else:
-            raise ValueError(f"is not linear: {operator!r} between two parameters or not supported. {_HOW}")
-        return {name: a * scale for name, a in terms.items()}, constant * scale
-
-    def _factor(self) -> Linear:
-        sign = 1.0
-        while self._peek() in ("+", "-"):
-            sign = -sign if self._take()[1] == "-" else sign
-        kind, token = self._take()
-        if kind == "number":
-            return {}, sign * float(token)
-        if kind in ("name", "quoted"):
-            if self._peek() == "(":
-                raise ValueError(f"is not linear: it calls {token!r}. {_HOW}")
-            name = token if kind == "name" else token[1:-1].replace("``", "`")
-            return {name: sign}, 0.0
-        if token == "(":
-            terms, constant = self._sum()
-            if self._take()[1] != ")":
-                raise ValueError("has a parenthesis that is not closed")
-            return {name: a * sign for name, a in terms.items()}, constant * sign
-        seen = f"has {token!r}" if kind else "ends"
-        raise ValueError(f"{seen} where a number or a parameter was expected. {_HOW}")
-
-    def _peek(self) -> str:
-        kind, token = self.tokens[self.next] if self.next < len(self.tokens) else ("", "")
-        return token if kind == "operator" else ""
-
-    def _take(self) -> tuple[str, str]:
-        self.next += 1
-        return self.tokens[self.next - 1] if self.next <= len(self.tokens) else ("", "")
-
-
-def _add(left: Linear, right: Linear, sign: float) -> Linear:
-    terms = dict(left[0])
-    for name, a in right[0].items():
-        terms[name] = terms.get(name, 0.0) + sign * a
-    return terms, left[1] + sign * right[1]
+    found = read_inequality(text, _HOW)
+    return LinearConstraint(text.strip(), found.terms, found.bound, found.strict)
 
 
 def _not_none(answer: Any) -> Any:

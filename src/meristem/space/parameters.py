@@ -322,7 +322,8 @@ def _step_problems(step: Any, problem: str | None, width: float) -> list[str]:
         return [f"step {problem}"]
     if step <= 0:
         return [f"step must be above 0, not {step}"]
-    return [f"step ({step}) is larger than the range ({width})"] if step > width > 0 else []
+    # Rounding may leave a range just short of its only step: 100.1 - 100.0 < 0.1.
+    return [f"step ({step}) is larger than the range ({width})"] if step * (1 - 1e-9) > width > 0 else []
 
 
 def _count_problems(steps: float) -> list[str]:

@@ -10,8 +10,9 @@ from typing import Any
 
 from meristem.components import ComponentSpec, build, find_class, spec_of
 from meristem.controllers.adapt import as_controller
-from meristem.controllers.protocol import Controller, Objective
+from meristem.controllers.protocol import Controller
 from meristem.errors import InputError
+from meristem.objective import Objective
 from meristem.space import Space
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from meristem.controllers.protocol import Controller, History, Recommendation, Snapshot
 from meristem.errors import ComponentFailed, MeristemError
 from meristem.events import Event, EventKind
+from meristem.objective import Goals
 from meristem.store.rows import Change, Conflict, StudyRow, TrialMeasurements, TrialMove, TrialRow
 from meristem.store.store import Store
 from meristem.study.definition import Definition
@@ -57,7 +58,7 @@ class Ledger:
     def snapshot(self) -> Snapshot:
         return Snapshot(
             space=self.definition.space,
-            objectives=(self.definition.objective,),
+            goals=Goals(objectives=(self.definition.objective,)),
             history=self.history,
             pending=[observation_of(row) for row in self.open.values()],
             created=self.created,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from meristem.controllers.protocol import Objective
+from meristem.objective import Objective
 from meristem.space import Space
 from meristem.study.folders import trial_folder
 from meristem.study.ledger import Ledger

@@ -20,9 +20,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from meristem.components import ComponentSpec, build, import_folders, spec_of
-from meristem.controllers.protocol import Controller, Objective
+from meristem.controllers.protocol import Controller
 from meristem.errors import InputError, NoBestTrial, NothingToTry, StudyBusy, StudyError, StudyExists, TooManyFailures
 from meristem.events import Event, EventKind
+from meristem.objective import Objective
 from meristem.space import Space
 from meristem.spool import line_of, measurements_of_line
 from meristem.store.lease import new_owner

@@ -8,8 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from meristem.controllers.protocol import Objective, Observation
+from meristem.controllers.protocol import Observation
 from meristem.errors import IllegalMove, StudyError
+from meristem.objective import Objective
 from meristem.store.rows import TrialRow
 
 

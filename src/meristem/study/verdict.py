@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
-from meristem.controllers.protocol import Objective
 from meristem.errors import did_you_mean
+from meristem.objective import Objective
 from meristem.spool import Measurement
 from meristem.study.protocols import Outcome, OutcomeStatus
 from meristem.study.trial import TrialStatus

@@ -11,9 +11,10 @@ import pytest
 from meristem.controllers.adapt import as_controller
 from meristem.controllers.component import ComponentContext, ComponentController, ComponentOutcome
 from meristem.controllers.function import FunctionController
-from meristem.controllers.protocol import History, Objective, Observation, Recommendation, Snapshot
+from meristem.controllers.protocol import History, Observation, Recommendation, Snapshot
 from meristem.controllers.random import RandomController
 from meristem.errors import InputError, ParameterError
+from meristem.objective import Goals
 from meristem.space import Choice, Fixed, Float, Space
 
 SPACE = Space(
@@ -33,7 +34,7 @@ def snapshot_of(observations: list[Observation] | None = None, pending: list[Obs
     waiting = pending or []
     return Snapshot(
         space=SPACE,
-        objectives=(Objective.parse("-loss"),),
+        goals=Goals.parse("-loss"),
         history=history,
         pending=waiting,
         created=len(history) + len(waiting),

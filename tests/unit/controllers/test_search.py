@@ -17,11 +17,12 @@ from meristem.controllers.auto import AutoController
 from meristem.controllers.enumeration import Enumeration, Untaken
 from meristem.controllers.gp import GpController
 from meristem.controllers.grid import GridController
-from meristem.controllers.protocol import Controller, History, Objective, Observation, Snapshot
+from meristem.controllers.protocol import Controller, History, Observation, Snapshot
 from meristem.controllers.random import RandomController
 from meristem.controllers.sobol import SobolController
 from meristem.controllers.taken import Taken
 from meristem.errors import InputError
+from meristem.objective import Goals
 from meristem.space import Choice, Float, Int, Parameters, Space
 
 SQUARE = Space({"x": Float(0.0, 1.0), "y": Float(0.0, 1.0)})
@@ -29,8 +30,8 @@ SQUARE = Space({"x": Float(0.0, 1.0), "y": Float(0.0, 1.0)})
 
 def snapshot_of(history: History, seed: int = 0, created: int | None = None) -> Snapshot:
     created = len(history) if created is None else created
-    objectives = (Objective.parse("-loss"),)
-    return Snapshot(space=history.space, objectives=objectives, history=history, created=created, seed=seed)
+    goals = Goals.parse("-loss")
+    return Snapshot(space=history.space, goals=goals, history=history, created=created, seed=seed)
 
 
 def search(

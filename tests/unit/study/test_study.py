@@ -73,7 +73,7 @@ def test_a_controller_given_as_an_object_must_be_given_again() -> None:
         ({"name": "a\nb"}, InputError, "study's name"),
         ({"name": 3}, InputError, "study's name"),
         ({"objective": ""}, InputError, "accuracy"),
-        ({"objective": "a, b"}, InputError, "one metric"),
+        ({"objective": "a, b"}, InputError, "nothing more was expected"),
         ({"objective": None}, InputError, "must be text"),
         ({"controller": "gird"}, UnknownComponent, "Did you mean 'grid'"),
         ({"controller": "no.such.Thing"}, UnknownComponent, "importing no.such raised"),

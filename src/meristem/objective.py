@@ -1,0 +1,257 @@
+"""What a study is after: objectives, limits on metrics, and what measured metrics mean for them. Pure.
+
+    "accuracy"              make it large            "latency <= 10"               a limit
+    "-loss"                 make it small            "latency <= 1.1 * baseline"   relative to the baseline trial
+    "2*accuracy - latency"  make the sum large
+    "accuracy, -latency"    two objectives
+
+Everything that searches works with losses: lower is better.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from meristem.errors import InputError, did_you_mean
+from meristem.linear import read_inequality, read_sum
+
+BASELINE = "baseline"
+_LIMIT_HOW = "Write a limit such as 'latency <= 10' or 'latency <= 1.1 * baseline'."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """One metric, or a weighted sum of metrics, to be made large or small.
+
+    Attributes:
+        text: As the user wrote it, such as "-loss".
+        terms: Weights by metric.
+        maximize: Whether a larger `value` is better.
+    """
+
+    text: str
+    terms: Mapping[str, float]
+    maximize: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Objective:
+        """Reads one objective.
+
+        Raises:
+            InputError: It is not a weighted sum of metrics.
+        """
+        if not isinstance(text, str):
+            raise InputError(f"The objective must be text, not {type(text).__name__}: 'accuracy' or '-loss'.")
+        plain = text.strip()
+        name = plain.removeprefix("-").strip()
+        if name and not name.startswith("-") and not any(mark in name for mark in ",*+<>=()`≤≥ \t\n"):
+            return cls(text=plain, terms={name: 1.0}, maximize=not plain.startswith("-"))  # also "-val/loss"
+        try:
+            terms, constant = read_sum(plain, "metric")
+        except ValueError as error:
+            raise InputError(
+                f"The objective {text!r} {error}", fix="Write 'accuracy' to maximize, '-loss' to minimize."
+            ) from None
+        terms = {name: weight for name, weight in terms.items() if weight != 0}
+        if not terms or constant:
+            raise InputError(
+                f"The objective {text!r} {'has a constant, which changes nothing' if terms else 'names no metric'}.",
+                fix="Write 'accuracy' to maximize, '-loss' to minimize, '2*accuracy - latency' for both.",
+            )
+        if len(terms) == 1 and (weight := next(iter(terms.values()))) in (1.0, -1.0):
+            return cls(text=plain, terms=dict.fromkeys(terms, 1.0), maximize=weight > 0)
+        return cls(text=plain, terms=terms, maximize=True)
+
+    @property
+    def metric(self) -> str:
+        """The metric's name; of a sum, its text."""
+        return next(iter(self.terms)) if len(self.terms) == 1 and 1.0 in self.terms.values() else self.text
+
+    def value(self, metrics: Mapping[str, float]) -> float | None:
+        """What `metrics` come to, in the user's sense; None where one is missing."""
+        if any(name not in metrics for name in self.terms):
+            return None
+        return sum(weight * metrics[name] for name, weight in self.terms.items())
+
+    def loss(self, value: float) -> float:
+        """`value` in the sense in which lower is better; also from loss to value."""
+        return -value if self.maximize else value
+
+    def sem(self, sems: Mapping[str, float]) -> float | None:
+        """The standard error of the value, taken as independent between metrics; None where none is known."""
+        known = [weight * sems[name] for name, weight in self.terms.items() if name in sems]
+        return math.hypot(*known) if known else None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeConstraint:
+    """A limit: the sum of weight * metric over `terms` is at most bound + share * (the same sum at the baseline)."""
+
+    text: str
+    terms: Mapping[str, float]
+    bound: float
+    share: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> OutcomeConstraint:
+        """Reads one limit.
+
+        Raises:
+            InputError: It is not a linear inequality of metrics.
+        """
+        if not isinstance(text, str):
+            raise InputError(f"A limit must be text, not {type(text).__name__}: 'latency <= 10'.")
+        try:
+            found = read_inequality(text, _LIMIT_HOW, "metric")
+        except ValueError as error:
+            raise InputError(f"The limit {text!r} {error}") from None
+        terms = dict(found.terms)
+        share = -terms.pop(BASELINE, 0.0)
+        if not terms:
+            raise InputError(f"The limit {text!r} names no metric.", fix=_LIMIT_HOW)
+        return cls(text=text.strip(), terms=terms, bound=found.bound, share=_share(share, terms))
+
+    @property
+    def relative(self) -> bool:
+        """Whether it needs the baseline's metrics."""
+        return self.share != 0.0
+
+    def excess(self, metrics: Mapping[str, float], baseline: Mapping[str, float] | None = None) -> float | None:
+        """By how much `metrics` break it; at most 0 where they keep it, None where that is not known."""
+        total = _sum(self.terms, metrics)
+        limit: float | None = self.bound
+        if self.relative:
+            at_baseline = None if baseline is None else _sum(self.terms, baseline)
+            limit = None if at_baseline is None else self.bound + self.share * at_baseline
+        return None if total is None or limit is None else total - limit
+
+    def sem(self, sems: Mapping[str, float]) -> float | None:
+        """The standard error of the excess; None where none is known."""
+        known = [weight * sems[name] for name, weight in self.terms.items() if name in sems]
+        return math.hypot(*known) if known else None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goals:
+    """All that a study is after.
+
+    Attributes:
+        objectives: At least one.
+        thresholds: Of several objectives: the worst value worth having, by metric, in the user's sense.
+            Hypervolume is measured from there.
+    """
+
+    objectives: tuple[Objective, ...]
+    constraints: tuple[OutcomeConstraint, ...] = ()
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def parse(
+        cls, objective: str, constraints: Sequence[str] = (), thresholds: Mapping[str, float] | None = None
+    ) -> Goals:
+        """Reads them as the user writes them.
+
+        Raises:
+            InputError: Something of it cannot be used; lists every mistake.
+        """
+        problems: list[str] = []
+        objectives: list[Objective] = []
+        limits: list[OutcomeConstraint] = []
+        if isinstance(constraints, str) or not isinstance(constraints, Sequence):
+            problems.append("outcome constraints must be a list, such as ['latency <= 10']")
+            constraints = ()
+        parts = objective.split(",") if isinstance(objective, str) else [objective]
+        for part in parts:
+            try:
+                objectives.append(Objective.parse(part))
+            except InputError as error:
+                problems.append(str(error))
+        for text in constraints:
+            try:
+                limits.append(OutcomeConstraint.parse(text))
+            except InputError as error:
+                problems.append(str(error))
+        names = [o.metric for o in objectives]
+        problems += [f"the objective {name!r} stands there twice" for name in set(names) if names.count(name) > 1]
+        problems += _threshold_problems(thresholds or {}, names)
+        if problems:
+            if len(problems) == 1:
+                raise InputError(problems[0])
+            raise InputError("The goals of the study cannot be used", problems)
+        floors = {name: float(value) for name, value in (thresholds or {}).items()}
+        return cls(objectives=tuple(objectives), constraints=tuple(limits), thresholds=floors)
+
+    @property
+    def single(self) -> bool:
+        return len(self.objectives) == 1
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Every metric that objectives and limits name, each once."""
+        named: list[Objective | OutcomeConstraint] = [*self.objectives, *self.constraints]
+        return tuple(dict.fromkeys(name for part in named for name in part.terms))
+
+    def losses(self, metrics: Mapping[str, float]) -> tuple[float, ...] | None:
+        """The losses of all objectives; None unless every one is there and finite."""
+        found: list[float] = []
+        for objective in self.objectives:
+            value = objective.value(metrics)
+            if value is None or not math.isfinite(value):
+                return None
+            found.append(objective.loss(value))
+        return tuple(found)
+
+    def excesses(
+        self, metrics: Mapping[str, float], baseline: Mapping[str, float] | None = None
+    ) -> tuple[float | None, ...]:
+        """By how much each limit is broken (see `OutcomeConstraint.excess`)."""
+        return tuple(limit.excess(metrics, baseline) for limit in self.constraints)
+
+    def keeps_limits(self, metrics: Mapping[str, float], baseline: Mapping[str, float] | None = None) -> bool:
+        """Whether every limit is known to be kept. A relative one needs a baseline to be."""
+        return all(e is not None and e <= 0 for e in self.excesses(metrics, baseline))
+
+    def reference(self) -> tuple[float | None, ...]:
+        """The thresholds as losses, by objective; None where there is none."""
+        return tuple(
+            o.loss(self.thresholds[o.metric]) if o.metric in self.thresholds else None for o in self.objectives
+        )
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.objectives))
+
+
+def _threshold_problems(thresholds: Any, names: Sequence[str]) -> list[str]:
+    if not isinstance(thresholds, Mapping):
+        return ["thresholds must map objectives to numbers, such as {'accuracy': 0.8}"]
+    problems = [
+        f"the threshold of {name!r} is of no objective. {did_you_mean(str(name), names)}"
+        for name in thresholds
+        if name not in names
+    ]
+    return problems + [
+        f"the threshold of {name!r} must be a finite number, not {value!r:.60}"
+        for name, value in thresholds.items()
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value)
+    ]
+
+
+def _sum(terms: Mapping[str, float], metrics: Mapping[str, float]) -> float | None:
+    values = [metrics.get(name) for name in terms]
+    if any(value is None or not math.isfinite(value) for value in values):
+        return None
+    return sum(weight * value for weight, value in zip(terms.values(), values, strict=True) if value is not None)
+
+
+def _share(share: float, terms: Mapping[str, float]) -> float:
+    # "qps >= 0.9 * baseline" is read as -qps <= -0.9 * baseline: the share is of the sum as it stands here.
+    return share / next(iter(terms.values())) if len(terms) == 1 else abs(share)
