@@ -9,20 +9,24 @@ from typing import Any
 from meristem.controllers.protocol import Recommendation, Snapshot
 from meristem.handlers.handler import Handler
 from meristem.spool import Measurement
-from meristem.study.protocols import Job, Outcome, OutcomeStatus, Report
+from meristem.study.protocols import Attempt, Outcome, OutcomeStatus, Report
 
 
 class ScriptedExecutor:
-    """Ends the trial that has run longest at each poll, with what `script(job)` gives.
+    """Ends the trial that has run longest at each poll, with what `script(attempt)` gives.
 
     `script` returns a score, an Outcome, or None for a trial that runs until it is stopped.
     """
 
     def __init__(
-        self, script: Callable[[Job], Any] = lambda job: 1.0, *, slots: int | None = None, last_first: bool = False
+        self,
+        script: Callable[[Attempt], Any] = lambda a: 1.0,
+        *,
+        slots: int | None = None,
+        last_first: bool = False,
     ) -> None:
         self.script, self._slots, self.last_first = script, slots, last_first
-        self.running: dict[int, Job] = {}
+        self.running: dict[int, Attempt] = {}
         self.started: list[tuple[int, int]] = []
         self.stopped: list[int] = []
         self.measured: dict[int, list[Measurement]] = {}
@@ -36,21 +40,23 @@ class ScriptedExecutor:
     def open(self, slots: int) -> None:
         self.opened_with = slots
 
-    def start(self, job: Job) -> None:
-        self.started.append((job.number, job.attempt))
-        self.running[job.number] = job
+    def start(self, attempt: Attempt) -> None:
+        self.started.append((attempt.number, attempt.attempt))
+        self.running[attempt.number] = attempt
         self.most_at_once = max(self.most_at_once, len(self.running))
 
-    def adopt(self, job: Job) -> bool:
+    def adopt(self, attempt: Attempt) -> bool:
         return False
 
     def poll(self, timeout: timedelta) -> Sequence[Report]:
         order = list(self.running.values())
-        for job in reversed(order) if self.last_first else order:
-            outcome = self._outcome(job)
+        for attempt in reversed(order) if self.last_first else order:
+            outcome = self._outcome(attempt)
             if outcome is not None:
-                del self.running[job.number]
-                return [Report(number=job.number, measurements=self.measured.pop(job.number, []), outcome=outcome)]
+                del self.running[attempt.number]
+                return [
+                    Report(number=attempt.number, measurements=self.measured.pop(attempt.number, []), outcome=outcome)
+                ]
         return [
             Report(number=number, measurements=self.measured.pop(number))
             for number in list(self.running)
@@ -64,10 +70,10 @@ class ScriptedExecutor:
         self.closed = True
         self.running.clear()
 
-    def _outcome(self, job: Job) -> Outcome | None:
-        if job.number in self.stopped:
+    def _outcome(self, attempt: Attempt) -> Outcome | None:
+        if attempt.number in self.stopped:
             return Outcome(status=OutcomeStatus.STOPPED)
-        given = self.script(job)
+        given = self.script(attempt)
         if given is None or isinstance(given, Outcome):
             return given
         if isinstance(given, BaseException):

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from meristem.objective import Objective
     from meristem.space import Choice, Fixed, Float, Int, Space
     from meristem.spool import Measurement, parameters, report
-    from meristem.study.protocols import Executor, Job, Outcome, OutcomeStatus, Report
+    from meristem.statuses import TrialStatus
+    from meristem.study.protocols import Attempt, Executor, Outcome, OutcomeStatus, Report
     from meristem.study.study import Study
-    from meristem.study.trial import Trial, TrialStatus
+from meristem.trial import Trial
 
 _HOMES = {
+    "Attempt": "meristem.study.protocols",
     "Choice": "meristem.space",
     "Executor": "meristem.study.protocols",
     "Fixed": "meristem.space",
@@ -30,7 +32,6 @@ _HOMES = {
     "History": "meristem.controllers.protocol",
     "InputError": "meristem.errors",
     "Int": "meristem.space",
-    "Job": "meristem.study.protocols",
     "Measurement": "meristem.spool",
     "MeristemError": "meristem.errors",
     "Objective": "meristem.objective",
@@ -43,13 +44,14 @@ _HOMES = {
     "Space": "meristem.space",
     "StopTrial": "meristem.errors",
     "Study": "meristem.study.study",
-    "Trial": "meristem.study.trial",
-    "TrialStatus": "meristem.study.trial",
+    "Trial": "meristem.trial",
+    "TrialStatus": "meristem.statuses",
     "parameters": "meristem.spool",
     "report": "meristem.spool",
 }
 
 __all__ = [
+    "Attempt",
     "Choice",
     "Executor",
     "Fixed",
@@ -58,7 +60,6 @@ __all__ = [
     "History",
     "InputError",
     "Int",
-    "Job",
     "Measurement",
     "MeristemError",
     "Objective",

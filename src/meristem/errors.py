@@ -19,7 +19,7 @@
     │   ├── StoreUnavailable   cannot be reached or written just now
     │   ├── StoreDamaged       is not a store, or its bytes are broken
     │   └── StoreSchemaError   was written by another schema version
-    └── ComponentFailed        a controller, handler or executor raised
+    └── ComponentFailed        a controller or handler raised
     StopTrial                  raised in user code by `trial.report` when the trial is asked to stop
 
 User code that fails is not here: a failed trial is a value (see `meristem.study.protocols.Outcome`).
@@ -124,8 +124,8 @@ class StudyBusy(StudyError):
         super().__init__(
             f"Study {name!r} is being run by another engine ({owner}).",
             "Two engines on one study would run trials twice.",
-            f"Wait for it (run(…, wait=True), --wait), stop it (meristem study stop {name}), or, if that "
-            f"process is dead, try again in {max(0.0, expires_in_seconds):.0f} s, when its lease has expired.",
+            f"Wait for it (run(…, wait=True), --wait) or stop it (meristem study stop {name}). If its machine is "
+            f"gone, its lease expires in {max(0.0, expires_in_seconds):.0f} s.",
         )
 
 
@@ -141,10 +141,9 @@ class LeaseLost(StudyError):
 
 
 class IllegalMove(StudyError):
-    def __init__(self, noun: str, status: str, wanted: str, history: Sequence[str] = ()) -> None:
-        self.noun, self.status, self.wanted, self.history = noun, status, wanted, tuple(history)
-        so_far = f" So far: {', '.join(history)}." if history else ""
-        super().__init__(f"{noun} is {status} and cannot become {wanted}.{so_far}")
+    def __init__(self, noun: str, status: str, wanted: str) -> None:
+        self.noun, self.status, self.wanted = noun, status, wanted
+        super().__init__(f"{noun} is {status} and cannot become {wanted}.")
 
 
 class NoBestTrial(StudyError):
@@ -153,7 +152,7 @@ class NoBestTrial(StudyError):
         super().__init__(
             f"Study {name!r} has no best trial yet.",
             f"No trial has completed with a finite objective value ({counts}).",
-            "Run more trials, or see why they failed: study.trials, meristem study trials " + name,
+            f"Run more trials, or see why they failed: study.trials, meristem study trials {name} --status failed",
         )
 
 
@@ -172,8 +171,8 @@ class TooManyFailures(StudyError):
         self.name, self.failures = name, tuple(failures)
         super().__init__(
             f"Study {name!r} was given up: {message}." + "".join(f"\n  - {f}" for f in failures),
-            fix="\nMend the training (tracebacks: study.trials, meristem study trials) and run the study again, "
-            "or allow more with max_failure_rate.",
+            fix="\nMend the training and run the study again, or allow more with max_failure_rate. Tracebacks: "
+            f"study.trials, or meristem study trials {name} --status failed --json",
         )
 
 
@@ -194,7 +193,7 @@ class StoreSchemaError(StoreError):
 
 
 class ComponentFailed(MeristemError):
-    """A controller, handler or executor raised; its traceback is kept in `details`."""
+    """A controller or handler raised; its traceback is kept in `details`."""
 
     def __init__(self, kind: str, name: str, details: str) -> None:
         self.kind, self.name, self.details = kind, name, details

@@ -41,3 +41,18 @@ class Event:
     at: float = 0.0
     trial: int | None = None
     payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+def trial_started(number: int, attempt: int, slot: int | None) -> Event:
+    return Event(kind=EventKind.TRIAL_STARTED, trial=number, payload={"attempt": attempt, "slot": slot})
+
+
+def trial_ended(number: int, attempt: int, status: str, *, again: bool = False) -> Event:
+    """With `again` it goes back to waiting, for another attempt."""
+    payload: dict[str, Any] = {"status": str(status), "attempt": attempt}
+    return Event(kind=EventKind.TRIAL_ENDED, trial=number, payload=payload | ({"again": True} if again else {}))
+
+
+def measurement_reported(number: int, count: int, last_step: int | None) -> Event:
+    payload = {"count": count, "last_step": last_step}
+    return Event(kind=EventKind.MEASUREMENT_REPORTED, trial=number, payload=payload)

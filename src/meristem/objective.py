@@ -78,7 +78,7 @@ class Objective:
 
     def loss(self, value: float) -> float:
         """`value` in the sense in which lower is better; also from loss to value."""
-        return -value if self.maximize else value
+        return 0.0 - value if self.maximize else value  # never -0.0
 
     def sem(self, sems: Mapping[str, float]) -> float | None:
         """The standard error of the value, taken as independent between metrics; None where none is known."""
@@ -189,6 +189,11 @@ class Goals:
             raise InputError("The goals of the study cannot be used", problems)
         floors = {name: float(value) for name, value in (thresholds or {}).items()}
         return cls(objectives=tuple(objectives), constraints=tuple(limits), thresholds=floors)
+
+    def values(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """The objectives in the user's sense, by name, those that are there."""
+        found = {o.metric: o.value(metrics) for o in self.objectives}
+        return {name: value for name, value in found.items() if value is not None}
 
     @property
     def single(self) -> bool:

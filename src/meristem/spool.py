@@ -17,7 +17,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from meristem.errors import InputError, StopTrial
 REPORT_FILE, STOP_FILE, PARAMETERS_FILE = "report.jsonl", "stop", "parameters.json"
 REPORT_VARIABLE, PARAMETERS_VARIABLE = "MERISTEM_REPORT", "MERISTEM_PARAMETERS"
 _LINE_LIMIT_BYTES = 1 << 20
+_READ_BYTES = 16 << 20  # at a time
+LONGEST_NAME = 500  # of a metric
 _FAULTS_KEPT = 100  # a training may write nonsense for days
 
 
@@ -48,6 +50,31 @@ class Measurement:
     at: float = 0.0
 
 
+class LastValues:
+    """The last value of each metric: a final one (without a step) where there is one, else that of the highest step.
+
+    Attributes:
+        values, sems: By metric; `sems` where standard errors are known.
+    """
+
+    def __init__(self, measurements: Iterable[Measurement] = ()) -> None:
+        self.values: dict[str, float] = {}
+        self.sems: dict[str, float] = {}
+        self._steps: dict[str, float] = {}
+        self.take(measurements)
+
+    def take(self, measurements: Iterable[Measurement]) -> None:
+        for m in measurements:
+            step = math.inf if m.step is None else m.step
+            if step < self._steps.get(m.metric, -math.inf):
+                continue
+            self._steps[m.metric] = step
+            self.values[m.metric] = m.value
+            self.sems.pop(m.metric, None)
+            if m.sem is not None:
+                self.sems[m.metric] = m.sem
+
+
 def line_of(step: int | None, metrics: Mapping[str, Any]) -> str:
     """One spool line for `metrics` at `step`.
 
@@ -65,6 +92,8 @@ def line_of(step: int | None, metrics: Mapping[str, Any]) -> str:
     if step is not None:
         fields["step"] = int(step)
     for metric, value in metrics.items():
+        if len(metric) > LONGEST_NAME:
+            raise InputError(f"report() got a metric whose name has more than {LONGEST_NAME} characters.")
         fields[metric] = _plain(metric, value)
     return json.dumps(fields) + "\n"
 
@@ -137,21 +166,32 @@ class SpoolReader:
 
         Lines that cannot be understood are skipped and the first of them told in `faults`.
         """
-        try:
-            if os.stat(self.path).st_size <= self.position_bytes:
-                return []
-            with open(self.path, "rb") as file:
-                file.seek(self.position_bytes)
-                data = file.read()
-        except FileNotFoundError:
-            return []
+        data = self._unread()
         end = len(data) if final else data.rfind(b"\n") + 1
+        if not end and len(data) > _LINE_LIMIT_BYTES:  # no line is that long: it is passed over
+            end = len(data)
         self.position_bytes += end
         measurements: list[Measurement] = []
         for line in data[:end].splitlines():
             if line.strip():
                 measurements += self._measurements(line)
+        if final and len(data) == _READ_BYTES:
+            measurements += self.read(final=True)
         return measurements
+
+    def _unread(self) -> bytes:
+        try:
+            if os.stat(self.path).st_size <= self.position_bytes:
+                return b""
+            with open(self.path, "rb") as file:
+                file.seek(self.position_bytes)
+                return file.read(_READ_BYTES)
+        except FileNotFoundError:
+            return b""
+        except OSError as error:  # a training may have put a folder there
+            if not self.faults:
+                self.faults.append(f"{self.path.name} cannot be read: {error}")
+            return b""
 
     def _measurements(self, line: bytes) -> list[Measurement]:
         try:
@@ -180,6 +220,8 @@ def measurements_of(fields: Any) -> list[Measurement]:
     found = []
     for metric, given in fields.items():
         metric.encode()  # a lone surrogate, which no store takes, raises here
+        if len(metric) > LONGEST_NAME:
+            raise ValueError(f"the metric name {metric[:40]!r}… has more than {LONGEST_NAME} characters")
         if "\0" in metric:
             raise ValueError(f"the metric name {metric!r:.60} contains NUL")
         value, sem = (given.get("value"), given.get("sem")) if isinstance(given, dict) else (given, None)
@@ -190,10 +232,10 @@ def measurements_of(fields: Any) -> list[Measurement]:
         found.append(
             Measurement(
                 metric=metric,
-                value=_as_float(value),
+                value=as_float(value),
                 step=None if step is None else int(step),
-                sem=None if sem is None else _as_float(sem),
-                at=_as_float(at) if isinstance(at, (int, float)) and 0 <= at < 1e12 else time.time(),
+                sem=None if sem is None else as_float(sem),
+                at=as_float(at) if isinstance(at, (int, float)) and 0 <= at < 1e12 else time.time(),
             )
         )
     return found
@@ -204,7 +246,8 @@ def measurements_of_line(line: str) -> list[Measurement]:
     return measurements_of(json.loads(line))
 
 
-def _as_float(value: int | float) -> float:
+def as_float(value: Any) -> float:
+    """A number as a float; infinity where it is too large for one."""
     try:
         return float(value)
     except OverflowError:  # an integer of a thousand digits

@@ -17,7 +17,8 @@ import pytest
 
 from meristem.executors.command import CommandExecutor
 from meristem.executors.function import FunctionExecutor
-from meristem.study.protocols import Executor, Job, OutcomeStatus, Report
+from meristem.spool import LastValues
+from meristem.study.protocols import Attempt, Executor, OutcomeStatus, Report
 
 SOON, LONG = timedelta(seconds=0.02), timedelta(seconds=20)
 
@@ -92,7 +93,7 @@ class Driver:
 
     def start(self, act: str, *, number: int = 1, slot: int = 0, **parameters: Any) -> None:
         self.executor.start(
-            Job(
+            Attempt(
                 study="größe",
                 number=number,
                 attempt=1,
@@ -115,10 +116,22 @@ class Driver:
         self.start(act, **parameters)
         return self.reports()[-1].outcome
 
+    def result(self, act: str, **parameters: Any) -> dict[str, float]:
+        """What a trial came to: reported, returned or both."""
+        self.start(act, **parameters)
+        return result_of(self.reports())
+
     def until_measured(self) -> None:
         deadline = time.monotonic() + 5
         while not any(report.measurements for report in self.executor.poll(timedelta(seconds=1))):
             assert time.monotonic() < deadline, "no measurement"
+
+
+def result_of(reports: list[Report]) -> dict[str, float]:
+    outcome = reports[-1].outcome
+    assert outcome is not None
+    assert outcome.status is OutcomeStatus.COMPLETED
+    return {**LastValues(m for r in reports for m in r.measurements).values, **(outcome.score or {})}
 
 
 @pytest.fixture(params=["isolated", "in-process", "command"])
@@ -130,10 +143,10 @@ def driver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Driver]:
 
 
 def test_a_training_that_ends_well_gives_its_score(driver):
-    outcome = driver.end("score", x=0.5)
-    assert outcome.status is OutcomeStatus.COMPLETED
-    assert outcome.score == {"accuracy": 0.5}
-    assert outcome.error is None
+    driver.start("score", x=0.5)
+    reports = driver.reports()
+    assert result_of(reports) == {"accuracy": 0.5}
+    assert reports[-1].outcome.error is None
 
 
 def test_measurements_come_in_order_and_never_after_the_outcome(driver):
@@ -142,16 +155,17 @@ def test_measurements_come_in_order_and_never_after_the_outcome(driver):
     found = [(m.metric, m.step, m.value, m.sem) for report in reports for m in report.measurements]
     assert found == [("loss", 1, 3.0, None), ("loss", 2, 2.0, 0.5), ("loss", None, 1.5, None)]
     assert [report.outcome is not None for report in reports] == [False] * (len(reports) - 1) + [True]
-    assert reports[-1].outcome.score == {"loss": 1.5}
+    assert result_of(reports) == {"loss": 1.5}
     assert driver.executor.poll(SOON) == []
 
 
 def test_measurements_come_while_the_training_goes_on(driver):
     driver.start("slow")
-    first, *others = driver.reports()
+    reports = driver.reports()
+    first = reports[0]
     assert [m.value for m in first.measurements] == [1.0]
     assert first.outcome is None
-    assert others[-1].outcome.score == {"loss": 2.0}
+    assert result_of(reports) == {"loss": 2.0}
 
 
 def test_the_outcome_is_given_exactly_once(driver):
@@ -163,9 +177,7 @@ def test_the_outcome_is_given_exactly_once(driver):
 
 
 def test_nan_is_no_failure_here(driver):
-    outcome = driver.end("nan")
-    assert outcome.status is OutcomeStatus.COMPLETED
-    assert math.isnan(outcome.score["accuracy"])
+    assert math.isnan(driver.result("nan")["accuracy"])
 
 
 def test_user_code_that_fails_is_an_outcome_with_its_details(driver):
@@ -177,21 +189,21 @@ def test_user_code_that_fails_is_an_outcome_with_its_details(driver):
 
 def test_after_a_failure_the_slot_serves_the_next_trial(driver):
     assert driver.end("fail", number=1).status is OutcomeStatus.FAILED
-    assert driver.end("score", number=2, x=2.0).score == {"accuracy": 2.0}
+    assert driver.result("score", number=2, x=2.0) == {"accuracy": 2.0}
 
 
 def test_a_failed_trial_is_run_again_as_another_attempt(driver):
     assert driver.end("fail", number=1).status is OutcomeStatus.FAILED
-    assert driver.end("score", number=1, x=2.0).score == {"accuracy": 2.0}
+    assert driver.result("score", number=1, x=2.0) == {"accuracy": 2.0}
 
 
 def test_an_inactive_parameter_is_absent_or_empty(driver):
-    assert driver.end("inactive").score == {"accuracy": 1.0}
+    assert driver.result("inactive") == {"accuracy": 1.0}
 
 
 @pytest.mark.parametrize("x", ["ä ✗ '; exit 9 #", '"$(exit 9)"', "a\nb", "{act}", "z" * 10_000])
 def test_any_text_reaches_the_training_unchanged(driver, x):
-    assert driver.end("text", x=x).score == {"length": float(len(x.encode()))}
+    assert driver.result("text", x=x) == {"length": float(len(x.encode()))}
 
 
 def test_a_free_slot_never_waits_for_a_busy_one(driver):
@@ -256,8 +268,8 @@ def test_waiting_for_a_busy_trial_costs_no_processor_time(driver):
 
 
 def test_nothing_is_adopted_where_nothing_was_started(driver):
-    job = Job(study="s", number=5, attempt=1, parameters={}, folder=driver.root / "5", slot=0)
-    assert driver.executor.adopt(job) is False
+    attempt = Attempt(study="s", number=5, attempt=1, parameters={}, folder=driver.root / "5", slot=0)
+    assert driver.executor.adopt(attempt) is False
 
 
 @pytest.mark.parametrize("kind", ["isolated", "in-process", "command"])
@@ -280,4 +292,4 @@ def test_closing_ends_all_and_leaves_neither_processes_nor_descriptors(kind, tmp
 def test_a_closed_executor_can_be_opened_again(driver):
     driver.executor.close()
     driver.executor.open(1)
-    assert driver.end("score", x=1.0).score == {"accuracy": 1.0}
+    assert driver.result("score", x=1.0) == {"accuracy": 1.0}

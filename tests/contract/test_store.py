@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -92,8 +93,21 @@ def test_what_is_new_since_a_cursor_is_found_whatever_the_order_of_ending(store:
     end(store, study, rows[2], loss=1.0)
     cursor = store.trials.find(study.id, 3).end_event  # type: ignore[union-attr]
     end(store, study, rows[0], loss=2.0)
-    found = store.trials.list_after(study.id, number=3, end_event=cursor or 0)
+    found, head = store.trials.list_changed(study.id, after=cursor or 0)
     assert [r.number for r in found] == [1, 2]  # 1 ended since, 2 has not ended
+    assert head == store.events.list_after(study.id)[-1].number
+    end(store, study, rows[1], loss=3.0)
+    assert [r.number for r in store.trials.list_changed(study.id, after=head)[0]] == [2]
+
+
+def test_a_trial_that_goes_back_to_waiting_has_not_ended_for_whoever_reads_on(store: Store, study: StudyRow) -> None:
+    row = propose(store, study, 1)
+    move = TrialMove(row=replace(row, status="waiting", attempt=2), before="running", attempt_before=1)
+    event = Event(kind=EventKind.TRIAL_ENDED, trial=1, payload={"again": True})
+    store.commits.apply(Change(study_id=study.id, events=[event], moves=[move]))
+    head = store.events.list_after(study.id)[-1].number
+    [found] = store.trials.list_changed(study.id, after=head)[0]
+    assert (found.status, found.attempt, found.end_event) == ("waiting", 2, None)
 
 
 def test_the_best_is_the_lowest_loss_and_the_earlier_among_equals(store: Store, study: StudyRow) -> None:

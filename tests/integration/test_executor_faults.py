@@ -21,15 +21,15 @@ import pytest
 
 from meristem.executors.command import CommandExecutor
 from meristem.executors.function import FunctionExecutor
-from meristem.study.protocols import Executor, Job, Outcome, OutcomeStatus, Report
+from meristem.study.protocols import Attempt, Executor, Outcome, OutcomeStatus, Report
 
 FAILED, STOPPED, COMPLETED = OutcomeStatus.FAILED, OutcomeStatus.STOPPED, OutcomeStatus.COMPLETED
 GRACE = timedelta(seconds=0.1)
 
 
-def job_in(root: Path, number: int = 1, slot: int = 0, **parameters: Any) -> Job:
+def attempt_in(root: Path, number: int = 1, slot: int = 0, **parameters: Any) -> Attempt:
     folder = root / str(number)
-    return Job(study="s", number=number, attempt=1, parameters=parameters, folder=folder, slot=slot)
+    return Attempt(study="s", number=number, attempt=1, parameters=parameters, folder=folder, slot=slot)
 
 
 def reports_of(executor: Executor, ended: int = 1) -> list[Report]:
@@ -41,8 +41,8 @@ def reports_of(executor: Executor, ended: int = 1) -> list[Report]:
     return found
 
 
-def outcome_of(executor: Executor, job: Job) -> Outcome:
-    executor.start(job)
+def outcome_of(executor: Executor, attempt: Attempt) -> Outcome:
+    executor.start(attempt)
     outcome = reports_of(executor)[-1].outcome
     assert outcome is not None
     return outcome
@@ -138,23 +138,23 @@ def isolated() -> Iterator[FunctionExecutor]:
     ],
 )
 def test_a_fault_fails_its_trial_alone_with_a_clear_sentence(isolated, tmp_path, act, said):
-    isolated.start(job_in(tmp_path, 1, 0, act="deaf"))
-    outcome = outcome_of(isolated, job_in(tmp_path, 2, 1, act=act))
+    isolated.start(attempt_in(tmp_path, 1, 0, act="deaf"))
+    outcome = outcome_of(isolated, attempt_in(tmp_path, 2, 1, act=act))
     assert outcome.status is FAILED
     assert said in outcome.error
     assert "\n" not in outcome.error
-    assert outcome_of(isolated, job_in(tmp_path, 3, 1, act="fine")).score == 1.0
+    assert outcome_of(isolated, attempt_in(tmp_path, 3, 1, act="fine")).score == 1.0
 
 
 def test_what_a_crashed_trial_had_reported_is_kept(isolated, tmp_path):
-    isolated.start(job_in(tmp_path, act="report_and_die"))
+    isolated.start(attempt_in(tmp_path, act="report_and_die"))
     reports = reports_of(isolated)
     assert [m.value for report in reports for m in report.measurements] == [0.5]
     assert reports[-1].outcome.status is FAILED
 
 
 def test_a_deaf_trial_is_ended_by_force_with_all_that_it_started(isolated, tmp_path):
-    isolated.start(job_in(tmp_path, act="deaf"))
+    isolated.start(attempt_in(tmp_path, act="deaf"))
     child = written_pid(tmp_path / "1" / "pids")
     begun = time.monotonic()
     isolated.stop(1, timedelta(seconds=60))
@@ -164,45 +164,45 @@ def test_a_deaf_trial_is_ended_by_force_with_all_that_it_started(isolated, tmp_p
     assert outcome.status is STOPPED
     assert 0.1 <= time.monotonic() - begun < 2
     assert eventually(lambda: gone(child))
-    assert outcome_of(isolated, job_in(tmp_path, 2, act="fine")).status is COMPLETED
+    assert outcome_of(isolated, attempt_in(tmp_path, 2, act="fine")).status is COMPLETED
 
 
 def test_a_worker_killed_while_idle_is_replaced_unnoticed(isolated, tmp_path):
-    pid = int(outcome_of(isolated, job_in(tmp_path, 1, act="where", cwd="")).score["pid"])
+    pid = int(outcome_of(isolated, attempt_in(tmp_path, 1, act="where", cwd="")).score["pid"])
     process = os.pidfd_open(pid)
     os.kill(pid, signal.SIGKILL)
     assert wait([process], 5), "all its threads end"
     os.close(process)
-    assert outcome_of(isolated, job_in(tmp_path, 2, act="fine")).score == 1.0
+    assert outcome_of(isolated, attempt_in(tmp_path, 2, act="fine")).score == 1.0
 
 
 def test_workers_stay_warm_from_trial_to_trial(isolated, tmp_path):
-    pids = [outcome_of(isolated, job_in(tmp_path, n, act="where", cwd="")).score["pid"] for n in (1, 2)]
+    pids = [outcome_of(isolated, attempt_in(tmp_path, n, act="where", cwd="")).score["pid"] for n in (1, 2)]
     assert pids[0] == pids[1] != os.getpid()
 
 
 def test_a_trial_that_changes_the_working_directory_does_not_move_the_next(isolated, tmp_path):
-    outcome_of(isolated, job_in(tmp_path, 1, act="wander"))
-    assert outcome_of(isolated, job_in(tmp_path, 2, act="where", cwd=os.getcwd())).score["here"] == 1.0
+    outcome_of(isolated, attempt_in(tmp_path, 1, act="wander"))
+    assert outcome_of(isolated, attempt_in(tmp_path, 2, act="where", cwd=os.getcwd())).score["here"] == 1.0
 
 
 def test_reports_by_the_module_work_in_functions_too(isolated, tmp_path):
-    isolated.start(job_in(tmp_path, act="stop_by_module"))
+    isolated.start(attempt_in(tmp_path, act="stop_by_module"))
     assert eventually(lambda: any(r.measurements for r in isolated.poll(timedelta(seconds=0.3))))
     isolated.stop(1, timedelta(seconds=60))
     assert reports_of(isolated)[-1].outcome.status is STOPPED
 
 
 def test_trials_that_report_nothing_leave_no_folder(isolated, tmp_path):
-    outcome_of(isolated, job_in(tmp_path, act="fine"))
+    outcome_of(isolated, attempt_in(tmp_path, act="fine"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_each_slot_sees_its_own_gpus(tmp_path):
     executor = FunctionExecutor(make_faulty(), gpus="0,1:2,3")
     executor.open(2)
-    executor.start(job_in(tmp_path, 1, 0, act="gpus"))
-    executor.start(job_in(tmp_path, 2, 1, act="gpus"))
+    executor.start(attempt_in(tmp_path, 1, 0, act="gpus"))
+    executor.start(attempt_in(tmp_path, 2, 1, act="gpus"))
     seen = {r.number: r.outcome.score["seen"] for r in reports_of(executor, 2) if r.outcome}
     executor.close()
     assert seen == {1: ["0,1", "0", "1"], 2: ["2,3", "2", "3"]}
@@ -217,7 +217,7 @@ def test_a_function_whose_imports_fail_in_the_worker_fails_its_trials(tmp_path, 
 
     executor = FunctionExecutor(train)
     executor.open(1)
-    outcome = outcome_of(executor, job_in(tmp_path))
+    outcome = outcome_of(executor, attempt_in(tmp_path))
     executor.close()
     assert outcome.status is FAILED
     assert "cannot be loaded in its worker process: AssertionError" in outcome.error
@@ -232,7 +232,7 @@ def test_a_function_from_a_file_that_cannot_be_imported_is_sent_whole(tmp_path):
     spec.loader.exec_module(module)
     executor = FunctionExecutor(module.train)
     executor.open(1)
-    outcome = outcome_of(executor, job_in(tmp_path, x=8))
+    outcome = outcome_of(executor, attempt_in(tmp_path, x=8))
     executor.close()
     del sys.modules["bare_file"]
     assert outcome.score == 4.0
@@ -246,7 +246,7 @@ def test_an_unguarded_script_with_its_function_in_main_works(tmp_path):
             from datetime import timedelta
             from pathlib import Path
             from meristem.executors.function import FunctionExecutor
-            from meristem.study.protocols import Job
+            from meristem.study.protocols import Attempt
 
             print("imported")
             class Model:
@@ -257,7 +257,7 @@ def test_an_unguarded_script_with_its_function_in_main_works(tmp_path):
 
             executor = FunctionExecutor(train)
             executor.open(1)
-            executor.start(Job(study="s", number=1, attempt=1, parameters={"x": 4}, folder=Path("f"), slot=0))
+            executor.start(Attempt(study="s", number=1, attempt=1, parameters={"x": 4}, folder=Path("f"), slot=0))
             print(executor.poll(timedelta(seconds=20))[0].outcome.score)
             executor.close()
         """)
@@ -273,7 +273,7 @@ from datetime import timedelta
 from pathlib import Path
 from meristem.executors.command import CommandExecutor
 from meristem.executors.function import FunctionExecutor
-from meristem.study.protocols import Job
+from meristem.study.protocols import Attempt
 
 root = Path(sys.argv[2])
 def train(trial):
@@ -286,7 +286,7 @@ executor = FunctionExecutor(train) if sys.argv[1] == "function" else CommandExec
 executor.open(2)
 for slot in range(2):
     folder = root / str(slot + 1)
-    executor.start(Job(study="s", number=slot + 1, attempt=1, parameters={}, folder=folder, slot=slot))
+    executor.start(Attempt(study="s", number=slot + 1, attempt=1, parameters={}, folder=folder, slot=slot))
 while True:
     executor.poll(timedelta(seconds=1))
 """
@@ -319,8 +319,8 @@ def test_a_command_outlives_its_engine_and_is_taken_up_by_the_next(tmp_path):
     assert eventually(lambda: (tmp_path / "1" / "exit_code").exists())
     executor = CommandExecutor("unused")
     executor.open(2)
-    assert executor.adopt(job_in(tmp_path, 1, 0))
-    assert executor.adopt(job_in(tmp_path, 2, 1))
+    assert executor.adopt(attempt_in(tmp_path, 1, 0))
+    assert executor.adopt(attempt_in(tmp_path, 2, 1))
     reports = reports_of(executor)
     assert {report.number for report in reports if report.outcome} == {1}
     (tmp_path / "2" / "go").touch()
@@ -339,7 +339,7 @@ def test_an_adopted_command_can_be_stopped_by_force(tmp_path):
     process.wait()
     executor = CommandExecutor("unused")
     for number in (1, 2):
-        assert executor.adopt(job_in(tmp_path, number, number - 1))
+        assert executor.adopt(attempt_in(tmp_path, number, number - 1))
         executor.stop(number, GRACE)
     statuses = [report.outcome.status for report in reports_of(executor, 2) if report.outcome]
     executor.close()
@@ -352,23 +352,23 @@ def test_a_pid_that_belongs_to_another_process_by_now_is_not_adopted(tmp_path):
     (tmp_path / "1").mkdir()
     for pid in (other.pid, os.getpid(), 1, 0, -1, 2**22 + 1, "x"):
         (tmp_path / "1" / "pid").write_text(f"{pid}\n")
-        assert not CommandExecutor("unused").adopt(job_in(tmp_path))
+        assert not CommandExecutor("unused").adopt(attempt_in(tmp_path))
     assert other.poll() is None
     other.kill()
     other.wait()
 
 
 @pytest.fixture
-def run_command(tmp_path: Path) -> Iterator[Callable[..., tuple[CommandExecutor, Job]]]:
+def run_command(tmp_path: Path) -> Iterator[Callable[..., tuple[CommandExecutor, Attempt]]]:
     opened: list[CommandExecutor] = []
 
-    def run(command: Any, **more: Any) -> tuple[CommandExecutor, Job]:
+    def run(command: Any, **more: Any) -> tuple[CommandExecutor, Attempt]:
         parameters = more.pop("parameters", {})
-        executor, job = CommandExecutor(command, **more), job_in(tmp_path, **parameters)
+        executor, attempt = CommandExecutor(command, **more), attempt_in(tmp_path, **parameters)
         opened.append(executor)
         executor.open(1)
-        executor.start(job)
-        return executor, job
+        executor.start(attempt)
+        return executor, attempt
 
     yield run
     for executor in opened:
@@ -376,17 +376,17 @@ def run_command(tmp_path: Path) -> Iterator[Callable[..., tuple[CommandExecutor,
 
 
 def test_the_whole_process_group_of_a_command_ends_on_stop(run_command):
-    executor, job = run_command("sh -c 'trap \"\" TERM; echo $$ > {folder}/own; sleep 60; sleep 60' & wait")
-    grandchild = written_pid(job.folder / "own")
+    executor, attempt = run_command("sh -c 'trap \"\" TERM; echo $$ > {folder}/own; sleep 60; sleep 60' & wait")
+    grandchild = written_pid(attempt.folder / "own")
     executor.stop(1, GRACE)
     assert reports_of(executor)[-1].outcome.status is STOPPED
     assert eventually(lambda: gone(grandchild))
 
 
 def test_what_a_command_left_behind_ends_with_it(run_command):
-    executor, job = run_command("sleep 60 & echo $! > {folder}/own; echo 1")
+    executor, attempt = run_command("sleep 60 & echo $! > {folder}/own; echo 1")
     assert reports_of(executor)[-1].outcome.score == 1.0
-    assert eventually(lambda: gone(written_pid(job.folder / "own")))
+    assert eventually(lambda: gone(written_pid(attempt.folder / "own")))
 
 
 def test_a_stopped_command_keeps_what_it_measured(run_command):
@@ -431,12 +431,12 @@ def test_a_command_finds_all_it_needs_in_its_environment_and_folder(run_command,
         "e['MERISTEM_PARAM_ON'], e['CUDA_VISIBLE_DEVICES'], e['MINE']])); meristem.report(step=1, loss=0.5)"
     )
     parameters = {"hidden-size": 8, "on": True}
-    executor, job = run_command(
+    executor, attempt = run_command(
         [sys.executable, "-c", program], cwd=tmp_path, env={"MINE": "x"}, gpus="4,5", parameters=parameters
     )
     assert reports_of(executor)[-1].outcome.score == {"loss": 0.5}
-    seen = json.loads((job.folder / "stdout.log").read_text())
-    assert seen == [parameters, str(tmp_path), "1", "s", str(job.folder), "8", "true", "4,5", "x"]
+    seen = json.loads((attempt.folder / "stdout.log").read_text())
+    assert seen == [parameters, str(tmp_path), "1", "s", str(attempt.folder), "8", "true", "4,5", "x"]
 
 
 def test_an_attempt_in_a_used_folder_does_not_read_the_reports_of_the_one_before(run_command, tmp_path):
@@ -453,6 +453,6 @@ def test_where_the_system_cannot_wake_us_ends_are_found_by_looking(run_command, 
     assert reports_of(executor)[-1].outcome.error == "exit code 4"
     fresh = FunctionExecutor(make_faulty())
     fresh.open(1)
-    outcome = outcome_of(fresh, job_in(tmp_path, act="exit"))
+    outcome = outcome_of(fresh, attempt_in(tmp_path, act="exit"))
     fresh.close()
     assert "exit code 3" in outcome.error

@@ -19,7 +19,7 @@ import meristem as ms
 from fakes import ScriptedExecutor
 from meristem.errors import StoreDamaged, StoreSchemaError, StoreUnavailable
 from meristem.store.store import Store
-from meristem.study.protocols import Job
+from meristem.study.protocols import Attempt
 
 HERE = Path(__file__).parent
 
@@ -101,9 +101,9 @@ def test_postgres_stopped_and_started_in_mid_run_makes_the_study_wait_and_go_on(
     study = make_study(server.get_uri())
     tenth = threading.Event()
 
-    def slow(job: Job) -> float:
+    def slow(attempt: Attempt) -> float:
         time.sleep(0.01)
-        if job.number == 10:
+        if attempt.number == 10:
             tenth.set()
         return 1.0
 
@@ -154,7 +154,7 @@ def test_a_full_disk_is_a_clear_error_and_what_was_recorded_is_safe(tmp_path: Pa
         url = f"sqlite:///{disk}/s.db"
         study = make_study(url)
         with pytest.raises(StoreUnavailable, match=r"full.*meristem study resume"):
-            study.run(executor=ScriptedExecutor(lambda job: {"a": 1.0, "note" * 100: 2.0}), trials=10_000, handlers=[])
+            study.run(executor=ScriptedExecutor(lambda a: {"a": 1.0, "note" * 100: 2.0}), trials=10_000, handlers=[])
         study._store.close()
         shutil.copytree(disk, tmp_path / "roomy")
         saved = make_study(f"sqlite:///{tmp_path}/roomy/s.db")

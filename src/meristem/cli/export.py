@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
 from meristem.cli.output import clean, iso
-from meristem.cli.views import seconds_of, status_view, trial_view, value_of
+from meristem.cli.views import goals_of, seconds_of, status_view, trial_view, values_of
 
 if TYPE_CHECKING:
     from meristem.store.rows import StudyRow, TrialRow
@@ -40,10 +40,10 @@ def _pages(store: Store, study: StudyRow) -> Iterator[TrialRow]:
 def _write_json(file: TextIO, store: Store, study: StudyRow) -> int:
     head = {"name": study.name, **status_view(study), "definition": study.definition}
     text = json.dumps(clean(head), indent=2)
-    count = 0
+    count, goals = 0, goals_of(study)
     file.write(text.removesuffix("\n}") + ',\n  "trials": [')
     for trial in _pages(store, study):
-        file.write(("," if count else "") + "\n    " + json.dumps(clean(trial_view(trial, study))))
+        file.write(("," if count else "") + "\n    " + json.dumps(clean(trial_view(trial, goals))))
         count += 1
     file.write("\n  ]\n}\n")
     return count
@@ -52,18 +52,23 @@ def _write_json(file: TextIO, store: Store, study: StudyRow) -> int:
 def _write_csv(file: TextIO, store: Store, study: StudyRow) -> int:
     parameters = list(study.definition["space"]["parameters"])
     metrics = sorted({metric for trial in _pages(store, study) for metric in trial.metrics})
-    head = ["number", "status", "value", "attempt", "started_at", "ended_at", "seconds", "error"]
+    goals = goals_of(study)
+    names = ["value"] if goals.single else [f"values.{o.metric}" for o in goals.objectives]
+    head = ["number", "status", *names, "attempt", "started_at", "ended_at", "seconds", "error"]
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(head + [f"parameters.{n}" for n in parameters] + [f"metrics.{n}" for n in metrics])
     count = 0
     for trial in _pages(store, study):
         times = [iso(trial.started_at), iso(trial.ended_at), seconds_of(trial)]
-        row = [trial.number, trial.status, value_of(trial, study), trial.attempt, *times, trial.error]
-        row += [_cell(trial.parameters.get(name)) for name in parameters]
-        writer.writerow(row + [_cell(trial.metrics.get(name)) for name in metrics])
+        values = values_of(trial, goals)
+        row = [trial.number, trial.status, *(values.get(o.metric) for o in goals.objectives), trial.attempt]
+        row += [*times, trial.error]
+        row += [_cell(trial.parameters[name]) if name in trial.parameters else None for name in parameters]
+        writer.writerow(row + [trial.metrics.get(name) for name in metrics])
         count += 1
     return count
 
 
 def _cell(value: Any) -> Any:
-    return value if value is None or isinstance(value, (int, float, str)) else json.dumps(value)
+    # What is null is told from what is inactive, which is empty.
+    return value if isinstance(value, (int, float, str)) else json.dumps(value)

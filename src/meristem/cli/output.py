@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import sys
@@ -10,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 _NARROWEST = 40
+_LONGEST = 10_000
+_UNCUT = 100_000  # the width of a pipe, in which nothing is cut
 
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:
@@ -62,15 +65,15 @@ def print_pairs(pairs: Iterable[tuple[str, Any]]) -> None:
     """Prints names and values below each other; None is left out."""
     table = _table()
     table.add_column(no_wrap=True, max_width=30)
-    table.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column(overflow="fold")
     for name, value in pairs:
         if value is not None:
-            table.add_row(_cell(shown(name)), _cell(shown(value)))
+            table.add_row(_cell(shown(name)), _cell(shown(value, _LONGEST)))
     _print(table)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = ()) -> None:
-    """Prints rows below a header; the last column takes the room that is left."""
+    """Prints rows below a header; on a terminal long cells of the last columns are cut to fit."""
     table = _table(header=True)
     for column in columns:
         table.add_column(
@@ -78,11 +81,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, number
             no_wrap=True,
             overflow="ellipsis",
             justify="right" if column in numbers else "left",
-            ratio=1 if column == columns[-1] else None,
-            max_width=None if column == columns[-1] else 24,
         )
     for row in rows:
-        table.add_row(*(_cell("" if value is None else shown(value)) for value in row))
+        table.add_row(*(_cell("" if value is None else shown(value, _LONGEST)) for value in row))
     _print(table)
 
 
@@ -109,15 +110,17 @@ def _cell(text: str) -> Any:
 def _table(*, header: bool = False) -> Any:
     from rich.table import Table  # slow to import: only where something is printed
 
-    return Table(show_header=header, box=None, pad_edge=False, expand=True, header_style="bold")
+    return Table(show_header=header, box=None, pad_edge=False, header_style="bold")
 
 
 def _print(table: Any) -> None:
     from rich.console import Console  # slow to import: only where something is printed
 
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=80)
-    elif console.width < _NARROWEST:
-        console = Console(width=_NARROWEST)
+    if console.is_terminal:
+        (console if console.width >= _NARROWEST else Console(width=_NARROWEST)).print(table)
+        return
+    console = Console(width=_UNCUT, file=io.StringIO())
     console.print(table)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    sys.stdout.write("".join(line.rstrip() + "\n" for line in lines))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from meristem.cli.output import print_json, print_pairs, say, shown
-from meristem.cli.stores import JsonOption, StoreOption, store_url
-from meristem.cli.views import show_view, trial_pairs
+from meristem.cli.store_option import JsonOption, StoreOption, store_url
+from meristem.cli.views import folder_of, goals_of, leaders_of, show_view, trial_pairs
 from meristem.errors import INTERRUPTED, InputError
 
 if TYPE_CHECKING:
     from meristem.cli.study_file import StudyFile
+    from meristem.store.store import Store
     from meristem.study.plan import Plan
-    from meristem.study.study import Study
 
 TrialsOption = Annotated[
     int | None, typer.Option("--trials", min=1, help="Ended trials in all, those of earlier runs included.")
@@ -45,74 +45,65 @@ def run(
     meristem run study.yaml --store postgresql://user@host/meristem
     """
     from meristem.cli.study_file import read_study_file  # slow to import: not for --help
+    from meristem.study.plan import Plan
     from meristem.study.study import Study
 
     found = read_study_file(file)
-    settings = plan_settings(found.plan, trials=trials, parallel=parallel)
-    _require_end(found, settings)
+    settings = changed(found.plan, trials=trials, parallel=parallel)
+    _require_end(found, Plan(**settings))
     study = Study(
-        found.name, space=found.space, objective=found.objective, controller=found.controller,
-        store=store_url(store, found.store), seed=found.seed,
+        found.name, space=found.space, objective=str(found.goals),
+        outcome_constraints=[str(limit) for limit in found.goals.constraints], thresholds=found.goals.thresholds,
+        controller=found.controller, store=store_url(store, found.store), seed=found.seed,
     )  # fmt: skip
-    handlers = [{"name": "progress"}] if found.handlers is None else found.handlers
-    run_and_tell(study, settings, executor=found.executor, handlers=handlers, wait=wait, as_json=as_json)
+    with told(study.store, found.name, as_json=as_json):
+        study.run(executor=found.executor, handlers=found.handlers, wait=wait, **settings)
 
 
-def plan_settings(plan: Plan, *, trials: int | None, parallel: int | None) -> dict[str, Any]:
+def changed(plan: Plan, *, trials: int | None, parallel: int | None) -> dict[str, Any]:
     """The settings of a run: the plan's, and what the command line says instead."""
     given = {"trials": trials, "parallel": parallel}
     return plan.to_json() | {name: value for name, value in given.items() if value is not None}
 
 
-def run_and_tell(
-    study: Study,
-    settings: Mapping[str, Any],
-    *,
-    executor: Any,
-    handlers: Sequence[Any],
-    wait: bool,
-    as_json: bool,
-) -> None:
-    """Runs the study; says before where everything is, afterwards what came of it."""
-    store = study._store
-    say(f"Study {shown(study.name)} in {store.database.shown_url}; trials' folders in {study.folder}")
-    with stopped_by_hand(study.name):
-        study.run(executor=executor, handlers=handlers, wait=wait, **settings)
-    row = store.studies.get(study.name)
-    if as_json:
-        print_json(show_view(store, row))
-        return
-    best = store.trials.best(row.id)
-    say(f"{row.status}: {row.message}" if row.message else row.status)
-    if best:
-        typer.echo("Best trial")
-        print_pairs(trial_pairs(best[0], row))
-    else:
-        typer.echo("No trial has completed with a usable objective value.")
-    _tell_commands(study.name, store.database.shown_url)
-
-
 @contextmanager
-def stopped_by_hand(name: str) -> Iterator[None]:
-    """Says how to go on after Ctrl-C, and exits with 130."""
+def told(store: Store, name: str, *, as_json: bool) -> Iterator[None]:
+    """Says before a run where everything is, afterwards what came of it, after Ctrl-C how to go on."""
+    row = store.studies.get(name)
+    say(f"Study {shown(name)} in {store.database.shown_url}; trials' folders in {folder_of(store, row)}")
+    where = _where(store)
     try:
         yield
     except KeyboardInterrupt as error:
-        say(f"Stopped. Resume with: meristem study resume {shlex.quote(name)}")
+        say(f"Stopped. Resume with: meristem study resume {shlex.quote(name)}{where}")
         raise typer.Exit(INTERRUPTED) from error
+    row = store.studies.get(name)
+    if as_json:
+        print_json(show_view(store, row))
+        return
+    say(f"{row.status}: {row.message}" if row.message else row.status)
+    leaders, goals = leaders_of(store, row), goals_of(row)
+    if not leaders:
+        typer.echo("No trial has completed with usable objective values within the limits.")
+    elif goals.single:
+        typer.echo("Best trial")
+        print_pairs(trial_pairs(leaders[0], goals))
+    else:
+        typer.echo(f"{len(leaders)} trials on the Pareto front")
+    typer.echo("\nLook further with:")
+    for command in ("show", "best", "trials"):
+        typer.echo(f"  meristem study {command} {shlex.quote(name)}{where}")
 
 
-def _require_end(found: StudyFile, settings: Mapping[str, Any]) -> None:
-    bounded = any(settings.get(limit) for limit in ("trials", "seconds", "without_improvement"))
-    if not bounded and not found.handlers and found.space.size is None:
+def _require_end(found: StudyFile, plan: Plan) -> None:
+    if not found.handlers and not plan.is_bounded(found.space):
         raise InputError(
             f"The study of {found.path} would never end: its space is infinite and it has no budget.",
             fix="Add 'budget: {trials: 50}' (or seconds, without_improvement), or give --trials 50.",
         )
 
 
-def _tell_commands(name: str, store: str) -> None:
-    where = "" if store == store_url(None) else f" --store {shlex.quote(store.removeprefix('sqlite:///'))}"
-    typer.echo("\nLook further with:")
-    for command in ("show", "trials"):
-        typer.echo(f"  meristem study {command} {shlex.quote(name)}{where}")
+def _where(store: Store) -> str:
+    """The option that leads back to this store; nothing for the default one."""
+    shown_url = store.database.shown_url
+    return "" if shown_url == store_url(None) else f" --store {shlex.quote(shown_url.removeprefix('sqlite:///'))}"

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from meristem.cli.output import print_json
+from meristem.components import known_names
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="JSON Schemas of the files it reads.")
 
@@ -51,11 +52,22 @@ def study_file_schema() -> dict[str, Any]:
             "objective": {
                 "type": "string",
                 "minLength": 1,
-                "description": "A metric to maximize (accuracy) or, with a minus sign, to minimize (-loss).",
+                "description": "A metric to maximize (accuracy) or, with a minus sign, to minimize (-loss); "
+                "a weighted sum (2*accuracy - latency); or several, with commas (accuracy, -latency).",
             },
-            "controller": _component("Decides what to try next; by default auto.", _CONTROLLERS),
+            "outcome_constraints": {
+                "type": "array",
+                "items": {"type": "string", "minLength": 1, "examples": ["latency <= 10", "size <= 1.1 * baseline"]},
+                "description": "Limits on metrics.",
+            },
+            "thresholds": {
+                "type": "object",
+                "additionalProperties": {"type": "number"},
+                "description": "Of several objectives the worst values worth having.",
+            },
+            "controller": _component("Decides what to try next; by default auto.", known_names("controller")),
             "executor": _component("Runs trials.", ["command"]),
-            "handlers": {"type": "array", "items": _component("Reacts to events.", _HANDLERS)},
+            "handlers": {"type": "array", "items": _component("Reacts to events.", known_names("handler"))},
             "budget": _budget(),
             "store": {"type": "string", "description": "URL or path, relative to the working directory."},
             "seed": {"type": "integer", "minimum": 0, "description": "Makes the search repeatable."},
@@ -63,10 +75,6 @@ def study_file_schema() -> dict[str, Any]:
             **_run_settings(),
         },
     }
-
-
-_CONTROLLERS = ["auto", "gp", "sobol", "random", "grid"]
-_HANDLERS = ["progress", "stats", "keep_best", "stop_at", "stop_when_stalled", "log_jsonl"]
 
 
 def _component(description: str, known: list[str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from meristem.cli.output import print_json, print_pairs
-from meristem.cli.stores import JsonOption, StoreOption, open_store, require_store, store_url
+from meristem.cli.store_option import JsonOption, StoreOption, open_store, require_store, store_url
 from meristem.errors import WORK_FAILED
 
 app = typer.Typer(

@@ -13,11 +13,13 @@ import typer
 from meristem.cli.export import Format, export_to
 from meristem.cli.output import print_json, print_pairs, print_table, say, shown, shown_counts, to_json
 from meristem.cli.resume import resume
-from meristem.cli.stores import JsonOption, StoreOption, open_store
+from meristem.cli.store_option import JsonOption, StoreOption, open_store
 from meristem.cli.views import (
     best_view,
     event_view,
     folder_of,
+    goals_of,
+    leaders_of,
     list_view,
     show_pairs,
     show_view,
@@ -27,6 +29,7 @@ from meristem.cli.views import (
     trial_view,
 )
 from meristem.errors import InputError, NoBestTrial, did_you_mean
+from meristem.statuses import TrialStatus
 
 if TYPE_CHECKING:
     from meristem.store.rows import StudyRow, TrialRow
@@ -37,7 +40,7 @@ app = typer.Typer(
 )
 app.command("resume")(resume)
 
-TRIAL_STATUSES = ("waiting", "running", "completed", "failed", "stopped", "abandoned")
+TRIAL_STATUSES = tuple(status.value for status in TrialStatus)
 _FOLLOW_SECONDS = 0.5
 _PAGE = 1000
 
@@ -83,7 +86,7 @@ def show(name: Name, store: StoreOption = None, as_json: JsonOption = False) -> 
 
 @app.command()
 def best(name: Name, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """The best trial: its value, parameters and metrics.
+    """The best trial: its value, parameters and metrics. Of several objectives, the Pareto front.
 
     \b
     meristem study best digits
@@ -91,14 +94,17 @@ def best(name: Name, store: StoreOption = None, as_json: JsonOption = False) -> 
     """
     opened = open_store(store)
     row = opened.studies.get(name)
-    found = opened.trials.best(row.id)
+    found, goals = leaders_of(opened, row), goals_of(row)
     if not found:
         raise NoBestTrial(name, shown_counts(opened.trials.counts(row.id)))
     if as_json:
-        found_view = best_view(opened, row) or {}
-        print_json({"name": row.name, "objective": row.definition["objective"], **found_view})
+        view = best_view(opened, row)
+        head = {"name": row.name, "objective": row.definition["objective"]}
+        print_json({**head, **(view["best"] if goals.single else {"pareto": view["pareto"]})})
+    elif goals.single:
+        print_pairs(trial_pairs(found[0], goals))
     else:
-        print_pairs(trial_pairs(found[0], row))
+        _print_trials(row, found, total=len(found), offset=0, limit=len(found))
 
 
 @app.command()
@@ -131,8 +137,8 @@ def trials(
     total = sum(count for kind, count in counts.items() if not status or kind in status)
     page = {"total": total, "offset": offset, "limit": limit}
     if as_json:
-        head = {"name": row.name, **status_view(row), "counts": counts, "best": best_view(opened, row)}
-        print_json({**head, **page, "trials": [trial_view(trial, row) for trial in found]})
+        head = {"name": row.name, **status_view(row), "counts": counts, **best_view(opened, row)}
+        print_json({**head, **page, "trials": [trial_view(trial, goals_of(row)) for trial in found]})
     else:
         _print_trials(row, found, **page)
 
@@ -182,8 +188,11 @@ def stop(
     """
     from meristem.store.stopping import request_stop  # slow to import: not for --help
 
-    request_stop(open_store(store), name, message)
-    typer.echo(f"Asked study {shown(name)} to stop. Resume it with: meristem study resume {shown(name)}")
+    opened = open_store(store)
+    request_stop(opened, name, message)
+    python = "object" in (opened.studies.get(name).setup.get("executor") or {})
+    again = "Run its Python script again to go on" if python else f"Resume it with: meristem study resume {shown(name)}"
+    typer.echo(f"Asked study {shown(name)} to stop. {again}")
 
 
 @app.command()
@@ -256,8 +265,13 @@ def _print_trials(row: StudyRow, found: list[TrialRow], *, total: int, offset: i
     if not found:
         say(f"No such trials ({total} in all)." if total else "No such trials.")
         return
-    columns = ("trial", "status", "value", "seconds", "parameters")
-    print_table(columns, [trial_row(t, row) for t in found], numbers=("trial", "value", "seconds"))
+    goals = goals_of(row)
+    values = ["value"] if goals.single else [objective.metric for objective in goals.objectives]
+    columns = ["trial", "status", *values, "seconds", "parameters", "error"]
+    rows = [trial_row(trial, goals) for trial in found]
+    if all(trial.error is None for trial in found):
+        columns, rows = columns[:-1], [cells[:-1] for cells in rows]
+    print_table(columns, rows, numbers=("trial", *values, "seconds"))
     if len(found) < total:
         more = f"; more with: --offset {offset + limit}" if offset + limit < total else ""
         say(f"{offset + 1} to {offset + len(found)} of {total}{more}")

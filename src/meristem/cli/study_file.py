@@ -14,9 +14,9 @@ from typing import Any
 from meristem.cli.located import Located, read_located, read_text
 from meristem.components import ComponentSpec, build, check_args, import_from, spec_of
 from meristem.errors import InputError, SpaceError, StudyFileError, did_you_mean
-from meristem.objective import Objective
+from meristem.objective import Goals
 from meristem.space import Space
-from meristem.study.definition import build_controller, check_name
+from meristem.study.definition import build_controller, check_name, check_seed
 from meristem.study.plan import Plan
 
 BUDGET = ("trials", "seconds", "without_improvement")
@@ -25,7 +25,8 @@ RUN_SETTINGS = (
     "on_handler_error",
 )  # fmt: skip
 SECTIONS = (
-    "name", "space", "constraints", "objective", "controller", "executor", "handlers", "budget", "store",
+    "name", "space", "constraints", "objective", "outcome_constraints", "thresholds",
+    "controller", "executor", "handlers", "budget", "store",
     "seed", "gpus", *RUN_SETTINGS,
 )  # fmt: skip
 REQUIRED = ("name", "space", "objective", "executor")
@@ -43,7 +44,7 @@ class StudyFile:
     path: Path
     name: str
     space: Space
-    objective: str
+    goals: Goals
     executor: ComponentSpec
     controller: ComponentSpec
     handlers: tuple[ComponentSpec, ...] | None = None
@@ -105,13 +106,13 @@ class _Checker:
         found = {
             "name": self._part("name", given, check_name),
             "space": self._space(given),
-            "objective": self._part("objective", given, lambda text: str(Objective.parse(text))),
+            "goals": self._goals(given),
             "controller": self._controller(given),
             "executor": self._executor(given),
             "handlers": self._handlers(given),
             "plan": self._plan(given),
             "store": self._part("store", given, _text("store")),
-            "seed": self._part("seed", given, _seed),
+            "seed": self._part("seed", given, check_seed),
         }
         return {name: value for name, value in found.items() if value is not None}
 
@@ -165,6 +166,18 @@ class _Checker:
                 key = problem.removeprefix(f"{name}: ").partition(" ")[0].strip(":'")
                 return ("space", name, key)
         return ("constraints",) if problem.lower().startswith(("constraint", "the constraint")) else ("space",)
+
+    def _goals(self, given: Mapping[str, Any]) -> Goals | None:
+        if "objective" not in given:
+            return None
+        try:
+            return Goals.parse(given["objective"], given.get("outcome_constraints", ()), given.get("thresholds"))
+        except InputError as error:
+            for problem in error.problems or (str(error),):
+                limit = "limit" in problem or "outcome constraints" in problem
+                section = "thresholds" if "threshold" in problem else "outcome_constraints" if limit else "objective"
+                self._say(problem, section)
+            return None
 
     def _controller(self, given: Mapping[str, Any]) -> ComponentSpec | None:
         spec = self._spec("controller", given.get("controller", "auto"), "controller")
@@ -260,12 +273,6 @@ def _text(what: str) -> Callable[[Any], str]:
         return given
 
     return read
-
-
-def _seed(given: Any) -> int:
-    if not _is_whole(given) or not 0 <= given < 2**63:
-        raise InputError(f"seed={given!r:.80} is not a whole number from 0")
-    return int(given)
 
 
 def _is_whole(given: Any) -> bool:

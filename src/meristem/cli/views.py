@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from meristem.cli.output import iso, shown_counts, shown_parameters
+from meristem.cli.output import iso, shown, shown_counts, shown_parameters
+from meristem.objective import Goals
 
 if TYPE_CHECKING:
     from meristem.events import Event
@@ -16,31 +17,49 @@ if TYPE_CHECKING:
     from meristem.store.store import Store
 
 
-def value_of(trial: TrialRow, study: StudyRow) -> float | None:
-    """The objective in the user's sense."""
-    if trial.loss is None:
-        return None
-    return trial.loss if str(study.definition["objective"]).startswith("-") else -trial.loss
+def goals_of(study: StudyRow) -> Goals:
+    """What the study is after."""
+    stored = study.definition
+    return Goals.parse(stored["objective"], stored.get("outcome_constraints", ()), stored.get("thresholds"))
+
+
+def values_of(trial: TrialRow, goals: Goals) -> dict[str, float]:
+    """The objectives in the user's sense, by name; empty where nothing usable was measured."""
+    return {} if trial.loss is None else goals.values(trial.metrics)
+
+
+def value_view(trial: TrialRow, goals: Goals) -> dict[str, Any]:
+    """`value`, and where there are several objectives `values`."""
+    values = values_of(trial, goals)
+    if goals.single:
+        return {"value": next(iter(values.values()), None)}
+    return {"value": None, "values": values}
 
 
 def folder_of(store: Store, study: StudyRow) -> str:
     """Where the trials of the study have their folders."""
     from meristem.study.folders import study_folder  # needs the store, which is slow to import
 
-    return str(study.setup.get("folder") or study_folder(store, study.name, study.id))
+    return str(study_folder(store, study))
 
 
-def best_view(store: Store, study: StudyRow) -> dict[str, Any] | None:
-    best = store.trials.best(study.id)
-    if not best:
-        return None
-    trial = best[0]
-    return {
-        "number": trial.number,
-        "value": value_of(trial, study),
-        "parameters": trial.parameters,
-        "metrics": trial.metrics,
-    }
+def leaders_of(store: Store, study: StudyRow) -> list[TrialRow]:
+    """The best trial, or the non-dominated ones."""
+    from meristem.study.leaders import leaders_of  # needs the store, which is slow to import
+
+    return leaders_of(store, study.id, goals_of(study))
+
+
+def best_view(store: Store, study: StudyRow) -> dict[str, Any]:
+    """`best`, or where there are several objectives `pareto`."""
+    goals = goals_of(study)
+    leaders = [
+        {"number": t.number, **value_view(t, goals), "parameters": t.parameters, "metrics": t.metrics}
+        for t in leaders_of(store, study)
+    ]
+    if goals.single:
+        return {"best": leaders[0] if leaders else None}
+    return {"best": None, "pareto": leaders}
 
 
 def status_view(study: StudyRow) -> dict[str, Any]:
@@ -56,7 +75,7 @@ def show_view(store: Store, study: StudyRow) -> dict[str, Any]:
         **status_view(study),
         "objective": study.definition["objective"],
         "counts": store.trials.counts(study.id),
-        "best": best_view(store, study),
+        **best_view(store, study),
         "runs": study.run,
         "budget": study.setup.get("plan", {}),
         "controller": study.definition["controller"],
@@ -71,7 +90,7 @@ def show_view(store: Store, study: StudyRow) -> dict[str, Any]:
 
 
 def show_pairs(view: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    best = view["best"]
+    best, front = view["best"], view.get("pareto")
     return [
         ("study", view["name"]),
         ("status", f"{view['status']}: {view['message']}" if view["message"] else view["status"]),
@@ -79,6 +98,7 @@ def show_pairs(view: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("trials", shown_counts(view["counts"])),
         ("best value", best and best["value"]),
         ("best parameters", best and shown_parameters(best["parameters"])),
+        ("Pareto front", None if front is None else f"{len(front)} trials: meristem study best {view['name']}"),
         ("controller", _label(view["controller"])),
         ("seed", view["seed"]),
         ("runs", view["runs"]),
@@ -101,13 +121,14 @@ def list_view(study: StudyRow, counts: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def trial_view(trial: TrialRow, study: StudyRow) -> dict[str, Any]:
+def trial_view(trial: TrialRow, goals: Goals) -> dict[str, Any]:
     return {
         "number": trial.number,
         "status": trial.status,
-        "value": value_of(trial, study),
+        **value_view(trial, goals),
         "parameters": trial.parameters,
         "metrics": trial.metrics,
+        **({"sems": trial.sems} if trial.sems else {}),
         "score": trial.score,
         "attempt": trial.attempt,
         "origin": trial.origin,
@@ -119,27 +140,28 @@ def trial_view(trial: TrialRow, study: StudyRow) -> dict[str, Any]:
     }
 
 
-def trial_pairs(trial: TrialRow, study: StudyRow) -> list[tuple[str, Any]]:
-    metric = str(study.definition["objective"]).removeprefix("-")
-    others = {name: value for name, value in trial.metrics.items() if name != metric}
+def trial_pairs(trial: TrialRow, goals: Goals) -> list[tuple[str, Any]]:
+    values = values_of(trial, goals)
+    others = {name: value for name, value in trial.metrics.items() if name not in values}
     return [
         ("trial", trial.number),
-        (metric, value_of(trial, study)),
-        *trial.parameters.items(),
+        *values.items(),
+        *((name, shown(value)) for name, value in trial.parameters.items()),
         ("other metrics", shown_parameters(others) if others else None),
     ]
 
 
-def trial_row(trial: TrialRow, study: StudyRow) -> list[Any]:
-    what = f"{trial.error}  " if trial.error else ""
+def trial_row(trial: TrialRow, goals: Goals) -> list[Any]:
+    values = values_of(trial, goals)
     seconds = seconds_of(trial)
     took = None if seconds is None else f"{seconds:.1f}"
     return [
         trial.number,
         trial.status,
-        value_of(trial, study),
+        *(values.get(objective.metric) for objective in goals.objectives),
         took,
-        what + shown_parameters(trial.parameters),
+        shown_parameters(trial.parameters),
+        trial.error,
     ]
 
 

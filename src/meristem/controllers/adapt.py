@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, cast
 
-from meristem.controllers.component import ComponentController
+from meristem.controllers.clara import ClaraController
 from meristem.controllers.function import FunctionController
 from meristem.controllers.protocol import Controller
 from meristem.errors import InputError
@@ -33,7 +33,7 @@ def as_controller(given: Any) -> Controller:
         return cast(Controller, given)
     present = [name for name in _CLARA if callable(getattr(given, name, None))]
     if len(present) == len(_CLARA):
-        return ComponentController(given)
+        return ClaraController(given)
     if present:
         missing = [name for name in _CLARA if name not in present]
         raise InputError(

@@ -56,17 +56,22 @@ class Observation:
 class History:
     """Ended trials in the order in which they ended; grows at its end only.
 
-    Adding costs the same at any length. `version` tells whether something was added.
+    Adding costs the same at any length.
+
+    Attributes:
+        anything_measured: Whether any observation has a loss.
     """
 
     def __init__(self, space: Space) -> None:
         self.space = space
         self._observations: list[Observation] = []
         self._keys: set[str] = set()
+        self.anything_measured = False
 
     def add(self, observation: Observation, key: str | None = None) -> None:
         """Adds a trial that has ended; `key` is `space.key(observation.parameters)` where it is known."""
         self._observations.append(observation)
+        self.anything_measured = self.anything_measured or observation.loss is not None
         self._keys.add(key or self.space.key(observation.parameters))
 
     def tried(self, parameters: Parameters) -> bool:

@@ -10,19 +10,19 @@ import signal
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.connection import wait
 from pathlib import Path
 
 from meristem.errors import InputError
-from meristem.executors.command_outcome import LastValues, completed_or_failed, stopped
+from meristem.executors.command_outcome import completed_or_failed
 from meristem.executors.gpus import gpus_of, parse_gpus, slot_count
 from meristem.executors.group_leader import POLL_SECONDS, GroupLeader, wakers
 from meristem.executors.launch import EXIT_CODE_FILE, Surroundings, find_running, launch, read_number
 from meristem.executors.placeholders import Command, placeholders
 from meristem.spool import REPORT_FILE, STOP_FILE, Measurement, SpoolReader
-from meristem.study.protocols import Job, Outcome, OutcomeStatus, Report
+from meristem.study.protocols import Attempt, Outcome, OutcomeStatus, Report
 
 _SPOOL_SECONDS = 0.2
 
@@ -31,19 +31,26 @@ _SPOOL_SECONDS = 0.2
 class _Running:
     """A command that was started or adopted; `leader` is None where it has ended before."""
 
-    job: Job
+    attempt: Attempt
     leader: GroupLeader | None
     reader: SpoolReader
-    last: LastValues = field(default_factory=LastValues)
+    reported: bool = False
     stop_asked: bool = False
     kill_at: float | None = None
 
     def ended(self) -> bool:
-        return self.leader is None or self.leader.ended()
+        if self.leader is None:
+            return True
+        return self.leader.ended() and not self.winding_down()
+
+    def winding_down(self) -> bool:
+        """Asked to stop, its first process has ended; others of its group still have time to save their work."""
+        graced = self.stop_asked and self.kill_at is not None and time.monotonic() < self.kill_at
+        return graced and self.leader is not None and self.leader.ended() and bool(self.leader.others())
 
     def read(self, *, final: bool = False) -> list[Measurement]:
         found = self.reader.read(final=final)
-        self.last.add(found)
+        self.reported = self.reported or bool(found)
         return found
 
 
@@ -97,26 +104,37 @@ class CommandExecutor:
         return placeholders(self._command, sorted(names))
 
     def open(self, slots: int) -> None:
-        """Nothing to get ready: each job starts its own program."""
+        """Nothing to get ready: each attempt starts its own program."""
 
-    def start(self, job: Job) -> None:
+    def start(self, attempt: Attempt) -> None:
         surroundings = Surroundings(command=self._command, cwd=Path(self._cwd or "."), env=self._env, names=self._names)
         try:
-            leader = launch(surroundings, job, gpus_of(self._gpus, job.slot))
+            leader = launch(surroundings, attempt, gpus_of(self._gpus, attempt.slot))
         except (OSError, ValueError) as error:
             outcome = Outcome(status=OutcomeStatus.FAILED, error=f"the command could not be started: {error}")
-            self._unstarted.append(Report(number=job.number, outcome=outcome))
+            self._unstarted.append(Report(number=attempt.number, outcome=outcome))
             return
-        self._take_up(job, leader)
+        self._take_up(attempt, leader)
 
-    def adopt(self, job: Job) -> bool:
+    def adopt(self, attempt: Attempt) -> bool:
         """Takes up a command that a dead engine had started, running or ended; reports all of it again."""
-        leader = find_running(job.folder)
-        if leader is None and read_number(job.folder / EXIT_CODE_FILE) is None:
+        leader = find_running(attempt.folder)
+        if (attempt.folder / STOP_FILE).exists():  # it was being stopped: what it left is not whole
+            if leader is not None:
+                leader.kill()
             return False
-        self._take_up(job, leader)
-        self._running[job.number].stop_asked = (job.folder / STOP_FILE).exists()
+        if leader is None and read_number(attempt.folder / EXIT_CODE_FILE) is None:
+            return False
+        self._take_up(attempt, leader)
         return True
+
+    def release(self) -> None:
+        """Lets its commands go on, for another engine that has taken them up."""
+        for running in self._running.values():
+            if running.leader is not None:
+                running.leader.release()
+        self._running.clear()
+        self._unstarted.clear()
 
     def poll(self, timeout: timedelta) -> Sequence[Report]:
         end = time.monotonic() + timeout.total_seconds()
@@ -136,7 +154,7 @@ class CommandExecutor:
         if not running.stop_asked or running.kill_at is None:
             running.stop_asked = True
             with suppress(OSError):  # a full disk or a removed folder: the signal does it
-                (running.job.folder / STOP_FILE).touch()
+                (running.attempt.folder / STOP_FILE).touch()
             if running.leader is not None:
                 running.leader.signal_group(signal.SIGTERM)
         running.kill_at = min(kill_at, running.kill_at or kill_at)
@@ -151,9 +169,9 @@ class CommandExecutor:
         for leader in leaders:
             leader.kill()
 
-    def _take_up(self, job: Job, leader: GroupLeader | None) -> None:
-        reader = SpoolReader(job.folder / REPORT_FILE)
-        self._running[job.number] = _Running(job=job, leader=leader, reader=reader)
+    def _take_up(self, attempt: Attempt, leader: GroupLeader | None) -> None:
+        reader = SpoolReader(attempt.folder / REPORT_FILE)
+        self._running[attempt.number] = _Running(attempt=attempt, leader=leader, reader=reader)
 
     def _kill_overdue(self) -> None:
         now = time.monotonic()
@@ -173,7 +191,7 @@ class CommandExecutor:
 
     def _collect_ended(self, seconds: float) -> list[Report]:
         leaders = [running.leader for running in self._running.values() if running.leader is not None]
-        ears = wakers(leaders)
+        ears = wakers([leader for leader in leaders if not leader.ended()])
         if len(ears) < len(leaders):
             seconds = min(seconds, POLL_SECONDS)
         if len(leaders) < len(self._running):  # adopted after its end: nothing to wait for
@@ -185,18 +203,19 @@ class CommandExecutor:
         return [self._end(running) for running in list(self._running.values()) if running.ended()]
 
     def _end(self, running: _Running) -> Report:
-        job = running.job
-        del self._running[job.number]
+        attempt = running.attempt
+        del self._running[attempt.number]
         code = running.leader.kill() if running.leader is not None else None
-        written = read_number(job.folder / EXIT_CODE_FILE)
+        written = read_number(attempt.folder / EXIT_CODE_FILE)
         measurements = running.read(final=True)
-        metrics = running.last.metrics()
         if running.stop_asked:
-            outcome = stopped(metrics)
+            outcome = Outcome(status=OutcomeStatus.STOPPED)
         else:
             known = code if written is None else written
-            outcome = completed_or_failed(job.folder, known, metrics=metrics, faults=running.reader.faults)
-        return Report(number=job.number, measurements=measurements, outcome=outcome)
+            outcome = completed_or_failed(
+                attempt.folder, known, reported=running.reported, faults=running.reader.faults
+            )
+        return Report(number=attempt.number, measurements=measurements, outcome=outcome)
 
     def _read_spools(self) -> list[Report]:
         now = time.monotonic()

@@ -14,7 +14,7 @@ from meristem.errors import InputError
 from meristem.executors.gpus import parse_gpus, slot_count
 from meristem.executors.in_process import InProcess
 from meristem.executors.warm_pool import WarmPool
-from meristem.study.protocols import Job, Report
+from meristem.study.protocols import Attempt, Report
 
 
 class FunctionExecutor:
@@ -56,17 +56,17 @@ class FunctionExecutor:
         return self._slots
 
     def open(self, slots: int) -> None:
-        """Gets ready to hold `slots` jobs at once.
+        """Gets ready to hold `slots` attempts at once.
 
         Raises:
             InputError: The function cannot be sent to a worker process.
         """
         self._runner.open(slots)
 
-    def start(self, job: Job) -> None:
-        self._runner.start(job)
+    def start(self, attempt: Attempt) -> None:
+        self._runner.start(attempt)
 
-    def adopt(self, job: Job) -> bool:
+    def adopt(self, attempt: Attempt) -> bool:
         """Never: a function dies with its engine."""
         return False
 

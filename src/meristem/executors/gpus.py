@@ -28,7 +28,7 @@ def parse_gpus(text: str | int) -> GpuGroups:
 
 
 def slot_count(slots: int | None, groups: Sequence[Sequence[str]] | None) -> int | None:
-    """How many jobs fit: `slots` where given, else one for each group of GPUs, else any number.
+    """How many attempts fit: `slots` where given, else one for each group of GPUs, else any number.
 
     Raises:
         InputError: No whole number from 1, or more slots than groups of GPUs.

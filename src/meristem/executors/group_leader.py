@@ -47,9 +47,23 @@ class GroupLeader:
             self._child.wait(within_seconds)
         return self._child.returncode is not None
 
+    def others(self) -> list[int]:
+        """Pids of the living processes of its group beside itself.
+
+        As long as there are any, the system gives the group's number to no new process.
+        """
+        found = []
+        for process in psutil.process_iter(["status"]):
+            with suppress(ProcessLookupError, PermissionError):
+                if os.getpgid(process.pid) == self.pid and process.info["status"] != psutil.STATUS_ZOMBIE:
+                    found.append(process.pid)
+        if self.pid in found and self.ended():
+            return []  # ended, and its number is another's by now
+        return [pid for pid in found if pid != self.pid]
+
     def signal_group(self, number: int) -> None:
-        """Sends a signal to the whole group, unless the pid may belong to another by now."""
-        if self._reaped or (self._child is None and self.ended()):
+        """Sends a signal to the whole group, unless its number may be another's by now."""
+        if self._reaped or (self._child is None and self.ended() and not self.others()):
             return
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)

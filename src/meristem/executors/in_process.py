@@ -15,19 +15,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from meristem.executors.ending import run_function
+from meristem.executors.call_result import run_function
 from meristem.executors.gpus import GpuGroups, gpus_of
 from meristem.executors.training import TrainingTrial
 from meristem.executors.warm_pool import outcome_of
 from meristem.spool import Measurement, line_of, measurements_of
-from meristem.study.protocols import Job, Outcome, Report
+from meristem.study.protocols import Attempt, Outcome, Report
 
 _FAREWELL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Running:
-    job: Job
+    attempt: Attempt
     stop: threading.Event = field(default_factory=threading.Event)
 
 
@@ -39,7 +39,7 @@ class _News:
 
 
 class InProcess:
-    """Runs jobs of one function in threads of this process."""
+    """Runs attempts of one function in threads of this process."""
 
     def __init__(self, function: Callable[[Any], Any], gpus: GpuGroups | None) -> None:
         self._function, self._gpus = function, gpus
@@ -52,12 +52,12 @@ class InProcess:
         for slot in range(slots):
             self._inbox(slot)
 
-    def start(self, job: Job) -> None:
-        running = self._running[job.number] = _Running(job=job)
-        self._inbox(job.slot).put(running)
+    def start(self, attempt: Attempt) -> None:
+        running = self._running[attempt.number] = _Running(attempt=attempt)
+        self._inbox(attempt.slot).put(running)
 
     def poll(self, timeout: timedelta) -> list[Report]:
-        """What is new; each job's news are one report, its measurements before its outcome."""
+        """What is new; each attempt's news are one report, its measurements before its outcome."""
         end = time.monotonic() + timeout.total_seconds()
         while True:
             reports = self._listen(max(0.0, end - time.monotonic()))
@@ -103,17 +103,18 @@ class InProcess:
             measurements = measurements_of(json.loads(line_of(step, metrics)))
             news.put(_News(running=running, measurements=measurements))
 
-        job = running.job
+        attempt = running.attempt
         return TrainingTrial(
-            study=job.study,
-            number=job.number,
-            attempt=job.attempt,
-            parameters=dict(job.parameters),
-            slot=job.slot,
-            gpus=gpus_of(self._gpus, job.slot),
-            _folder=job.folder,
-            _write=write,
-            _stop_asked=running.stop.is_set,
+            study=attempt.study,
+            number=attempt.number,
+            attempt=attempt.attempt,
+            parameters=dict(attempt.parameters),
+            slot=attempt.slot,
+            gpus=gpus_of(self._gpus, attempt.slot),
+            place=attempt.folder,
+            parent_folder=attempt.parent_folder,
+            write=write,
+            asked=running.stop.is_set,
         )
 
     def _listen(self, seconds: float) -> list[Report]:
@@ -122,7 +123,7 @@ class InProcess:
         try:
             news = self._news.get(timeout=seconds) if seconds > 0 else self._news.get_nowait()
             while True:
-                number = news.running.job.number
+                number = news.running.attempt.number
                 if self._running.get(number) is news.running:  # not a report that came after its outcome
                     measurements.setdefault(number, []).extend(news.measurements)
                     if news.outcome is not None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,9 +18,9 @@ import psutil
 
 from meristem.executors.command_outcome import STDERR_FILE, STDOUT_FILE
 from meristem.executors.group_leader import GroupLeader
-from meristem.executors.placeholders import Command, fill_arguments, fill_shell
+from meristem.executors.placeholders import Command, fill_arguments, fill_shell, variable_of
 from meristem.spool import PARAMETERS_FILE, PARAMETERS_VARIABLE, REPORT_FILE, REPORT_VARIABLE, STOP_FILE
-from meristem.study.protocols import Job
+from meristem.study.protocols import Attempt
 
 PID_FILE, EXIT_CODE_FILE = "pid", "exit_code"
 
@@ -51,20 +50,20 @@ class Surroundings:
     names: frozenset[str]
 
 
-def launch(surroundings: Surroundings, job: Job, gpus: Sequence[str]) -> GroupLeader:
-    """Starts the command for `job`.
+def launch(surroundings: Surroundings, attempt: Attempt, gpus: Sequence[str]) -> GroupLeader:
+    """Starts the command for `attempt`.
 
     Raises:
         OSError: The folder cannot be written, or the command line is too long.
         ValueError: A value holds NUL, which no command line can.
     """
-    folder = job.folder.absolute()
+    folder = attempt.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     for stale in (PID_FILE, EXIT_CODE_FILE, STOP_FILE, REPORT_FILE):
         (folder / stale).unlink(missing_ok=True)
-    parameters = json.dumps(dict(job.parameters), default=str, ensure_ascii=False)
+    parameters = json.dumps(dict(attempt.parameters), default=str, ensure_ascii=False)
     (folder / PARAMETERS_FILE).write_text(parameters, encoding="utf-8", errors="surrogatepass")
-    arguments, variables = _filled(surroundings, job, folder)
+    arguments, variables = _filled(surroundings, attempt, folder)
     with open(folder / STDOUT_FILE, "wb") as stdout, open(folder / STDERR_FILE, "wb") as stderr:
         child = subprocess.Popen(
             ["/bin/sh", "-c", _WRAPPER, "sh", str(folder), *arguments],
@@ -72,7 +71,7 @@ def launch(surroundings: Surroundings, job: Job, gpus: Sequence[str]) -> GroupLe
             stdout=stdout,
             stderr=stderr,
             cwd=surroundings.cwd,
-            env={**os.environ, **surroundings.env, **_environment(job, folder, gpus), **variables},
+            env={**os.environ, **surroundings.env, **_environment(attempt, folder, gpus), **variables},
             start_new_session=True,
         )
     return GroupLeader(child.pid, child=child)
@@ -108,26 +107,27 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
 
 
-def _filled(surroundings: Surroundings, job: Job, folder: Path) -> tuple[list[str], dict[str, str]]:
+def _filled(surroundings: Surroundings, attempt: Attempt, folder: Path) -> tuple[list[str], dict[str, str]]:
     values = dict.fromkeys(sorted(surroundings.names), "")  # inactive parameters stay empty
-    values |= {"trial": str(job.number), "folder": str(folder)}
-    values |= {name: text_of(value) for name, value in job.parameters.items()}
+    values |= {"trial": str(attempt.number), "folder": str(folder)}
+    values |= {name: text_of(value) for name, value in attempt.parameters.items()}
     if not isinstance(surroundings.command, str):
         return fill_arguments(surroundings.command, values), {}
     line, variables = fill_shell(surroundings.command, values)
     return ["/bin/sh", "-c", line], variables
 
 
-def _environment(job: Job, folder: Path, gpus: Sequence[str]) -> dict[str, str]:
+def _environment(attempt: Attempt, folder: Path, gpus: Sequence[str]) -> dict[str, str]:
     environment = {
         REPORT_VARIABLE: str(folder / REPORT_FILE),
         PARAMETERS_VARIABLE: str(folder / PARAMETERS_FILE),
-        "MERISTEM_TRIAL": str(job.number),
-        "MERISTEM_STUDY": job.study,
+        "MERISTEM_TRIAL": str(attempt.number),
+        "MERISTEM_STUDY": attempt.study,
         "MERISTEM_FOLDER": str(folder),
+        "MERISTEM_PARENT_FOLDER": str(attempt.parent_folder or ""),
     }
-    for name, value in job.parameters.items():
-        environment["MERISTEM_PARAM_" + re.sub(r"[^A-Z0-9]", "_", name.upper())] = text_of(value)
+    for name, value in attempt.parameters.items():
+        environment[variable_of(name)] = text_of(value)
     if gpus:
         environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     return environment

@@ -14,6 +14,7 @@ from meristem.errors import did_you_mean
 Command = str | Sequence[str]
 ALWAYS_KNOWN = ("trial", "folder")
 _IDENTIFIER = r"[^\W\d]\w*"
+_HERE_DOCUMENT = re.compile(r"(?<!<)<<-?[ \t]*['\"\\]?\w")
 
 
 def placeholders(command: Command, known_names: Collection[str]) -> list[str]:
@@ -24,11 +25,48 @@ def placeholders(command: Command, known_names: Collection[str]) -> list[str]:
         for match in _pattern(known).finditer(part):
             if match["name"] is not None and match["name"] not in known:
                 found[match["name"]] = None
+    return (
+        _clashes(known_names)
+        + _in_here_document(command, known)
+        + [
+            f"the command has the placeholder {{{name}}}, but there is no parameter {name!r}. "
+            f"{did_you_mean(name, known)}Known: {', '.join(known)}. "
+            f"Write {{{{{name}}}}} where the braces themselves are meant"
+            for name in found
+        ]
+    )
+
+
+def variable_of(name: str) -> str:
+    """The environment variable in which a parameter's value comes."""
+    return "MERISTEM_PARAM_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
+
+
+def _clashes(names: Collection[str]) -> list[str]:
+    problems = [
+        f"the parameter {name!r} cannot be told from {{{name}}}, the trial's own; rename it"
+        for name in names
+        if name in ALWAYS_KNOWN
+    ]
+    by_variable: dict[str, list[str]] = {}
+    for name in names:
+        by_variable.setdefault(variable_of(name), []).append(name)
+    return problems + [
+        f"the parameters {', '.join(map(repr, same))} would all come in the environment variable {variable}; rename one"
+        for variable, same in by_variable.items()
+        if len(same) > 1
+    ]
+
+
+def _in_here_document(command: Command, known: Collection[str]) -> list[str]:
+    opening = _HERE_DOCUMENT.search(command) if isinstance(command, str) else None
+    if opening is None or not isinstance(command, str):
+        return []
+    after = [m["name"] for m in _pattern(known).finditer(command, opening.end()) if m["name"] in known]
     return [
-        f"the command has the placeholder {{{name}}}, but there is no parameter {name!r}. "
-        f"{did_you_mean(name, known)}Known: {', '.join(known)}. "
-        f"Write {{{{{name}}}}} where the braces themselves are meant"
-        for name in found
+        f"the placeholder {{{name}}} stands in or after a here-document (<<), where quotes mean something else; "
+        f"write ${variable_of(name)} there, or put the text into a file of its own"
+        for name in dict.fromkeys(after)
     ]
 
 
@@ -117,7 +155,7 @@ def _step_plain(command: str, position: int, stack: list[str]) -> int:
         stack.append(_PLAIN)
     elif here == ")":
         _pop_at(stack, len(stack) > 1)
-    elif here == "#" and (position == 0 or command[position - 1] in " \t\n;"):
+    elif here == "#" and (position == 0 or command[position - 1] in " \t\n;(|&"):
         end = command.find("\n", position)
         return (len(command) if end < 0 else end) - position  # an apostrophe in a comment quotes nothing
     return 1

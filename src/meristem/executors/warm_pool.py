@@ -27,12 +27,12 @@ import cloudpickle
 
 import meristem
 from meristem.errors import InputError
-from meristem.executors.ending import Ending
+from meristem.executors.call_result import CallResult
 from meristem.executors.gpus import GpuGroups, gpus_of
 from meristem.executors.group_leader import POLL_SECONDS, GroupLeader, in_words
 from meristem.executors.warm_worker import SETUP, STOP, TRIAL
 from meristem.spool import REPORT_FILE, SpoolReader
-from meristem.study.protocols import Job, Outcome, OutcomeStatus, Report
+from meristem.study.protocols import Attempt, Outcome, OutcomeStatus, Report
 
 _SPOOL_SECONDS = 0.2
 _LAST_WORDS_SECONDS = 0.5  # from a closed connection to the end of the process behind it
@@ -40,7 +40,7 @@ _LAST_WORDS_SECONDS = 0.5  # from a closed connection to the end of the process 
 
 @dataclass(slots=True, kw_only=True)
 class _Running:
-    job: Job
+    attempt: Attempt
     reader: SpoolReader
     kill_at: float | None = None
     forced: bool = False
@@ -61,7 +61,7 @@ class _Worker:
 
 
 class WarmPool:
-    """Runs jobs of one function in warm worker processes."""
+    """Runs attempts of one function in warm worker processes."""
 
     def __init__(self, function: Callable[[Any], Any], gpus: GpuGroups | None) -> None:
         self._function, self._gpus = function, gpus
@@ -89,26 +89,27 @@ class WarmPool:
             with suppress(OSError):  # already dead; it is replaced at its first trial
                 worker.connection.send_bytes(self._setup)
 
-    def start(self, job: Job) -> None:
+    def start(self, attempt: Attempt) -> None:
         message = TRIAL + pickle.dumps(
             {
-                "study": job.study,
-                "number": job.number,
-                "attempt": job.attempt,
-                "parameters": dict(job.parameters),
-                "slot": job.slot,
-                "gpus": gpus_of(self._gpus, job.slot),
-                "folder": str(job.folder.absolute()),
+                "study": attempt.study,
+                "number": attempt.number,
+                "attempt": attempt.attempt,
+                "parameters": dict(attempt.parameters),
+                "slot": attempt.slot,
+                "gpus": gpus_of(self._gpus, attempt.slot),
+                "place": attempt.folder.absolute(),
+                "parent_folder": attempt.parent_folder and attempt.parent_folder.absolute(),
             }
         )
-        running = _Running(job=job, reader=SpoolReader(job.folder / REPORT_FILE))
-        worker = self._workers.get(job.slot)
+        running = _Running(attempt=attempt, reader=SpoolReader(attempt.folder / REPORT_FILE))
+        worker = self._workers.get(attempt.slot)
         try:
             if worker is None or worker.leader.ended():
                 raise BrokenPipeError
             worker.connection.send_bytes(message)
         except OSError:  # it died while it was idle, or was ended with the trial before
-            worker = self._replace(job.slot)
+            worker = self._replace(attempt.slot)
             with suppress(OSError):  # dies at birth: `poll` tells
                 worker.connection.send_bytes(message)
         worker.running = running
@@ -126,7 +127,7 @@ class WarmPool:
         kill_at = time.monotonic() + grace.total_seconds()
         for worker in self._busy():
             running = worker.running
-            if running is None or running.job.number != number:
+            if running is None or running.attempt.number != number:
                 continue
             if running.kill_at is None:
                 with suppress(OSError):  # just died: `poll` tells
@@ -221,10 +222,10 @@ class WarmPool:
         assert running is not None
         worker.running = None
         outcome = _said(worker) or self._bury(worker, running)
-        return Report(number=running.job.number, measurements=running.reader.read(final=True), outcome=outcome)
+        return Report(number=running.attempt.number, measurements=running.reader.read(final=True), outcome=outcome)
 
     def _bury(self, worker: _Worker, running: _Running) -> Outcome:
-        del self._workers[running.job.slot]
+        del self._workers[running.attempt.slot]
         natural = worker.leader.ended(within_seconds=_LAST_WORDS_SECONDS)
         code = worker.end()
         if running.forced:
@@ -238,11 +239,11 @@ class WarmPool:
         if now < self._read_at:
             return []
         self._read_at = now + _SPOOL_SECONDS
-        readings = [(w.running.job.number, w.running.reader.read()) for w in self._busy() if w.running]
+        readings = [(w.running.attempt.number, w.running.reader.read()) for w in self._busy() if w.running]
         return [Report(number=number, measurements=found) for number, found in readings if found]
 
 
-def outcome_of(ending: Ending) -> Outcome:
+def outcome_of(ending: CallResult) -> Outcome:
     """An ending as it came from a function, in the engine's words."""
     status, score, error, details = ending
     return Outcome(status=OutcomeStatus(status), score=score, error=error, traceback=details)

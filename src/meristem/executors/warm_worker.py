@@ -20,7 +20,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from meristem.executors.ending import Ending, failure_of, run_function
+from meristem.executors.call_result import CallResult, failure_of, run_function
 from meristem.executors.training import TrainingTrial
 from meristem.spool import REPORT_FILE, REPORT_VARIABLE, STOP_FILE, SpoolWriter
 
@@ -64,7 +64,7 @@ class Worker:
             self._engine_gone()
             self._inbox.put(b"")
 
-    def _set_up(self, setup: bytes) -> Ending | None:
+    def _set_up(self, setup: bytes) -> CallResult | None:
         """Loads the function; what went wrong becomes the ending of every trial."""
         given = pickle.loads(setup)
         sys.path[:], sys.argv[:], self._cwd = given["path"], given["argv"], given["cwd"]
@@ -76,12 +76,12 @@ class Worker:
             return (status, score, f"The function cannot be loaded in its worker process: {line}", details)
         return None
 
-    def _train(self, given: dict[str, Any]) -> Ending:
-        folder = Path(given.pop("folder"))
+    def _train(self, given: dict[str, Any]) -> CallResult:
+        folder: Path = given["place"]
         writer = SpoolWriter(folder / REPORT_FILE)
         os.environ[REPORT_VARIABLE] = str(writer.path)  # for meristem.report() and child processes
         self._folder = folder
-        trial = TrainingTrial(**given, _folder=folder, _write=writer.write, _stop_asked=self._stop.is_set)
+        trial = TrainingTrial(**given, write=writer.write, asked=self._stop.is_set)
         assert self._function is not None
         try:
             os.chdir(self._cwd)  # the trial before may have gone elsewhere

@@ -6,20 +6,23 @@ the next one.
 
 from __future__ import annotations
 
-import bisect
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from meristem.errors import InputError
 from meristem.handlers.handler import Handler
+from meristem.statuses import TrialStatus
 from meristem.study.happenings import StudyEnded, StudyStarted, TrialEnded
 from meristem.study.run import StudyRun
-from meristem.study.trial import Trial, TrialStatus
+from meristem.trial import Trial
 
 
 class KeepBest(Handler):
     """Manages disk space: of all ended trials only the `keep` best keep their folders.
+
+    Where there are several objectives, all trials that no other beats in everything keep theirs.
 
     Args:
         keep: How many folders to keep.
@@ -30,43 +33,51 @@ class KeepBest(Handler):
         if isinstance(keep, bool) or not isinstance(keep, int) or keep < 1:
             raise InputError(f"keep_best got keep={keep!r}.", fix="Give a whole number from 1.")
         self.keep, self.keep_failed = keep, keep_failed
-        self._kept: list[tuple[float, int, Path]] = []  # loss, number, folder; best first
+        self._kept: set[Path] = set()
 
     def study_started(self, event: StudyStarted, run: StudyRun) -> None:
-        self._kept = []
+        """Puts right what an engine that was killed left undone."""
+        wanted = self._link(run)
+        self._kept = wanted
         for trial in run.completed():
-            self._consider(trial, run)
-        self._link(run.folder)
+            _remove(run, trial, sparing=wanted)
 
     def trial_ended(self, event: TrialEnded, run: StudyRun) -> None:
-        trial = event.trial
-        if trial.status == TrialStatus.COMPLETED:
-            self._consider(trial, run)
-            self._link(run.folder)
-        elif trial.folder is not None and not self.keep_failed:
-            shutil.rmtree(trial.folder, ignore_errors=True)
+        if event.again:
+            return
+        wanted = self._link(run)
+        for folder in self._kept - wanted:
+            shutil.rmtree(folder, ignore_errors=True)
+        self._kept = wanted
+        if event.trial.status != TrialStatus.FAILED or not self.keep_failed:
+            _remove(run, event.trial, sparing=wanted)
 
     def study_ended(self, event: StudyEnded, run: StudyRun) -> None:
-        self._link(run.folder)
+        self._link(run)
 
-    def _consider(self, trial: Trial, run: StudyRun) -> None:
-        assert trial.value is not None
-        assert trial.folder is not None
-        bisect.insort(self._kept, (run.objective.loss(trial.value), trial.number, trial.folder))
-        for _loss, _number, folder in self._kept[self.keep :]:
-            shutil.rmtree(folder, ignore_errors=True)
-        del self._kept[self.keep :]
+    def _link(self, run: StudyRun) -> set[Path]:
+        """Points `best` at the best trial's folder, in one step, so that it is valid at any moment.
 
-    def _link(self, root: Path) -> None:
-        """Points `best` at the best trial's folder, in one step, so that it is valid at any moment."""
-        existing = [folder for _loss, _number, folder in self._kept if folder.exists()]
-        link = root / "best"
+        Returns:
+            The folders to keep.
+        """
+        best = run.best_trials(self.keep)
+        wanted = [trial.folder for trial in best if trial.folder is not None]
+        existing = [folder for folder in wanted if folder.exists()]
+        link = run.folder / "best"
         if not existing:
             link.unlink(missing_ok=True)
-            return
-        if link.is_symlink() and os.readlink(link) == existing[0].name:
-            return
-        fresh = root / f".best.{os.getpid()}"
-        fresh.unlink(missing_ok=True)
-        fresh.symlink_to(existing[0].name)
-        fresh.replace(link)
+        elif not (link.is_symlink() and os.readlink(link) == existing[0].name):
+            fresh = run.folder / f".best.{os.getpid()}"
+            fresh.unlink(missing_ok=True)
+            fresh.symlink_to(existing[0].name)
+            fresh.replace(link)
+        return set(wanted)
+
+
+def _remove(run: StudyRun, trial: Trial, *, sparing: Iterable[Path]) -> None:
+    """Removes the folders of all attempts of `trial`."""
+    for attempt in range(1, trial.attempt + 1):
+        folder = run.folder_of(trial.number, attempt)
+        if folder not in sparing and folder.exists():
+            shutil.rmtree(folder, ignore_errors=True)

@@ -11,7 +11,7 @@ from typing import IO, Any
 from meristem.handlers.handler import Handler
 from meristem.study import happenings as told
 from meristem.study.run import StudyRun
-from meristem.study.trial import Trial
+from meristem.trial import Trial
 
 
 class LogJsonl(Handler):
@@ -63,6 +63,7 @@ def _result(trial: Trial) -> dict[str, Any]:
         "trial": trial.number,
         "status": trial.status.value,
         "value": trial.value,
+        "values": dict(trial.values),
         "metrics": dict(trial.metrics),
         "error": trial.error,
     }

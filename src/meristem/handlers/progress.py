@@ -11,9 +11,9 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from meristem.handlers.handler import Handler
+from meristem.statuses import TrialStatus
 from meristem.study.happenings import StudyEnded, StudyStarted, TrialEnded, TrialStarted
 from meristem.study.run import StudyRun
-from meristem.study.trial import TrialStatus
 
 
 class Progress(Handler):
@@ -29,11 +29,11 @@ class Progress(Handler):
         self._bar: Bar | None = None
         self._failed = self._ended_now = 0
         self._told_at = 0.0
-        self._told_best: int | None = None
+        self._told_best = ""
 
     def study_started(self, event: StudyStarted, run: StudyRun) -> None:
         self._failed = self._ended_now = 0
-        self._told_at, self._told_best = time.monotonic(), run.best.number if run.best else None
+        self._told_at, self._told_best = time.monotonic(), _best(run)
         if event.run > 1 and run.ended:
             self._console.print(f"[dim]{run.name}: goes on after {run.ended} trials[/dim]", highlight=False)
         if self._console.is_terminal:
@@ -77,7 +77,7 @@ class Progress(Handler):
             )
 
     def _tell_line(self, run: StudyRun) -> None:
-        best = run.best.number if run.best else None
+        best = _best(run)
         now = time.monotonic()
         if best == self._told_best and now - self._told_at < self.every:
             return
@@ -91,11 +91,7 @@ class Progress(Handler):
         return f"{done} trials, {self._state(run)}"
 
     def _state(self, run: StudyRun) -> str:
-        best = run.best
-        parts = [
-            f"best {run.objective.metric} {best.value:.6g} (trial {best.number})" if best else "no best yet",
-            f"{len(run.running)} running",
-        ]
+        parts = [_best(run), f"{len(run.running)} running"]
         return ", ".join(parts + ([f"{self._failed} failed"] if self._failed else []))
 
     def _left(self, run: StudyRun) -> float | None:
@@ -106,6 +102,15 @@ class Progress(Handler):
         if run.plan.seconds is not None:
             estimates.append(max(0.0, run.plan.seconds - run.elapsed))
         return min(estimates, default=None)
+
+
+def _best(run: StudyRun) -> str:
+    leaders = run.leaders
+    if not leaders:
+        return "no best yet"
+    if run.goals.single:
+        return f"best {run.goals} {leaders[0].value:.6g} (trial {leaders[0].number})"
+    return f"{len(leaders)} on the Pareto front"
 
 
 class _TimeLeft(ProgressColumn):

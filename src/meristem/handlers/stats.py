@@ -16,7 +16,7 @@ from meristem.study.run import StudyRun
 
 @dataclass(slots=True)
 class SlotStats:
-    """What one slot did in this run. Times are in seconds."""
+    """What one slot did in this run: attempts started, those that ended by themselves, busy time in seconds."""
 
     started: int = 0
     finished: int = 0
@@ -53,7 +53,7 @@ class Stats(Handler):
 
     def trial_ended(self, event: TrialEnded, run: StudyRun) -> None:
         slot = self._slot(event.trial.slot)
-        slot.finished += not event.again
+        slot.finished += not event.again or event.trial.error is not None  # a retried attempt has finished, too
         if slot.since is not None:
             slot.busy += time.monotonic() - slot.since
             slot.since = None

@@ -29,8 +29,10 @@ class StopAt(Handler):
         self._stop_if_reached(run)
 
     def _stop_if_reached(self, run: StudyRun) -> None:
-        best = run.best
+        if not run.goals.single:
+            raise InputError(f"stop_at needs a single objective, and the study has {run.goals}.")
+        objective, best = run.goals.objectives[0], run.best
         if best is None or best.value is None:
             return
-        if run.objective.loss(best.value) <= run.objective.loss(self.threshold):
-            run.stop(f"{run.objective.metric} {best.value:g} of trial {best.number} meets {self.threshold:g}")
+        if objective.loss(best.value) <= objective.loss(self.threshold):
+            run.stop(f"{objective.metric} {best.value:g} of trial {best.number} meets {self.threshold:g}")

@@ -20,12 +20,13 @@ from sqlalchemy.sql import Executable
 
 from meristem.errors import IllegalMove, LeaseLost, StudyError
 from meristem.events import Event
+from meristem.statuses import ENDED
 from meristem.store.database import Database
 from meristem.store.rows import Change, Conflict, TrialMeasurements, TrialMove, TrialRow
 from meristem.store.tables import NO_STEP, events, measurements, studies, trials
 
 _MOVABLE = (
-    "status", "attempt", "failures", "run_by", "slot", "metrics", "score", "loss", "error", "traceback",
+    "status", "attempt", "failures", "run_by", "slot", "metrics", "sems", "score", "loss", "error", "traceback",
     "started_at", "ended_at", "end_event",
 )  # fmt: skip
 
@@ -174,6 +175,7 @@ def _trial_values(study_id: int, row: TrialRow, ends: dict[int | None, int]) -> 
         "parameters": row.key or to_text(row.parameters),
         "origin": to_text(row.origin),
         "metrics": to_text(row.metrics) if row.metrics else None,
+        "sems": to_text(row.sems) if row.sems else None,
         "score": None if row.score is None else to_text(row.score),
         "loss": row.loss,
         "error": clean(row.error),
@@ -181,7 +183,7 @@ def _trial_values(study_id: int, row: TrialRow, ends: dict[int | None, int]) -> 
         "created_at": row.created_at,
         "started_at": row.started_at,
         "ended_at": row.ended_at,
-        "end_event": ends.get(row.number, row.end_event),
+        "end_event": ends.get(row.number) if row.status in ENDED else None,
     }
 
 

@@ -119,6 +119,8 @@ def parse_url(url: str) -> URL:
         InputError: Not a URL, or of a database that is not supported.
     """
     fix = "Write sqlite:///file.db or postgresql://user:password@host/name."
+    if isinstance(url, str) and "://" not in url and url.endswith((".db", ".sqlite", ".sqlite3")):
+        url = f"sqlite:///{url}"
     try:
         parsed = make_url(url)
     except (exc.ArgumentError, ValueError) as error:
@@ -192,13 +194,21 @@ def translate(error: exc.DBAPIError, url: str) -> StoreError:
     if "unable to open database" in lower:
         folder = Path(url.removeprefix("sqlite:///")).parent
         return _unavailable(f"The store {url} cannot be opened.", f"Does the folder {folder} exist, may you write it?")
-    if isinstance(error, (exc.OperationalError, exc.InterfaceError)) or error.connection_invalidated:
+    if _is_away(error):
         return _unavailable(
             f"The store {url} cannot be reached ({text.splitlines()[0] if text else error}).",
             "Is the server running, and is the URL right?",
             True,
         )
     return StoreError(f"The store {url} refused a statement: {text}")
+
+
+def _is_away(error: exc.DBAPIError) -> bool:
+    """Whether the server, not the statement, is the trouble."""
+    if error.connection_invalidated or isinstance(error, exc.InterfaceError):
+        return True
+    state = getattr(error.orig, "sqlstate", None)  # of PostgreSQL; none where there was no connection at all
+    return isinstance(error, exc.OperationalError) and (state is None or state[:2] in ("08", "53", "57"))
 
 
 def _unavailable(what: str, fix: str, transient: bool = False) -> StoreUnavailable:

@@ -35,8 +35,7 @@ class Pulse:
 def new_owner() -> str:
     """A name for who takes a lease now, never used before: pid, machine, start of the process, a nonce."""
     pid = os.getpid()
-    started = psutil.Process(pid).create_time()
-    return f"pid {pid} on {platform.node()} [{_machine()} {pid} {started:.2f} {secrets.token_hex(4)}]"
+    return f"pid {pid} on {platform.node()} [{_machine()} {pid} {_started(pid)} {secrets.token_hex(4)}]"
 
 
 def is_dead(owner: str) -> bool:
@@ -44,9 +43,9 @@ def is_dead(owner: str) -> bool:
     facts = owner.rpartition("[")[2].rstrip("]").split(" ")
     if len(facts) != 4 or facts[0] != _machine() or not facts[1].isdigit():
         return False
+    pid = int(facts[1])
     try:
-        process = psutil.Process(int(facts[1]))
-        return f"{process.create_time():.2f}" != facts[2] or process.status() == psutil.STATUS_ZOMBIE
+        return _started(pid) != facts[2] or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
 
@@ -54,6 +53,15 @@ def is_dead(owner: str) -> bool:
 def is_held(owner: str | None, seconds: float | None) -> bool:
     """Whether a lease of `owner` that expires in `seconds` is that of somebody who lives."""
     return owner is not None and (seconds or 0.0) > 0 and not is_dead(owner)
+
+
+def _started(pid: int) -> str:
+    """When a process started, on a clock that nobody sets; tells it from a later one with its pid."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        return "t" + stat.rpartition(")")[2].split()[19]  # in ticks since boot
+    except (OSError, IndexError):
+        return f"{psutil.Process(pid).create_time():.2f}"
 
 
 def _machine() -> str:

@@ -32,12 +32,17 @@ class StudyRow:
     updated_at: float
     lease_owner: str | None
     lease_token: int
+    folder_key: str = ""
     engine_died: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRow:
-    """A trial as stored. `key` is the canonical JSON of its parameters, `failures` counts failed attempts."""
+    """A trial as stored. `key` is the canonical JSON of its parameters, `failures` counts failed attempts.
+
+    Attributes:
+        end_event: Number of the event that told of its end; None until it has ended.
+    """
 
     number: int
     status: str
@@ -49,6 +54,7 @@ class TrialRow:
     slot: int | None = None
     origin: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    sems: Mapping[str, float] = field(default_factory=dict)
     score: Any = None
     loss: float | None = None
     error: str | None = None

@@ -17,6 +17,7 @@ from meristem.store.tables import events, studies, trials
 from meristem.store.trials import Trials
 
 PATIENCE = timedelta(seconds=30)
+_LONG_PATIENCE = timedelta(minutes=10)  # of a store that was there: trainings go on meanwhile
 
 
 class Store:
@@ -24,12 +25,14 @@ class Store:
 
     Args:
         url: See `Database`; None for a database in this process's memory.
-        patience: How long to wait for a database that is away or locked.
+        patience: How long to wait for a database that is away or locked; by default half a minute when it is
+            opened, ten minutes once it was there.
     """
 
-    def __init__(self, url: str | None = None, *, patience: timedelta = PATIENCE) -> None:
-        self.database = Database(url or "sqlite://", patience=patience)
+    def __init__(self, url: str | None = None, *, patience: timedelta | None = None) -> None:
+        self.database = Database(url or "sqlite://", patience=patience or PATIENCE)
         schema.ensure_schema(self.database)
+        self.database.patience = patience or _LONG_PATIENCE
         self.studies = Studies(self.database)
         self.trials = Trials(self.database)
         self.events = EventLog(self.database)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -89,7 +90,8 @@ class Studies:
     def _create(self, name: str, definition: Mapping[str, Any], status: str) -> StudyRow:
         now = time.time()
         values = {
-            "name": name, "definition": to_text(definition), "setup": "{}", "status": status, "run": 0,
+            "name": name, "folder_key": secrets.token_hex(4), "definition": to_text(definition), "setup": "{}",
+            "status": status, "run": 0,
             "trials_created": 0, "last_event": 1, "created_at": now, "updated_at": now, "lease_token": 0,
         }  # fmt: skip
 

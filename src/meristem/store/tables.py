@@ -14,6 +14,7 @@ studies = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
+    Column("folder_key", Text, nullable=False, server_default=""),  # tells its folder from a namesake's
     Column("definition", Text, nullable=False),  # JSON: what makes the study this study
     Column("setup", Text, nullable=False),  # JSON: how it was last run (executor, handlers, budget …)
     Column("status", Text, nullable=False),
@@ -42,6 +43,7 @@ trials = Table(
     Column("parameters", Text, nullable=False),  # JSON
     Column("origin", Text, nullable=False),  # JSON
     Column("metrics", Text),  # JSON, final values
+    Column("sems", Text),  # JSON, standard errors of final values
     Column("score", Text),  # JSON
     Column("loss", Double),  # finite, lower is better
     Column("error", Text),
@@ -49,7 +51,7 @@ trials = Table(
     Column("created_at", Double, nullable=False),
     Column("started_at", Double),
     Column("ended_at", Double),
-    Column("end_event", BigInteger),  # number of its last trial_ended event: the order of ending
+    Column("end_event", BigInteger),  # number of the event that told of its end: the order of ending
     Index("trials_by_status", "study_id", "status"),
     Index("trials_by_loss", "study_id", "loss", "number"),
     Index("trials_by_end", "study_id", "end_event"),

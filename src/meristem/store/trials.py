@@ -7,19 +7,22 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from meristem.spool import Measurement
+from meristem.statuses import ENDED, TrialStatus
 from meristem.store.database import Database
 from meristem.store.rows import TrialRow
-from meristem.store.tables import NO_STEP, measurements, trials
+from meristem.store.tables import NO_STEP, measurements, studies, trials
 
 _COLUMNS = (
     trials.c.number, trials.c.status, trials.c.parameters, trials.c.attempt, trials.c.failures, trials.c.run_by,
-    trials.c.slot, trials.c.origin, trials.c.metrics, trials.c.score, trials.c.loss, trials.c.error, trials.c.traceback,
-    trials.c.created_at, trials.c.started_at, trials.c.ended_at, trials.c.end_event,
+    trials.c.slot, trials.c.origin, trials.c.metrics, trials.c.sems, trials.c.score, trials.c.loss, trials.c.error,
+    trials.c.traceback, trials.c.created_at, trials.c.started_at, trials.c.ended_at, trials.c.end_event,
 )  # fmt: skip
 
+
+OPEN = [status.value for status in TrialStatus if status not in ENDED]
 
 # Without json.loads' checks around it: a study of 100,000 trials decodes 300,000 texts when it is resumed.
 _decode = json.JSONDecoder().raw_decode
@@ -49,25 +52,38 @@ class Trials:
             query = query.limit(-1 if limit is None and self._database.is_sqlite else limit).offset(offset)
         return self._rows(query)
 
-    def list_after(self, study_id: int, *, number: int = 0, end_event: int = 0) -> list[TrialRow]:
-        """Trials that are new or have ended since (a higher number, a later event), and those not ended."""
-        t = trials.c
-        newer: ColumnElement[bool] = (t.number > number) | (t.end_event > end_event) | t.end_event.is_(None)
-        if number == 0 and end_event == 0:
-            newer = t.number > 0
-        return self._rows(select(*_COLUMNS).where(trials.c.study_id == study_id, newer).order_by(trials.c.number))
+    def list_changed(self, study_id: int, *, after: int) -> tuple[list[TrialRow], int]:
+        """Trials that have ended since event `after`, and all that have not ended; with the log's last event.
+
+        Both are of one moment, so that reading on from that event misses nothing.
+        """
+        changed: ColumnElement[bool] = trials.c.status.in_(OPEN)
+        if after > 0:
+            changed |= trials.c.end_event > after
+        query = select(*_COLUMNS).where(trials.c.study_id == study_id).order_by(trials.c.number)
+        query = query.where(changed) if after > 0 else query
+        head = select(studies.c.last_event).where(studies.c.id == study_id)
+
+        def read(connection: Connection) -> tuple[list[TrialRow], int]:
+            last = connection.execute(head).scalar() or 0
+            rows = [_trial(row) for row in connection.execute(query).all()]
+            # PostgreSQL reads each statement at a moment of its own: what ended between them comes next time.
+            return [row for row in rows if (row.end_event or 0) <= last], last
+
+        return self._database.read(read)
 
     def find(self, study_id: int, number: int) -> TrialRow | None:
         found = self._rows(select(*_COLUMNS).where(trials.c.study_id == study_id, trials.c.number == number))
         return found[0] if found else None
 
-    def best(self, study_id: int, *, limit: int = 1) -> list[TrialRow]:
+    def best(self, study_id: int, *, limit: int = 1, offset: int = 0) -> list[TrialRow]:
         """Completed trials, lowest loss first; among equals the earlier trial."""
         return self._rows(
             select(*_COLUMNS)
             .where(trials.c.study_id == study_id, trials.c.status == "completed", trials.c.loss.is_not(None))
             .order_by(trials.c.loss, trials.c.number)
             .limit(limit)
+            .offset(offset)
         )
 
     def counts(self, study_id: int) -> dict[str, int]:
@@ -103,8 +119,8 @@ class Trials:
 
 
 def _trial(row: Any) -> TrialRow:
-    (number, status, key, attempt, failures, run_by, slot, origin, metrics, score, loss, error, traceback, created_at,
-     started_at, ended_at, end_event) = row  # fmt: skip
+    (number, status, key, attempt, failures, run_by, slot, origin, metrics, sems, score, loss, error, traceback,
+     created_at, started_at, ended_at, end_event) = row  # fmt: skip
     return TrialRow(
         number=number,
         status=status,
@@ -116,6 +132,7 @@ def _trial(row: Any) -> TrialRow:
         slot=slot,
         origin=_decode(origin)[0],
         metrics=_decode(metrics)[0] if metrics else {},
+        sems=_decode(sems)[0] if sems else {},
         score=_decode(score)[0] if score else None,
         loss=loss,
         error=error,

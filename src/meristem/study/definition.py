@@ -12,7 +12,7 @@ from meristem.components import ComponentSpec, build, find_class, spec_of
 from meristem.controllers.adapt import as_controller
 from meristem.controllers.protocol import Controller
 from meristem.errors import InputError
-from meristem.objective import Objective
+from meristem.objective import Goals
 from meristem.space import Space
 
 
@@ -26,23 +26,42 @@ class Definition:
     """
 
     space: Space
-    objective: Objective
+    goals: Goals
     controller: ComponentSpec | None
     controller_label: str
     seed: int
 
     def to_json(self) -> dict[str, Any]:
         controller = self.controller.to_json() if self.controller else {"object": self.controller_label}
-        return {
+        data: dict[str, Any] = {
             "space": self.space.to_json(),
-            "objective": str(self.objective),
+            "objective": str(self.goals),
             "controller": controller,
             "seed": self.seed,
         }
+        if self.goals.constraints:
+            data["outcome_constraints"] = [str(limit) for limit in self.goals.constraints]
+        if self.goals.thresholds:
+            data["thresholds"] = dict(self.goals.thresholds)
+        return data
 
 
-def new_seed() -> int:
-    return random.SystemRandom().randrange(2**31)
+def goals_of(data: Mapping[str, Any]) -> Goals:
+    """The goals of a definition that was stored."""
+    return Goals.parse(data["objective"], data.get("outcome_constraints", ()), data.get("thresholds"))
+
+
+def check_seed(seed: Any) -> int:
+    """A seed, checked; a new one for None.
+
+    Raises:
+        InputError: Not a whole number from 0 below 2**63.
+    """
+    if seed is None:
+        return random.SystemRandom().randrange(2**31)
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise InputError(f"seed={seed!r:.80} is not a whole number from 0.")
+    return seed
 
 
 def check_name(name: Any) -> str:
@@ -87,9 +106,9 @@ def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str
             f"constraints were {_short(old_space.get('constraints', []))} "
             f"and are now {_short(new_space.get('constraints', []))}"
         )
-    for part in ("objective", "controller"):
-        if stored[part] != given[part]:
-            found.append(f"{part} was {_short(stored[part])} and is now {_short(given[part])}")
+    for part in ("objective", "outcome_constraints", "thresholds", "controller"):
+        if stored.get(part) != given.get(part):
+            found.append(f"{part} was {_short(stored.get(part))} and is now {_short(given.get(part))}")
     return found
 
 

@@ -6,14 +6,22 @@ import re
 import unicodedata
 from pathlib import Path
 
+from meristem.store.rows import StudyRow
 from meristem.store.store import Store
 
+TRIALS = "meristem-trials"
 
-def study_folder(store: Store, name: str, study_id: int) -> Path:
-    """The folder of a study: `meristem-trials/NAME-ID` beside the store's file, or in the working directory."""
+
+def study_folder(store: Store, study: StudyRow, *, root: Path | None = None) -> Path:
+    """The study's folder: `meristem-trials/NAME-KEY` beside the store's file.
+
+    The key is the study's own, so that studies of one name in several stores never share a folder. Where the
+    store is a server it is in the folder in which the study was first run; `root` puts it elsewhere.
+    """
     database = store.database.url.database if store.database.is_sqlite and not store.in_memory else None
-    root = Path(database).absolute().parent if database else Path.cwd()
-    return root / "meristem-trials" / f"{_slug(name)}-{study_id}"
+    if root is None:
+        root = Path(database).absolute().parent if database else Path(study.setup.get("root") or Path.cwd())
+    return root / TRIALS / f"{_slug(study.name)}-{study.folder_key or study.id}"
 
 
 def trial_folder(root: Path, number: int, attempt: int) -> Path:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from meristem.space import Space
 from meristem.spool import Measurement
-from meristem.study.plan import StudyStatus
-from meristem.study.trial import Trial
+from meristem.statuses import StudyStatus
+from meristem.trial import Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

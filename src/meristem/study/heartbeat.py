@@ -21,6 +21,7 @@ class Heartbeat:
 
     Attributes:
         token: Fencing number of the lease.
+        last_event: The last event of the study's log, as of the last beat.
         stop_message: What another process said when it asked the study to stop.
     """
 
@@ -29,7 +30,7 @@ class Heartbeat:
         self.stop_message: str | None = None
         self._store, self._study_id = store, study_id
         self._lost: LeaseLost | None = None
-        self._last_event = 0
+        self.last_event = 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="meristem-heartbeat", daemon=True)
 
@@ -38,15 +39,11 @@ class Heartbeat:
         if self._lost is not None:
             raise self._lost
 
-    def take_changed(self, known_event: int) -> bool:
-        """Whether the study's log has grown beyond `known_event` by another's hand."""
-        return self._last_event > known_event
-
     def _beat(self) -> None:
         while not self._over.wait(_BEAT_SECONDS):
             try:
                 pulse = self._store.leases.renew(self._study_id, self.token)
-                self.stop_message, self._last_event = pulse.stop_message, pulse.last_event
+                self.stop_message, self.last_event = pulse.stop_message, pulse.last_event
             except LeaseLost as error:
                 self._lost = error
                 return

@@ -1,7 +1,8 @@
-"""A study as one process knows it: history, open trials, best; kept in step with the store.
+"""A study as one process knows it: history, open trials, the best; kept in step with the store.
 
-Engine, ask and tell all read and change a study through its ledger. It proposes trials on the
-newest history (looking again where another process was faster) and writes what became of trials.
+Engine, ask and tell all read and change a study through a ledger. It has read the study's log up to its
+cursor; it proposes trials on the newest history (looking again where another process was faster) and
+writes what became of trials.
 """
 
 from __future__ import annotations
@@ -13,23 +14,24 @@ from dataclasses import replace
 from typing import Any
 
 from meristem.controllers.protocol import Controller, History, Recommendation, Snapshot
-from meristem.errors import ComponentFailed, MeristemError
-from meristem.events import Event, EventKind
-from meristem.objective import Goals
+from meristem.errors import ComponentFailed, IllegalMove, MeristemError
+from meristem.events import Event, EventKind, trial_started
+from meristem.statuses import ENDED, TrialStatus, check_move
 from meristem.store.rows import Change, Conflict, StudyRow, TrialMeasurements, TrialMove, TrialRow
 from meristem.store.store import Store
 from meristem.study.definition import Definition
-from meristem.study.trial import ENDED, TrialStatus, check_move, observation_of
-from meristem.study.verdict import Verdict
+from meristem.study.from_rows import observation_of
+from meristem.study.leaders import Leaders
 
 
 class Ledger:
     """The state of one study in this process.
 
     Attributes:
+        cursor: Number of the last event that it knows of.
+        created: How many trials there are.
         open: Trials that have not ended, by number, in order.
-        best: The completed trial of lowest loss; the earlier one among equals.
-        since_best: Trials ended since the best one did.
+        leaders: The best trials, and how long ago there was a better one.
     """
 
     def __init__(self, store: Store, study: StudyRow, definition: Definition) -> None:
@@ -39,15 +41,13 @@ class Ledger:
         self.definition = definition
         self.history = History(definition.space)
         self.open: dict[int, TrialRow] = {}
-        self.best: TrialRow | None = None
-        self.since_best = 0
+        self.leaders = Leaders(definition.goals)
         self.created = 0
-        self.last_event = 0
-        self._last_end = 0
+        self.cursor = 0
 
     def sync(self) -> None:
         """Takes in what the store has that this process has not seen."""
-        rows = self.store.trials.list_after(self.study_id, number=self.created, end_event=self._last_end)
+        rows, self.cursor = self.store.trials.list_changed(self.study_id, after=self.cursor)
         ended = [row for row in rows if row.status in ENDED]
         for row in sorted(ended, key=lambda row: row.end_event or 0):
             self._end(row)
@@ -55,14 +55,17 @@ class Ledger:
         if rows:
             self.created = max(self.created, rows[-1].number)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, fixed: Mapping[str, Any] | None = None) -> Snapshot:
+        goals = self.definition.goals
         return Snapshot(
             space=self.definition.space,
-            goals=Goals(objectives=(self.definition.objective,)),
+            goals=goals,
             history=self.history,
-            pending=[observation_of(row) for row in self.open.values()],
+            pending=[observation_of(row, goals) for row in self.open.values()],
             created=self.created,
             seed=self.definition.seed,
+            fixed=fixed or {},
+            baseline=self.leaders.baseline,
         )
 
     def waiting(self) -> list[TrialRow]:
@@ -71,7 +74,7 @@ class Ledger:
 
     def propose(
         self, controller: Controller, count: int, *, run_by: str = "engine", token: int | None = None,
-        slots: Sequence[int | None] = (),
+        slots: Sequence[int | None] = (), fixed: Mapping[str, Any] | None = None,
     ) -> list[TrialRow]:  # fmt: skip
         """Asks the controller for up to `count` trials and stores them as running.
 
@@ -79,7 +82,7 @@ class Ledger:
             ComponentFailed: The controller raised, or recommended something outside the space.
         """
         while True:
-            recommended = self._recommend(controller, count)
+            recommended = self._recommend(controller, count, fixed)
             if not recommended:
                 return []
             now = time.time()
@@ -98,54 +101,30 @@ class Ledger:
                 for i, recommendation in enumerate(recommended, start=1)
             ]
             events = [Event(kind=EventKind.RECOMMENDATIONS_AVAILABLE, payload={"trials": [r.number for r in rows]})]
-            events += [_started(row) for row in rows]
-            try:
-                self._write(events, token=token, new=rows, created=self.created)
-            except Conflict:
-                self.sync()
-                continue
-            return rows
+            events += [trial_started(row.number, row.attempt, row.slot) for row in rows]
+            if self._create(rows, events, token=token):
+                return rows
 
-    def enqueue(self, parameters: Mapping[str, Any]) -> TrialRow:
+    def enqueue(self, parameters: Mapping[str, Any], origin: Mapping[str, Any], *, run_by: str = "engine") -> TrialRow:
         """Stores a trial that an engine will run before it asks its controller."""
-        space = self.definition.space
         while True:
             row = TrialRow(
                 number=self.created + 1, status=TrialStatus.WAITING, parameters=parameters,
-                key=space.key(parameters), origin={"by": "user"}, created_at=time.time(),
+                key=self.definition.space.key(parameters), origin=origin, run_by=run_by, created_at=time.time(),
             )  # fmt: skip
-            event = Event(kind=EventKind.TRIAL_ENQUEUED, trial=row.number)
-            try:
-                self._write([event], new=[row], created=self.created)
+            if self._create([row], [Event(kind=EventKind.TRIAL_ENQUEUED, trial=row.number)]):
                 return row
-            except Conflict:
-                self.sync()
 
-    def start(self, row: TrialRow, *, slot: int | None, token: int | None) -> TrialRow:
-        """Moves a waiting trial to running."""
+    def start(self, row: TrialRow, *, slot: int | None, token: int | None) -> TrialRow | None:
+        """Moves a waiting trial to running; None where another process was faster."""
         started = replace(row, status=TrialStatus.RUNNING, slot=slot, started_at=time.time(), ended_at=None)
-        self._write([_started(started)], token=token, moves=[self._move(row, started)])
+        event = trial_started(row.number, row.attempt, slot)
+        try:
+            self.write([event], token=token, moves=[(self.open[row.number], started)])
+        except IllegalMove:
+            self.sync()
+            return None
         return started
-
-    def ended_row(self, row: TrialRow, verdict: Verdict) -> TrialRow:
-        """`row` as it is after `verdict`."""
-        return replace(
-            row,
-            status=verdict.status,
-            metrics=verdict.metrics,
-            score=verdict.score,
-            loss=verdict.loss,
-            error=verdict.error,
-            traceback=verdict.traceback,
-            ended_at=time.time(),
-        )
-
-    def again_row(self, row: TrialRow) -> TrialRow:
-        """`row` back in waiting, for another attempt."""
-        return replace(
-            row, status=TrialStatus.WAITING, attempt=row.attempt + 1, slot=None, metrics={}, loss=None,
-            score=None, started_at=None, ended_at=None,
-        )  # fmt: skip
 
     def write(
         self,
@@ -156,51 +135,60 @@ class Ledger:
         measurements: Sequence[TrialMeasurements] = (),
         study: Mapping[str, Any] | None = None,
     ) -> None:
-        """Writes moves of trials (before, after), measurements and study columns with their events."""
-        self._write(
-            events, token=token, moves=[self._move(b, a) for b, a in moves], measurements=measurements, study=study
-        )
+        """Writes moves of trials (before, after), measurements and study columns with their events.
 
-    def _write(
-        self, events: Sequence[Event], *, token: int | None = None, new: Sequence[TrialRow] = (),
-        created: int | None = None, moves: Sequence[TrialMove] = (),
-        measurements: Sequence[TrialMeasurements] = (), study: Mapping[str, Any] | None = None,
-    ) -> None:  # fmt: skip
+        Raises:
+            IllegalMove: A trial is no longer as `before` says: another process moved it.
+        """
+        steps = []
+        for before, after in moves:
+            check_move(before.number, before.status, after.status)
+            steps.append(TrialMove(row=after, before=before.status, attempt_before=before.attempt))
         change = Change(
-            study_id=self.study_id, events=events, token=token, trials_created=created, new_trials=new,
-            moves=moves, measurements=measurements, study=study or {},
+            study_id=self.study_id, events=events, token=token, moves=steps, measurements=measurements,
+            study=study or {},
         )  # fmt: skip
+        self._apply(change)
+
+    def _create(self, rows: Sequence[TrialRow], events: Sequence[Event], *, token: int | None = None) -> bool:
+        """Stores new trials; False where the store had trials that this ledger did not know of."""
+        change = Change(
+            study_id=self.study_id, events=events, token=token, trials_created=self.created, new_trials=rows
+        )
+        try:
+            self._apply(change)
+        except Conflict:
+            self.sync()
+            return False
+        return True
+
+    def _apply(self, change: Change) -> None:
         numbered = self.store.commits.apply(change)
-        if numbered:
-            self.last_event = numbered[-1].number
-        for row in new:
+        if not numbered:
+            return
+        if numbered[0].number != self.cursor + 1:  # others wrote meanwhile: read their part and ours in order
+            self.sync()
+            return
+        self.cursor = numbered[-1].number
+        for row in change.new_trials:
             self.open[row.number] = row
             self.created = max(self.created, row.number)
-        ends = {e.trial: e.number for e in numbered if e.kind == EventKind.TRIAL_ENDED}
-        for move in moves:
+        ends = {event.trial: event.number for event in numbered if event.kind == EventKind.TRIAL_ENDED}
+        for move in change.moves:
             if move.row.status in ENDED:
                 self.open.pop(move.row.number, None)
                 self._end(replace(move.row, end_event=ends.get(move.row.number)))
             else:
                 self.open[move.row.number] = move.row
 
-    def _move(self, before: TrialRow, after: TrialRow) -> TrialMove:
-        check_move(before.number, before.status, after.status)
-        return TrialMove(row=after, before=before.status, attempt_before=before.attempt)
-
     def _end(self, row: TrialRow) -> None:
-        self.history.add(observation_of(row), row.key or None)
-        self._last_end = max(self._last_end, row.end_event or 0)
-        self.since_best += 1
-        completed = row.status == TrialStatus.COMPLETED and row.loss is not None
-        if completed and (self.best is None or _rank(row) < _rank(self.best)):
-            self.best = row
-            self.since_best = 0
+        self.history.add(observation_of(row, self.definition.goals), row.key or None)
+        self.leaders.take(row)
 
-    def _recommend(self, controller: Controller, count: int) -> list[Recommendation]:
+    def _recommend(self, controller: Controller, count: int, fixed: Mapping[str, Any] | None) -> list[Recommendation]:
         name = getattr(controller, "label", type(controller).__name__)
         try:
-            given = list(controller.recommend(self.snapshot(), count))
+            given = list(controller.recommend(self.snapshot(fixed), count))
             return [self._checked(recommendation) for recommendation in given[:count]]
         except MeristemError as error:
             raise ComponentFailed("controller", name, str(error)) from error
@@ -210,15 +198,5 @@ class Ledger:
     def _checked(self, recommendation: Recommendation) -> Recommendation:
         space = self.definition.space
         parameters = space.normalize(recommendation.parameters)
-        # Built-in controllers decode from the space itself; what others bring is looked at.
-        if recommendation.origin.get("by") not in ("random", "sobol", "grid", "gp", "center"):
-            space.check(parameters)
+        space.check(parameters)
         return replace(recommendation, parameters=parameters)
-
-
-def _started(row: TrialRow) -> Event:
-    return Event(kind=EventKind.TRIAL_STARTED, trial=row.number, payload={"attempt": row.attempt, "slot": row.slot})
-
-
-def _rank(row: TrialRow) -> tuple[float, int]:
-    return (row.loss if row.loss is not None else float("inf"), row.number)

@@ -5,21 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any
 
 from meristem.errors import InputError, did_you_mean
-
-
-class StudyStatus(StrEnum):
-    """Where a study stands."""
-
-    CREATED = "created"
-    RUNNING = "running"
-    COMPLETED = "completed"  # its budget is used, its goal reached, or there is nothing more to try
-    STOPPED = "stopped"  # somebody asked it to stop
-    FAILED = "failed"  # too many trials failed, or a component raised
-    INTERRUPTED = "interrupted"  # Ctrl-C, or its engine died
+from meristem.space import Space
+from meristem.statuses import StudyStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +62,11 @@ class Plan:
                 problems.append(f"{name}={value!r} is not a whole number from 1")
         if isinstance(self.retries, bool) or not isinstance(self.retries, int) or self.retries < 0:
             problems.append(f"retries={self.retries!r} is not a whole number from 0")
-        for name in ("seconds", "timeout", "grace"):
+        for name, optional in (("seconds", True), ("timeout", True), ("grace", False)):
             value = getattr(self, name)
-            if value is not None and (not _is_real(value) or not 0 <= value < 1e9):
+            if value is None and optional:
+                continue
+            if not _is_real(value) or not 0 <= value < 1e9 or (name == "timeout" and value == 0):
                 problems.append(f"{name}={value!r} is not a number of seconds")
         if not _is_real(self.max_failure_rate) or not 0 <= self.max_failure_rate <= 1:
             problems.append(f"max_failure_rate={self.max_failure_rate!r} is not a share between 0 and 1")
@@ -86,6 +78,11 @@ class Plan:
     @property
     def grace_time(self) -> timedelta:
         return timedelta(seconds=self.grace)
+
+    def is_bounded(self, space: Space) -> bool:
+        """Whether a run ends by itself, also without handlers."""
+        limits = (self.trials, self.seconds, self.without_improvement)
+        return space.size is not None or any(limit is not None for limit in limits)
 
     def to_json(self) -> dict[str, Any]:
         """The settings that differ from the defaults."""
@@ -103,7 +100,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class RunCounts:
     """How far a run is.
 
     Attributes:
@@ -112,6 +109,7 @@ class Progress:
         since_best: Trials ended since the best one did.
         elapsed: Seconds since the run started.
         running: Trials that run now.
+        anything_measured: Whether any trial of the study ever gave a usable value.
     """
 
     ended: int
@@ -120,22 +118,32 @@ class Progress:
     since_best: int
     elapsed: float
     running: int
+    anything_measured: bool = True
 
 
-def why_end(plan: Plan, progress: Progress) -> Ending | None:
+def settled(plan: Plan, ending: Ending, counts: RunCounts) -> Ending:
+    """`ending`, which is a failure where every trial of a run that used its budget failed."""
+    if ending.status != StudyStatus.COMPLETED or not counts.failed_now or counts.failed_now < counts.ended_now:
+        return ending
+    if counts.anything_measured or plan.max_failure_rate >= 1:
+        return ending
+    return Ending(status=StudyStatus.FAILED, message=f"{ending.message}, and every one of them failed")
+
+
+def why_end(plan: Plan, counts: RunCounts) -> Ending | None:
     """Why the run ends now, or None to go on."""
-    if plan.trials is not None and progress.ended >= plan.trials and not progress.running:
+    if plan.trials is not None and counts.ended >= plan.trials and not counts.running:
         return Ending(status=StudyStatus.COMPLETED, message=f"all {plan.trials} trials are done")
-    if plan.seconds is not None and progress.elapsed >= plan.seconds:
+    if plan.seconds is not None and counts.elapsed >= plan.seconds:
         return Ending(status=StudyStatus.COMPLETED, message=f"the time of {plan.seconds:g} s is up")
-    if plan.without_improvement is not None and progress.since_best >= plan.without_improvement:
+    if plan.without_improvement is not None and counts.since_best >= plan.without_improvement:
         return Ending(status=StudyStatus.COMPLETED, message=f"no improvement in {plan.without_improvement} trials")
-    if progress.failed_now >= plan.min_failures_before_abort:
-        rate = progress.failed_now / max(1, progress.ended_now)
+    if counts.failed_now >= plan.min_failures_before_abort:
+        rate = counts.failed_now / max(1, counts.ended_now)
         if rate > plan.max_failure_rate:
             return Ending(
                 status=StudyStatus.FAILED,
-                message=f"{progress.failed_now} of {progress.ended_now} trials failed, "
+                message=f"{counts.failed_now} of {counts.ended_now} trials failed, "
                 f"more than max_failure_rate={plan.max_failure_rate:g} allows",
             )
     return None

@@ -5,7 +5,7 @@ An executor runs trials and reports what came of them; a handler reacts to what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -42,12 +42,13 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Attempt:
     """One attempt of a trial, handed to an executor.
 
     Attributes:
         folder: The attempt's own folder. It may not exist yet; whoever writes into it first makes it.
-        slot: Which of the engine's slots it runs in, from 0; no two running jobs share one.
+        slot: Which of the engine's slots it runs in, from 0; no two running attempts share one.
+        parent_folder: The folder of the trial that this one goes on from, where its controller named one.
     """
 
     study: str
@@ -56,11 +57,12 @@ class Job:
     parameters: Parameters
     folder: Path
     slot: int
+    parent_folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """News of one job: new measurements, and the outcome when it has ended (given exactly once)."""
+    """News of one attempt: new measurements, and the outcome when it has ended (given exactly once)."""
 
     number: int
     measurements: Sequence[Measurement] = ()
@@ -68,23 +70,23 @@ class Report:
 
 
 class Executor(Protocol):
-    """Runs jobs. Called from one thread only; user code that fails is an Outcome, never an exception."""
+    """Runs attempts. Called from one thread only; user code that fails is an Outcome, never an exception."""
 
     @property
     def slots(self) -> int | None:
-        """How many jobs it can hold at once; None: as many as it is asked to."""
+        """How many attempts it can hold at once; None: as many as it is asked to."""
         ...
 
     def open(self, slots: int) -> None:
-        """Gets ready to hold `slots` jobs at once."""
+        """Gets ready to hold `slots` attempts at once."""
         ...
 
-    def start(self, job: Job) -> None:
-        """Starts `job` and returns at once."""
+    def start(self, attempt: Attempt) -> None:
+        """Starts `attempt` and returns at once."""
         ...
 
-    def adopt(self, job: Job) -> bool:
-        """Takes up a job that another, dead engine had started; False where it must be run again."""
+    def adopt(self, attempt: Attempt) -> bool:
+        """Takes up a attempt that another, dead engine had started; False where it must be run again."""
         ...
 
     def poll(self, timeout: timedelta) -> Sequence[Report]:
@@ -92,14 +94,18 @@ class Executor(Protocol):
         ...
 
     def stop(self, number: int, grace: timedelta) -> None:
-        """Asks the job to stop and, once `grace` has passed, ends it by force where it can.
+        """Asks the attempt to stop and, once `grace` has passed, ends it by force where it can.
 
         Returns at once; the outcome comes through `poll`. May be repeated (a shorter grace counts).
         """
         ...
 
     def close(self) -> None:
-        """Ends whatever still runs, at once, and frees everything. May be repeated."""
+        """Ends whatever still runs, at once, and frees everything. May be repeated.
+
+        An executor whose attempts can be adopted may also have `release()`: it frees everything and lets them
+        go on, since another engine has taken the study over.
+        """
         ...
 
 
@@ -114,6 +120,3 @@ class Handler(Protocol):
     def shutdown(self, run: Any) -> None:
         """Called once after the study has ended, handlers in reverse order."""
         ...
-
-
-Score = Mapping[str, float] | float

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
-from meristem.objective import Objective
+from meristem.objective import Goals
 from meristem.space import Space
+from meristem.spool import Measurement
+from meristem.statuses import TrialStatus
+from meristem.store.rows import TrialRow
 from meristem.study.folders import trial_folder
+from meristem.study.from_rows import trial_of
 from meristem.study.ledger import Ledger
 from meristem.study.plan import Plan
-from meristem.study.trial import Trial, TrialStatus, trial_of
+from meristem.trial import Trial
+
+_PAGE = 100
 
 
 class StudyRun:
@@ -24,20 +31,25 @@ class StudyRun:
 
     def __init__(
         self, ledger: Ledger, plan: Plan, *, folder: Path, slots: int, stop: Callable[[str], None],
-        stop_trial: Callable[[int], None],
+        stop_trial: Callable[[int, str | None], None],
     ) -> None:  # fmt: skip
         self._ledger, self.plan, self.folder, self.slots = ledger, plan, folder, slots
         self._stop, self._stop_trial = stop, stop_trial
         self._started = time.monotonic()
         self.name: str = ledger.name
         self.space: Space = ledger.definition.space
-        self.objective: Objective = ledger.definition.objective
+        self.goals: Goals = ledger.definition.goals
 
     @property
     def best(self) -> Trial | None:
-        """The best completed trial so far."""
-        row = self._ledger.best
-        return None if row is None else trial_of(row, self.objective, folder=self.folder_of(row.number, row.attempt))
+        """The best completed trial so far; None also where there are several objectives (see `leaders`)."""
+        row = self._ledger.leaders.best
+        return None if row is None else self.trial_of(row)
+
+    @property
+    def leaders(self) -> list[Trial]:
+        """The best trial, or the non-dominated ones where there are several objectives."""
+        return [self.trial_of(row) for row in self._ledger.leaders.rows]
 
     @property
     def ended(self) -> int:
@@ -52,26 +64,57 @@ class StudyRun:
     @property
     def since_best(self) -> int:
         """Trials ended since the best one did."""
-        return self._ledger.since_best
+        return self._ledger.leaders.since
 
     @property
     def elapsed(self) -> float:
         """Seconds since this run started."""
         return time.monotonic() - self._started
 
-    def completed(self) -> list[Trial]:
-        """All completed trials, best first."""
-        rows = self._ledger.store.trials.best(self._ledger.study_id, limit=2**31 - 1)
-        return [trial_of(r, self.objective, folder=self.folder_of(r.number, r.attempt)) for r in rows]
+    def best_trials(self, count: int) -> list[Trial]:
+        """The `count` best completed trials that keep all limits; all leaders where there are several objectives."""
+        if not self.goals.single:
+            return self.leaders
+        baseline = self._ledger.leaders.baseline
+        return list(islice((t for t in self.completed() if self.goals.keeps_limits(t.metrics, baseline)), count))
+
+    def completed(self) -> Iterator[Trial]:
+        """All completed trials, best first; of several objectives by the first."""
+        offset = 0
+        while rows := self._ledger.store.trials.best(self._ledger.study_id, limit=_PAGE, offset=offset):
+            yield from map(self.trial_of, rows)
+            offset += len(rows)
+
+    def get_trial(self, number: int) -> Trial:
+        """A trial of this study as it is now."""
+        row = self._ledger.store.trials.find(self._ledger.study_id, number)
+        assert row is not None
+        return self.trial_of(row)
+
+    def measurements(self, number: int) -> list[Measurement]:
+        """What a trial reported, by step."""
+        return self._ledger.store.trials.measurements(self._ledger.study_id, number)
+
+    def trial_of(self, row: TrialRow) -> Trial:
+        """The trial that a row of the store stands for."""
+        return trial_of(row, self.goals, study=self.name, root=self.folder)
 
     def folder_of(self, number: int, attempt: int = 1) -> Path:
         """The folder of a trial's attempt; it exists once something was written into it."""
         return trial_folder(self.folder, number, attempt)
 
+    def parent_folder_of(self, row: TrialRow) -> Path | None:
+        """The folder of the trial that a trial goes on from, where its controller named one."""
+        parent = row.origin.get("parent")
+        if not isinstance(parent, int) or isinstance(parent, bool):
+            return None
+        found = self._ledger.store.trials.find(self._ledger.study_id, parent)
+        return None if found is None else self.folder_of(parent, found.attempt)
+
     def stop(self, message: str) -> None:
         """Asks the study to stop; the first message counts."""
         self._stop(message)
 
-    def stop_trial(self, number: int) -> None:
+    def stop_trial(self, number: int, reason: str | None = None) -> None:
         """Asks one running trial to stop; it ends as `stopped`."""
-        self._stop_trial(number)
+        self._stop_trial(number, reason)

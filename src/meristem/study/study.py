@@ -5,40 +5,48 @@ It opens the store, builds components and hands over to the engine; it decides n
 
 from __future__ import annotations
 
+import secrets
 import shutil
-import signal
-import sys
 import tempfile
-import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from meristem.components import ComponentSpec, build, import_folders, spec_of
+from meristem.components import spec_of
 from meristem.controllers.protocol import Controller
-from meristem.errors import InputError, NoBestTrial, NothingToTry, StudyBusy, StudyError, StudyExists, TooManyFailures
-from meristem.events import Event, EventKind
-from meristem.objective import Objective
+from meristem.errors import (
+    InputError,
+    NoBestTrial,
+    StudyBusy,
+    StudyError,
+    StudyExists,
+    TooManyFailures,
+)
+from meristem.events import Event
+from meristem.objective import Goals
 from meristem.space import Space
-from meristem.spool import line_of, measurements_of_line
+from meristem.spool import Measurement
+from meristem.statuses import StudyStatus
 from meristem.store.lease import new_owner
-from meristem.store.rows import StudyRow, TrialMeasurements, TrialRow
+from meristem.store.rows import StudyRow, TrialRow
 from meristem.store.stopping import request_stop
 from meristem.store.store import Store
-from meristem.study.definition import Definition, build_controller, check_name, differences, new_seed
+from meristem.study.asking import AskedTrial, Asking
+from meristem.study.definition import Definition, build_controller, check_name, check_seed, differences, goals_of
 from meristem.study.engine import Engine
-from meristem.study.folders import study_folder, trial_folder
+from meristem.study.folders import study_folder
+from meristem.study.from_rows import trial_of
 from meristem.study.heartbeat import Heartbeat
+from meristem.study.interrupts import interruptible
+from meristem.study.leaders import leaders_of
 from meristem.study.ledger import Ledger
-from meristem.study.plan import Ending, Plan, StudyStatus
-from meristem.study.protocols import Executor, Handler, Outcome, OutcomeStatus
-from meristem.study.trial import Trial, TrialStatus, trial_of
-from meristem.study.verdict import judge, last_values
+from meristem.study.plan import Ending, Plan
+from meristem.study.protocols import Executor, Handler
+from meristem.study.setup import Setup, build_executor, build_handler, setup_of, with_progress
+from meristem.trial import Trial
 
 if TYPE_CHECKING:
     import pandas
@@ -47,17 +55,20 @@ _WAIT_SECONDS = 1.0
 
 
 class Study:
-    """One search: a space, an objective, a controller, and the trials so far.
+    """One search: a space, objectives, a controller, and the trials so far.
 
     A name that exists in the store with the same definition is opened; trials go on where they were.
 
     Args:
         name: Unique in its store.
         space: A Space, or a mapping of names to parameters (or their specifications).
-        objective: `"accuracy"` to maximize, `"-loss"` to minimize.
+        objective: `"accuracy"` to maximize, `"-loss"` to minimize, `"2*accuracy - latency"` for a weighted sum,
+            `"accuracy, -latency"` for several (see `pareto`).
+        outcome_constraints: Limits on metrics: `["latency <= 10", "size <= 1.1 * baseline"]`.
+        thresholds: Of several objectives the worst values worth having: `{"accuracy": 0.8}`.
         controller: A name (`auto`, `gp`, `sobol`, `random`, `grid`), `{"name" | "path": …, "args": {…}}`,
             an object with `recommend`, an object in the style of Clara AutoML, or a function.
-        store: Where the study is kept, such as `sqlite:///meristem.db`; None: in memory.
+        store: Where the study is kept, such as `sqlite:///meristem.db`; None: in memory, gone with the process.
         seed: Makes the search repeatable; by default a new one, kept with the study.
 
     Raises:
@@ -72,6 +83,8 @@ class Study:
         *,
         space: Space | Mapping[str, Any],
         objective: str,
+        outcome_constraints: Sequence[str] = (),
+        thresholds: Mapping[str, float] | None = None,
         controller: Any = "auto",
         store: str | Store | None = None,
         seed: int | None = None,
@@ -80,10 +93,10 @@ class Study:
         built, spec, label = build_controller(controller)
         definition = Definition(
             space=space if isinstance(space, Space) else Space(space),
-            objective=Objective.parse(objective),
+            goals=Goals.parse(objective, outcome_constraints, thresholds),
             controller=spec,
             controller_label=label,
-            seed=new_seed() if seed is None else _check_seed(seed),
+            seed=check_seed(seed),
         )
         opened = store if isinstance(store, Store) else Store(store)
         row = opened.studies.ensure(name, definition.to_json(), StudyStatus.CREATED)
@@ -117,7 +130,7 @@ class Study:
             built, spec, _ = build_controller(controller)
         definition = Definition(
             space=Space.from_json(row.definition["space"], constraints),
-            objective=Objective.parse(row.definition["objective"]),
+            goals=goals_of(row.definition),
             controller=spec,
             controller_label=stored.get("object", ""),
             seed=row.definition["seed"],
@@ -129,14 +142,17 @@ class Study:
     def _set(self, store: Store, row: StudyRow, definition: Definition, controller: Controller | None) -> None:
         self.name = row.name
         self.definition = definition
-        self.space, self.objective, self.seed = definition.space, definition.objective, definition.seed
+        self.space, self.goals, self.seed = definition.space, definition.goals, definition.seed
         self._store, self._id, self._built = store, row.id, controller
-        self._ledger = Ledger(store, row, definition)
+        self._row = row
+        self._asking = Asking(Ledger(store, row, definition))
+        self._engine: Engine | None = None
         if store.in_memory:  # files of trials go with the study
-            self.folder = Path(tempfile.mkdtemp(prefix="meristem-"))
-            weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+            made_when_used = Path(tempfile.gettempdir()) / f"meristem-{secrets.token_hex(6)}"
+            self.folder = study_folder(store, row, root=made_when_used)
+            weakref.finalize(self, shutil.rmtree, made_when_used, ignore_errors=True)
         else:
-            self.folder = study_folder(store, row.name, row.id)
+            self.folder = study_folder(store, row)
 
     # Running
 
@@ -180,7 +196,8 @@ class Study:
             isolate: False runs the function in threads of this process: quicker to start, nothing is
                 caught that kills the process, and a trial cannot be ended by force.
             gpus: GPU ids by slot, such as `"0,1:2,3"`: two slots with two GPUs each.
-            handlers: Names, `{"name" | "path": …, "args": {…}}` or objects; by default progress on a terminal.
+            handlers: Names, `{"name" | "path": …, "args": {…}}` or objects. Progress is shown beside them, unless
+                the list is empty.
             wait: Waits for another engine that runs this study instead of raising StudyBusy.
 
         Returns:
@@ -188,7 +205,7 @@ class Study:
 
         Raises:
             StudyBusy: Another engine runs it.
-            TooManyFailures: More than `max_failure_rate` of the trials failed.
+            TooManyFailures: More than `max_failure_rate` of the trials failed, or all of them.
             ComponentFailed: The controller or a handler raised; the study was ended cleanly.
             KeyboardInterrupt: Ctrl-C, once everything is stored.
         """
@@ -198,38 +215,37 @@ class Study:
             min_failures_before_abort=min_failures_before_abort, at_stop=at_stop, grace=grace,
             on_handler_error=on_handler_error,
         )  # fmt: skip
-        self._check_bounded(plan, handlers)
-        built_handlers = [_build_handler(h) for h in default_handlers() if handlers is None] + [
-            _build_handler(h) for h in handlers or ()
-        ]
-        runner, executor_json = _build_executor(function, executor, isolate=isolate, gpus=gpus)
-        setup = {
-            "plan": plan.to_json(),
-            "executor": executor_json,
-            "handlers": [_component_json(h) for h in handlers or ()],
-            "folder": str(self.folder),
-            "import_from": import_folders(),
-        }
-        ending = self._run(runner, built_handlers, plan, setup, wait)
+        if not handlers and not plan.is_bounded(self.space):
+            raise InputError(
+                "This study would never end: its space is infinite and it has no budget.",
+                fix="Give trials=50, seconds=3600 or without_improvement=20.",
+            )
+        given = with_progress(handlers)
+        built_handlers = [build_handler(handler) for handler in given]
+        runner = build_executor(function, executor, isolate=isolate, gpus=gpus)
+        setup = setup_of(plan, function, executor, given, root=str(self.folder.parent.parent))
+        ending = self._run(runner, built_handlers, setup, wait)
         if ending.status == StudyStatus.INTERRUPTED:
             raise KeyboardInterrupt
         return self
 
-    def _run(
-        self, executor: Executor, handlers: list[Handler], plan: Plan, setup: dict[str, Any], wait: bool
-    ) -> Ending:
+    def _run(self, executor: Executor, handlers: list[Handler], setup: Setup, wait: bool) -> Ending:
         controller = self._controller()
         expect = getattr(executor, "expect", None)
         if callable(expect) and (problems := expect(self.space.names)):  # it fills names into a command
             raise InputError("The executor does not fit the space", problems)
         token = self._acquire(wait)
         with Heartbeat(self._store, self._id, token) as heartbeat:
-            engine = Engine(
-                self._ledger, controller, executor, handlers=handlers, plan=plan, heartbeat=heartbeat,
-                folder=self.folder, setup=setup,
+            ledger = Ledger(self._store, self._row, self.definition)  # its own: others may ask and tell meanwhile
+            self._engine = engine = Engine(
+                ledger, controller, executor, handlers=handlers, plan=setup.plan, heartbeat=heartbeat,
+                folder=self.folder, setup=setup.to_json(),
             )  # fmt: skip
-            with _interruptible(engine.interrupt):
-                ending = engine.run()
+            try:
+                with interruptible(engine.interrupt):
+                    ending = engine.run()
+            finally:
+                self._engine = None
         if ending.status == StudyStatus.FAILED:
             raise TooManyFailures(self.name, ending.message, engine.failures)
         return ending
@@ -243,14 +259,6 @@ class Study:
                 if not wait:
                     raise
                 time.sleep(_WAIT_SECONDS)
-
-    def _check_bounded(self, plan: Plan, handlers: Sequence[Any] | None) -> None:
-        limits = (plan.trials, plan.seconds, plan.without_improvement)
-        if all(limit is None for limit in limits) and not handlers and self.space.size is None:
-            raise InputError(
-                "This study would never end: its space is infinite and it has no budget.",
-                fix="Give trials=50, seconds=3600 or without_improvement=20.",
-            )
 
     def _controller(self) -> Controller:
         if self._built is None and self.definition.controller is None:
@@ -269,103 +277,87 @@ class Study:
         Raises:
             StudyError: The study is not running.
         """
-        request_stop(self._store, self.name, message)
+        if self._engine is not None and self._store.in_memory:
+            self._engine.ask_to_stop(message)
+        else:
+            request_stop(self._store, self.name, message)
 
     # Ask and tell
 
-    def ask(self) -> Trial:
+    def ask(self, fixed: Mapping[str, Any] | None = None) -> Trial:
         """A trial to run yourself; give its result to `tell`.
+
+        Args:
+            fixed: Parameters that it must have; the controller chooses the others.
 
         Raises:
             NothingToTry: The controller has no more recommendations now.
+            ParameterError: The fixed parameters do not lie in the space.
         """
-        self._ledger.sync()
-        waiting = self._ledger.waiting()
-        if waiting:
-            row = self._ledger.start(replace(waiting[0], run_by="caller"), slot=None, token=None)
-        else:
-            rows = self._ledger.propose(self._controller(), 1, run_by="caller")
-            if not rows:
-                raise NothingToTry(self.name)
-            row = rows[0]
-        return self._asked(row)
+        if fixed is not None:
+            self._complete(fixed)
+        row = self._asking.ask(self._controller, fixed)
+        return AskedTrial(**{**_fields(self._trial(row)), "keep": self._asking.keep_report})
 
-    def tell(
-        self, trial: Trial | int, value: float | None = None, *, failed: str | None = None, **metrics: float
-    ) -> Trial:
+    def tell(self, trial: Trial | int, value: Any = None, *, failed: str | None = None, **metrics: Any) -> Trial:
         """Stores what came of a trial that `ask` gave.
 
         Args:
-            value: The objective; or give metrics by name: `tell(trial, accuracy=0.9, seconds=3)`.
+            value: The objective: a number or a pair (mean, standard error); or give metrics by name:
+                `tell(trial, accuracy=0.9, seconds=3)`.
             failed: Why it failed, where it did.
 
         Raises:
             IllegalMove: The trial has ended already.
-            InputError: Neither a value, nor metrics, nor a failure; or a trial that an engine runs.
+            InputError: No result, one that names no objective or is no number (the trial goes on), or a trial
+                that an engine runs.
         """
-        row = self._asked_row(trial)
-        score = metrics if value is None else {**metrics, self.objective.metric: value}
-        if failed is None and not score:
-            raise InputError("tell() got no result.", fix="Write tell(trial, accuracy=0.9) or tell(trial, failed='…').")
-        outcome = Outcome(status=OutcomeStatus.COMPLETED, score=score)
-        if failed is not None:
-            outcome = Outcome(status=OutcomeStatus.FAILED, score=score, error=str(failed))
-        reported = last_values(self._store.trials.measurements(self._id, row.number, attempt=row.attempt))
-        verdict = judge(outcome, self.objective, reported)
-        return self._end(row, self._ledger.ended_row(row, verdict))
+        number = _number_of(trial)
+        return self._trial(self._asking.tell(number, self._score(value, metrics, failed), failed))
+
+    def attach(
+        self, parameters: Mapping[str, Any], value: Any = None, *, failed: str | None = None, **metrics: Any
+    ) -> Trial:
+        """Adds a trial that was run elsewhere; missing parameters take their defaults. Errors as `tell`."""
+        row = self._asking.attach(self._complete(parameters), self._score(value, metrics, failed), failed)
+        return self._trial(row)
 
     def abandon(self, trial: Trial | int, reason: str = "abandoned by hand") -> Trial:
         """Gives a trial up; it is neither run nor counted as failed. Errors as `tell`."""
-        number = trial if isinstance(trial, int) else trial.number
-        row = self._row(number)
-        after = replace(row, status=TrialStatus.ABANDONED, error=reason, ended_at=time.time())
-        return self._end(row, after)
+        return self._trial(self._asking.abandon(_number_of(trial), reason))
 
-    def enqueue(self, parameters: Mapping[str, Any]) -> Trial:
+    def enqueue(self, parameters: Mapping[str, Any], *, baseline: bool = False) -> Trial:
         """Has these parameters tried before the controller is asked; missing ones take their defaults.
+
+        Args:
+            baseline: Limits such as `"latency <= 1.1 * baseline"` are relative to this trial.
 
         Raises:
             ParameterError: They do not lie in the space.
         """
+        origin = {"by": "user", "baseline": True} if baseline else {"by": "user"}
+        return self._trial(self._asking.enqueue(self._complete(parameters), origin))
+
+    def _complete(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        if not isinstance(parameters, Mapping):
+            raise InputError(f"Parameters are a mapping of names to values, not {parameters!r:.80}.")
         complete = self.space.normalize(self.space.complete(parameters))
         self.space.check(complete)
-        self._ledger.sync()
-        return self._trial(self._ledger.enqueue(complete))
+        return complete
 
-    def _end(self, before: TrialRow, after: TrialRow) -> Trial:
-        event = Event(
-            kind=EventKind.TRIAL_ENDED,
-            trial=before.number,
-            payload={"status": str(after.status), "attempt": after.attempt},
-        )
-        self._ledger.write([event], moves=[(before, after)])
-        return self._trial(after)
-
-    def _asked_row(self, trial: Trial | int) -> TrialRow:
-        row = self._row(trial if isinstance(trial, int) else trial.number)
-        if row.run_by != "caller" and row.status == TrialStatus.RUNNING:
-            raise InputError(f"Trial {row.number} is run by an engine, which tells its result itself.")
-        return row
-
-    def _row(self, number: int) -> TrialRow:
-        row = self._store.trials.find(self._id, number)
-        if row is None:
-            raise InputError(f"Study {self.name!r} has no trial {number}.")
-        return row
-
-    def _asked(self, row: TrialRow) -> Trial:
-        trial = self._trial(row)
-        return AskedTrial(**{**_fields(trial), "keep": self._keep_report})
-
-    def _keep_report(self, trial: Trial, step: int | None, metrics: Mapping[str, Any]) -> None:
-        points = measurements_of_line(line_of(step, metrics))
-        event = Event(
-            kind=EventKind.MEASUREMENT_REPORTED, trial=trial.number, payload={"count": len(points), "last_step": step}
-        )
-        told = TrialMeasurements(trial=trial.number, attempt=trial.attempt, measurements=points)
-        self._ledger.write([event], measurements=[told])
+    def _score(self, value: Any, metrics: Mapping[str, Any], failed: str | None) -> Any:
+        if value is None and not metrics and failed is None:
+            raise InputError("tell() got no result.", fix="Write tell(trial, accuracy=0.9) or tell(trial, failed='…').")
+        if value is None or isinstance(value, Mapping):
+            return {**(value or {}), **metrics}
+        return {**metrics, self.goals.objectives[0].metric: value} if self.goals.single else value
 
     # Reading
+
+    @property
+    def store(self) -> Store:
+        """The store that keeps it."""
+        return self._store
 
     @property
     def status(self) -> StudyStatus:
@@ -375,16 +367,34 @@ class Study:
 
     @property
     def best(self) -> Trial:
-        """The completed trial with the best objective value; among equals the earlier one.
+        """The completed trial with the best objective value that keeps all limits; among equals the earlier one.
+
+        Raises:
+            NoBestTrial: None has completed yet.
+            InputError: The study has several objectives: see `pareto`.
+        """
+        if not self.goals.single:
+            raise InputError(
+                f"Study {self.name!r} has several objectives ({self.goals}), so that no trial is the best.",
+                fix="See study.pareto, the trials that no other beats in everything.",
+            )
+        return self._leaders()[0]
+
+    @property
+    def pareto(self) -> list[Trial]:
+        """The completed trials that keep all limits and that no other beats in everything.
 
         Raises:
             NoBestTrial: None has completed yet.
         """
-        rows = self._store.trials.best(self._id)
+        return self._leaders()
+
+    def _leaders(self) -> list[Trial]:
+        rows = leaders_of(self._store, self._id, self.goals)
         if not rows:
             counts = ", ".join(f"{n} {status}" for status, n in self.counts().items()) or "no trials"
             raise NoBestTrial(self.name, counts)
-        return self._trial(rows[0])
+        return [self._trial(row) for row in rows]
 
     @property
     def trials(self) -> list[Trial]:
@@ -393,13 +403,16 @@ class Study:
 
     def get_trial(self, number: int) -> Trial:
         """One trial. Raises InputError when there is none of that number."""
-        return self._trial(self._row(number))
+        row = self._store.trials.find(self._id, number)
+        if row is None:
+            raise InputError(f"Study {self.name!r} has no trial {number}.")
+        return self._trial(row)
 
     def counts(self) -> dict[str, int]:
         """How many trials there are in each status."""
         return self._store.trials.counts(self._id)
 
-    def measurements(self, number: int) -> list[Any]:
+    def measurements(self, number: int) -> list[Measurement]:
         """What a trial reported, by step."""
         return list(self._store.trials.measurements(self._id, number))
 
@@ -417,110 +430,55 @@ class Study:
             import pandas  # optional, and slow to import
         except ImportError as error:
             raise InputError("A DataFrame needs pandas.", fix="pip install 'meristem[pandas]'") from error
-        rows = [
-            {
-                "number": t.number,
-                "status": t.status.value,
-                "value": t.value,
-                **{f"parameters.{n}": v for n, v in t.parameters.items()},
-                **{f"metrics.{n}": v for n, v in t.metrics.items()},
-                "seconds": t.seconds,
-                "error": t.error,
-            }
-            for t in self.trials
-        ]
-        return pandas.DataFrame(rows)
+        return pandas.DataFrame(_as_records(self.trials))
 
     def _trial(self, row: TrialRow) -> Trial:
         ordered = {n: row.parameters[n] for n in self.space.names if n in row.parameters}
-        folder = trial_folder(self.folder, row.number, row.attempt)
-        return trial_of(replace(row, parameters=ordered), self.objective, folder=folder)
+        return trial_of(replace(row, parameters=ordered), self.goals, study=self.name, root=self.folder)
 
     def __repr__(self) -> str:
-        return f"Study({self.name!r}, {self._store.database.shown_url}, objective={str(self.objective)!r})"
+        return f"Study({self.name!r}, {self._store.database.shown_url}, objective={str(self.goals)!r})"
 
 
-@dataclass(frozen=True, kw_only=True)
-class AskedTrial(Trial):
-    """A trial that was asked for: its reports go straight to the store."""
+def resume(name: str, *, store: str | Store, wait: bool = False, **changes: Any) -> Study:
+    """Goes on with a study as it was run last.
 
-    keep: Callable[[Trial, int | None, Mapping[str, Any]], None]
+    Args:
+        changes: Settings of the run that are to be different, such as `trials=100`.
 
-    def report(self, step: int | None = None, **metrics: float) -> None:
-        self.keep(self, step, metrics)
-
-
-def default_handlers() -> list[str]:
-    """Progress, where somebody is watching."""
-    return ["progress"] if sys.stderr.isatty() else []
-
-
-def _build_executor(function: Any, executor: Any, *, isolate: bool, gpus: str | None) -> tuple[Executor, Any]:
-    if (function is None) == (executor is None):
-        raise InputError(
-            "run() needs either a function or an executor.",
-            fix="Write study.run(train, trials=50) or study.run(executor={'name': 'command', 'args': {…}}, trials=50).",
-        )
-    if executor is None:
-        if not callable(function):
-            raise InputError(f"run() got {type(function).__name__}, which cannot be called.", fix="Pass a function.")
-        spec = ComponentSpec(name="function")
-        name = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__name__)}"
-        built: Executor = build("executor", spec, function=function, isolate=isolate, gpus=gpus)
-        return built, {"object": name}
-    if isinstance(executor, (str, Mapping, ComponentSpec)):
-        spec = spec_of("executor", executor)
-        built = build("executor", spec, **({"gpus": gpus} if gpus else {}))
-        return built, spec.to_json()
-    return executor, {"object": type(executor).__qualname__}
+    Raises:
+        StudyNotFound: There is no such study.
+        InputError: It was never run, or its trials are a Python function, which only its script has.
+    """
+    opened = store if isinstance(store, Store) else Store(store)
+    setup = Setup.from_json(opened.studies.get(name).setup)
+    spec = setup.resumable(name)
+    setup.find_components()
+    study = Study.open(name, store=opened)
+    return study.run(executor=spec, handlers=setup.handlers, wait=wait, **{**setup.plan.to_json(), **changes})
 
 
-def _build_handler(given: Any) -> Handler:
-    if isinstance(given, (str, Mapping, ComponentSpec)):
-        handler: Handler = build("handler", spec_of("handler", given))
-        return handler
-    if not callable(getattr(given, "handle", None)):
-        raise InputError(
-            f"The handler {given!r:.80} has no method handle(event, run).",
-            fix="Subclass meristem.Handler, and pass an object, not the class.",
-        )
-    return given  # type: ignore[no-any-return]
+def _number_of(trial: Trial | int) -> int:
+    number = trial.number if isinstance(trial, Trial) else trial
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 2**31:
+        raise InputError(f"{trial!r:.80} is no trial.", fix="Give a trial that ask() gave, or its number.")
+    return number
 
 
-def _component_json(given: Any) -> Any:
-    if isinstance(given, (str, Mapping, ComponentSpec)):
-        return spec_of("handler", given).to_json()
-    return {"object": f"{type(given).__module__}.{type(given).__qualname__}"}
-
-
-def _check_seed(seed: Any) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise InputError(f"seed={seed!r} is not a whole number from 0.")
-    return seed
+def _as_records(trials: Iterable[Trial]) -> list[dict[str, Any]]:
+    return [
+        {
+            "number": t.number,
+            "status": t.status.value,
+            "value": t.value,
+            **{f"parameters.{n}": v for n, v in t.parameters.items()},
+            **{f"metrics.{n}": v for n, v in t.metrics.items()},
+            "seconds": t.seconds,
+            "error": t.error,
+        }
+        for t in trials
+    ]
 
 
 def _fields(trial: Trial) -> dict[str, Any]:
     return {name: getattr(trial, name) for name in Trial.__dataclass_fields__}
-
-
-@contextmanager
-def _interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) ends the run cleanly, the second at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    asked = 0
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        asked += 1
-        if asked > 1:
-            raise KeyboardInterrupt
-        interrupt()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -4,88 +4,127 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import Any
 
 from meristem.errors import did_you_mean
-from meristem.objective import Objective
-from meristem.spool import Measurement
+from meristem.objective import Goals
+from meristem.spool import LONGEST_NAME, LastValues, as_float
+from meristem.statuses import TrialStatus
 from meristem.study.protocols import Outcome, OutcomeStatus
-from meristem.study.trial import TrialStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What becomes of a trial."""
+    """What becomes of a trial.
+
+    Attributes:
+        loss: Of the first objective; None unless all objectives are there and finite.
+        missing: Metrics of the objectives that the trial did not give, though it gave others.
+    """
 
     status: TrialStatus
     metrics: Mapping[str, float] = field(default_factory=dict)
+    sems: Mapping[str, float] = field(default_factory=dict)
     score: Any = None
     loss: float | None = None
     error: str | None = None
     traceback: str | None = None
+    missing: tuple[str, ...] = ()
 
 
-def judge(outcome: Outcome, objective: Objective, reported: Mapping[str, float]) -> Verdict:
+def judge(outcome: Outcome, goals: Goals, reported: LastValues) -> Verdict:
     """The verdict on `outcome`.
 
     Args:
-        reported: The last value that the trial reported of each metric; what the score says counts more.
+        reported: What the trial reported; what the score says counts more.
     """
     if outcome.status == OutcomeStatus.FAILED:
         return Verdict(
             status=TrialStatus.FAILED,
-            metrics=dict(reported),
+            metrics=dict(reported.values),
+            sems=dict(reported.sems),
             error=outcome.error or "failed without saying why",
             traceback=outcome.traceback,
         )
-    metrics, problem = _metrics(outcome.score, objective)
-    metrics = {**reported, **metrics}
-    score = _kept_score(outcome.score)
-    value = metrics.get(objective.metric)
-    loss = objective.loss(value) if value is not None and math.isfinite(value) else None
-    if outcome.status == OutcomeStatus.STOPPED:
-        return Verdict(status=TrialStatus.STOPPED, metrics=metrics, score=score, loss=loss, error=outcome.error)
-    if problem is None and loss is None:
-        problem = _why_no_loss(value, objective, metrics)
-    if problem:
-        return Verdict(status=TrialStatus.FAILED, metrics=metrics, score=score, error=problem)
-    return Verdict(status=TrialStatus.COMPLETED, metrics=metrics, score=score, loss=loss)
-
-
-def last_values(measurements: Sequence[Measurement]) -> dict[str, float]:
-    """The last value of each metric: a final one where there is one, else that of the highest step."""
-    last: dict[str, tuple[float, float]] = {}
-    for m in measurements:
-        rank = math.inf if m.step is None else float(m.step)
-        if m.metric not in last or rank >= last[m.metric][0]:
-            last[m.metric] = (rank, m.value)
-    return {metric: value for metric, (_, value) in last.items()}
-
-
-def _metrics(score: Any, objective: Objective) -> tuple[dict[str, float], str | None]:
-    if score is None:
-        return {}, None
-    if _is_number(score):
-        return {objective.metric: float(score)}, None
-    if isinstance(score, Mapping):
-        numbers = {str(k): float(v) for k, v in score.items() if _is_number(v)}
-        bad = [f"{k}={v!r:.60}" for k, v in score.items() if not _is_number(v)]
-        return numbers, f"metrics must be numbers, but it returned {', '.join(bad)}" if bad else None
-    return {}, None
-
-
-def _why_no_loss(value: float | None, objective: Objective, metrics: Mapping[str, float]) -> str:
-    if value is not None:
-        return f"the objective {objective.metric!r} is {value}, which no search can use"
-    names = [name for name in metrics if name != objective.metric]
-    got = f"it gave {', '.join(map(repr, names[:10]))}" if names else "it gave no metrics"
-    return (
-        f"the objective {objective.metric!r} is missing: {got}. "
-        f"{did_you_mean(objective.metric, names)}Return a number, or a dict with {objective.metric!r}."
+    read = read_score(outcome.score, goals)
+    metrics = {**reported.values, **read.metrics}
+    sems = {n: sem for n, sem in {**reported.sems, **read.sems}.items() if n not in read.metrics or n in read.sems}
+    losses = goals.losses(metrics)
+    found = Verdict(
+        status=TrialStatus.COMPLETED,
+        metrics=metrics,
+        sems=sems,
+        score=_kept_score(outcome.score),
+        loss=losses[0] if losses else None,
     )
+    if outcome.status == OutcomeStatus.STOPPED:
+        return replace(found, status=TrialStatus.STOPPED, error=outcome.error)
+    if read.problem or losses is None:
+        missing = tuple(n for o in goals.objectives for n in o.terms if n not in metrics)
+        error = read.problem or _why_no_loss(goals, metrics, missing, outcome.score)
+        misnamed = missing if metrics and not read.problem else ()
+        return replace(found, status=TrialStatus.FAILED, error=error, loss=None, missing=misnamed)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadScore:
+    """A score as metrics; `problem` says what of it is none."""
+
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    sems: Mapping[str, float] = field(default_factory=dict)
+    problem: str | None = None
+
+
+def read_score(score: Any, goals: Goals) -> ReadScore:
+    """Reads a number, a pair (mean, standard error), or a mapping of metrics to either."""
+    if score is None:
+        return ReadScore()
+    if not isinstance(score, Mapping):
+        pair = _pair(score)
+        first = goals.objectives[0]
+        if pair is None or not goals.single or len(first.terms) > 1:
+            return ReadScore()
+        score = {first.metric: score}
+    metrics: dict[str, float] = {}
+    sems: dict[str, float] = {}
+    bad = []
+    for name, given in score.items():
+        pair = _pair(given)
+        if len(str(name)) > LONGEST_NAME:
+            bad.append(f"a metric whose name has more than {LONGEST_NAME} characters")
+            continue
+        if pair is None:
+            bad.append(f"{name}={given!r:.60}")
+            continue
+        metrics[str(name)] = pair[0]
+        if pair[1] is not None:
+            sems[str(name)] = pair[1]
+    problem = f"metrics must be numbers, but it returned {', '.join(bad)}" if bad else None
+    return ReadScore(metrics=metrics, sems=sems, problem=problem)
+
+
+def _pair(given: Any) -> tuple[float, float | None] | None:
+    if _is_number(given):
+        return as_float(given), None
+    if isinstance(given, (tuple, list)) and len(given) == 2 and all(map(_is_number, given)) and given[1] >= 0:
+        return as_float(given[0]), as_float(given[1])
+    return None
+
+
+def _why_no_loss(goals: Goals, metrics: Mapping[str, float], missing: tuple[str, ...], score: Any) -> str:
+    if not missing:
+        bad = next(o for o in goals.objectives if not math.isfinite(o.value(metrics) or 0.0))
+        return f"the objective {bad.metric!r} is {bad.value(metrics)}, which no search can use"
+    if score is not None and not metrics:
+        return f"it returned {score!r:.60} ({type(score).__name__}), not a number or a dict of metrics"
+    others = [name for name in metrics if name not in missing]
+    got = f"it gave {', '.join(map(repr, others[:10]))}" if others else "it gave no metrics"
+    hint = " The names differ: give both the same." if did_you_mean(missing[0], others) else ""
+    return f"the objective {missing[0]!r} is missing: {got}.{hint} Return a number, or a dict with {missing[0]!r}."
 
 
 def _is_number(value: Any) -> bool:
@@ -93,8 +132,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _kept_score(score: Any) -> Any:
-    # Numbers and metrics are kept as metrics; any other object as JSON, or as what it prints as.
-    if score is None or _is_number(score) or isinstance(score, Mapping):
+    # A mapping of metrics is kept as metrics; any other object as JSON, or as what it prints as.
+    if score is None or isinstance(score, Mapping):
         return None
     try:
         return json.loads(json.dumps(score))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import pytest
 
@@ -21,13 +22,27 @@ def test_printed_json_can_be_read_again(text: str, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("long", ["x" * 500, "[bold]" * 90, "日本" * 200, "a\nb" * 100])
-def test_tables_fit_eighty_columns(long: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables_fit_a_terminal(long: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes it for a terminal
+    monkeypatch.setenv("COLUMNS", "80")
     print_table(("number", "name", "rest"), [[1, long, long], [2, None, 0.5]], numbers=("number",))
-    print_pairs([("name", long), ("nothing", None), (long, 1)])
-    lines = capsys.readouterr().out.splitlines()
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in capsys.readouterr().out.splitlines()]
     assert max(len(line) for line in lines) <= 80
-    assert len(lines) == 5
+    assert len(lines) == 3
     assert any("…" in line for line in lines)
+    print_pairs([("name", long), ("nothing", None), (long, 1)])
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in capsys.readouterr().out.splitlines()]
+    assert max(len(line) for line in lines) <= 80  # values are wrapped, not cut
+    assert len(lines) > 3
+
+
+def test_in_a_pipe_nothing_is_cut_and_no_line_ends_in_spaces(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("number", "rest"), [[1, "x" * 500], [2, None]])
+    print_pairs([("name", "y" * 500)])
+    out = capsys.readouterr().out
+    assert "x" * 500 in out
+    assert "y" * 500 in out
+    assert all(line == line.rstrip() for line in out.splitlines())
 
 
 def test_values_are_shown_on_one_line_and_short() -> None:

@@ -52,7 +52,7 @@ def problems_of(folder: Path, text: str | bytes, name: str = "study.yaml") -> li
 
 def test_a_study_file_means_what_it_says(tmp_path: Path) -> None:
     found = read_study_file(write(tmp_path, GOOD))
-    assert (found.name, found.objective, found.seed, found.store) == ("digits", "-loss", 1, "runs.db")
+    assert (found.name, str(found.goals), found.seed, found.store) == ("digits", "-loss", 1, "runs.db")
     assert found.space.names == ("model", "lr", "depth")
     assert found.space.parameters["lr"].low == 1e-4  # type: ignore[attr-defined]
     assert found.plan.to_json() == {"trials": 50, "seconds": 3600, "parallel": 2, "retries": 1}

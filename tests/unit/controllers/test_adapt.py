@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from meristem.controllers.adapt import as_controller
-from meristem.controllers.component import ComponentContext, ComponentController, ComponentOutcome
+from meristem.controllers.clara import ClaraContext, ClaraController, ClaraOutcome
 from meristem.controllers.function import FunctionController
 from meristem.controllers.protocol import History, Observation, Recommendation, Snapshot
 from meristem.controllers.random import RandomController
@@ -60,24 +60,24 @@ class Climber:
     def __init__(self, limit: int = 100) -> None:
         self.limit, self.given, self.outcomes, self.closed = limit, 0, [], False
 
-    def set_search_space(self, space: Space, ctx: ComponentContext) -> None:
+    def set_search_space(self, space: Space, ctx: ClaraContext) -> None:
         assert ctx.get_prop("_searchSpace") is space
         assert ctx.get_prop("seed") == 3
 
-    def initial_recommendation(self, ctx: ComponentContext) -> list[Any]:
+    def initial_recommendation(self, ctx: ClaraContext) -> list[Any]:
         return [
             {"x": 0.1},
             SimpleNamespace(id="second", result=SimpleNamespace(values={"x": 0.2, "kind": "a"})),
         ]
 
-    def refine_recommendation(self, outcome: ComponentOutcome, ctx: ComponentContext) -> Any:
+    def refine_recommendation(self, outcome: ClaraOutcome, ctx: ClaraContext) -> Any:
         self.outcomes.append(outcome)
         if len(self.outcomes) >= self.limit:
             ctx.stop_work(self, "enough")
             return None
         return Recommendation(parameters={"x": outcome.parameters["x"] + 0.01, "kind": "a", "f": 7})
 
-    def shutdown(self, ctx: ComponentContext) -> None:
+    def shutdown(self, ctx: ClaraContext) -> None:
         self.closed = True
 
 
@@ -96,7 +96,7 @@ def test_objects_with_recommend_are_taken_as_they_are() -> None:
 
 def test_functions_and_components_are_adapted() -> None:
     assert isinstance(as_controller(lambda snapshot, count: []), FunctionController)
-    assert isinstance(as_controller(Climber()), ComponentController)
+    assert isinstance(as_controller(Climber()), ClaraController)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_anything_else_is_refused_with_the_accepted_forms(given: Any, words: str
 
 def test_a_component_that_lacks_a_method_is_told_which() -> None:
     class Half:
-        def set_search_space(self, space: Space, ctx: ComponentContext) -> None: ...
+        def set_search_space(self, space: Space, ctx: ClaraContext) -> None: ...
 
     with pytest.raises(InputError, match=r"but not initial_recommendation, refine_recommendation"):
         as_controller(Half())
@@ -185,7 +185,7 @@ def test_a_function_that_cannot_be_called_is_refused_at_once() -> None:
 
 def test_a_component_is_told_each_outcome_once_with_its_own_id() -> None:
     component = Climber()
-    observations = play(ComponentController(component), rounds=4)
+    observations = play(ClaraController(component), rounds=4)
     assert [o.parameters["x"] for o in observations] == pytest.approx([0.1, 0.2, 0.11, 0.21])
     assert [o.recommendation_id for o in component.outcomes] == [0, "second", 2]
     assert component.outcomes[0].score == 1.0
@@ -194,16 +194,16 @@ def test_a_component_is_told_each_outcome_once_with_its_own_id() -> None:
 
 
 def test_a_fresh_component_goes_on_where_the_last_one_was() -> None:
-    controller = ComponentController(Climber())
+    controller = ClaraController(Climber())
     observations = play(controller, rounds=5)
     expected = controller.recommend(snapshot_of(observations), 3)
     assert expected
     assert controller.recommend(snapshot_of(observations), 3) == expected
-    assert ComponentController(Climber()).recommend(snapshot_of(observations), 3) == expected
+    assert ClaraController(Climber()).recommend(snapshot_of(observations), 3) == expected
 
 
 def test_what_is_pending_is_not_handed_out_again() -> None:
-    controller = ComponentController(Climber())
+    controller = ClaraController(Climber())
     first, second = controller.recommend(snapshot_of(), 5)
     running = [Observation(number=1, parameters=first.parameters, status="running", origin=first.origin)]
     assert controller.recommend(snapshot_of(pending=running), 5) == [second]
@@ -212,14 +212,14 @@ def test_what_is_pending_is_not_handed_out_again() -> None:
 def test_trials_of_others_are_not_told_and_shift_nothing() -> None:
     component = Climber()
     others = [ended(1, Recommendation(parameters={"x": 0.9, "kind": "a", "f": 7}))]
-    given = ComponentController(component).recommend(snapshot_of(others), 5)
+    given = ClaraController(component).recommend(snapshot_of(others), 5)
     assert [r.parameters["x"] for r in given] == [0.1, 0.2]
     assert component.outcomes == []
 
 
 def test_failures_are_told_without_a_score() -> None:
     component = Climber()
-    controller = ComponentController(component)
+    controller = ClaraController(component)
     [first] = controller.recommend(snapshot_of(), 1)
     controller.recommend(snapshot_of([ended(1, first, score=None, status="failed")]), 1)
     assert (component.outcomes[0].score, component.outcomes[0].status) == (None, "failed")
@@ -227,7 +227,7 @@ def test_failures_are_told_without_a_score() -> None:
 
 def test_a_component_that_asks_to_stop_ends_the_search_with_its_message() -> None:
     component = Climber(limit=2)
-    controller = ComponentController(component)
+    controller = ClaraController(component)
     assert controller.stop_message is None
     observations = play(controller, rounds=9)
     assert len(observations) == 2
@@ -237,7 +237,7 @@ def test_a_component_that_asks_to_stop_ends_the_search_with_its_message() -> Non
 
 def test_shutdown_reaches_the_component_once_it_was_started() -> None:
     component = Climber()
-    controller = ComponentController(component)
+    controller = ClaraController(component)
     controller.shutdown()
     assert not component.closed
     controller.recommend(snapshot_of(), 1)
@@ -246,7 +246,7 @@ def test_shutdown_reaches_the_component_once_it_was_started() -> None:
 
 
 def test_a_context_keeps_properties_traces_and_the_first_stop_message() -> None:
-    context = ComponentContext({"a": 1})
+    context = ClaraContext({"a": 1})
     context.set_prop("b", 2)
     context.trace("me", "hello", print_to_console=True)
     context.stop_work("me", "first")

@@ -11,7 +11,7 @@ from meristem.errors import InputError, StopTrial
 from meristem.executors.command import CommandExecutor
 from meristem.executors.function import FunctionExecutor
 from meristem.executors.training import TrainingTrial
-from meristem.study.protocols import Job
+from meristem.study.protocols import Attempt
 
 
 def trial_in(folder, written=None, asked=None):
@@ -24,9 +24,9 @@ def trial_in(folder, written=None, asked=None):
         parameters={"lr": 0.1},
         slot=0,
         gpus=(),
-        _folder=folder / "3",
-        _write=lambda step, metrics: written.append((step, dict(metrics))),
-        _stop_asked=asked.is_set,
+        place=folder / "3",
+        write=lambda step, metrics: written.append((step, dict(metrics))),
+        asked=asked.is_set,
     )
 
 
@@ -73,7 +73,7 @@ def test_a_report_from_a_thread_that_outlived_its_trial_is_not_heard(tmp_path):
 
     executor = FunctionExecutor(train, isolate=False)
     executor.open(1)
-    executor.start(Job(study="s", number=1, attempt=1, parameters={}, folder=tmp_path, slot=0))
+    executor.start(Attempt(study="s", number=1, attempt=1, parameters={}, folder=tmp_path, slot=0))
     (report,) = executor.poll(timedelta(seconds=5))
     ended.set()
     assert late.wait(5)

@@ -24,7 +24,7 @@ def setup(function):
 
 def trial(folder, number=1, **parameters):
     given = {"study": "s", "number": number, "attempt": 1, "parameters": parameters, "slot": 0, "gpus": ()}
-    return TRIAL + pickle.dumps({**given, "folder": str(folder)})
+    return TRIAL + pickle.dumps({**given, "place": folder})
 
 
 @pytest.fixture

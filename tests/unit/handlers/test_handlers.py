@@ -21,7 +21,7 @@ from meristem.handlers.stats import Stats
 from meristem.handlers.stop_at import StopAt
 from meristem.handlers.stop_when_stalled import StopWhenStalled
 from meristem.spool import Measurement
-from meristem.study.protocols import Job
+from meristem.study.protocols import Attempt
 
 
 def run(script: Any, *handlers: Any, objective: str = "a", trials: int = 6, **options: Any) -> ms.Study:
@@ -31,10 +31,10 @@ def run(script: Any, *handlers: Any, objective: str = "a", trials: int = 6, **op
 
 
 def with_folder(score: Any) -> Any:
-    def script(job: Job) -> Any:
-        job.folder.mkdir(parents=True, exist_ok=True)
-        (job.folder / "model").write_text(str(job.number))
-        return score(job)
+    def script(attempt: Attempt) -> Any:
+        attempt.folder.mkdir(parents=True, exist_ok=True)
+        (attempt.folder / "model").write_text(str(attempt.number))
+        return score(attempt)
 
     return script
 
@@ -44,13 +44,13 @@ def folders(study: ms.Study) -> list[str]:
 
 
 def test_keep_best_keeps_the_best_folders_and_a_link_to_the_best() -> None:
-    study = run(with_folder(lambda job: [3.0, 9.0, 1.0, 8.0, 2.0, 7.0][job.number - 1]), KeepBest(keep=2))
+    study = run(with_folder(lambda a: [3.0, 9.0, 1.0, 8.0, 2.0, 7.0][a.number - 1]), KeepBest(keep=2))
     assert folders(study) == ["00002", "00004"]
     assert (study.folder / "best" / "model").read_text() == "2"
 
 
 def test_keep_best_knows_that_a_loss_is_to_be_small() -> None:
-    study = run(with_folder(lambda job: float(job.number)), KeepBest(keep=1), objective="-a")
+    study = run(with_folder(lambda a: float(a.number)), KeepBest(keep=1), objective="-a")
     assert folders(study) == ["00001"]
 
 
@@ -61,13 +61,13 @@ def test_keep_best_link_is_valid_whenever_a_trial_has_ended() -> None:
         def trial_ended(self, event: Any, run: Any) -> None:
             seen.append((run.folder / "best" / "model").exists())
 
-    run(with_folder(lambda job: float(job.number)), KeepBest(keep=1), Look())
+    run(with_folder(lambda a: float(a.number)), KeepBest(keep=1), Look())
     assert seen == [True] * 6
 
 
 def test_keep_best_goes_on_after_a_resume() -> None:
-    study = run(with_folder(lambda job: 10.0 - job.number), KeepBest(keep=2), trials=3)
-    script = ScriptedExecutor(with_folder(lambda job: 8.5 if job.number == 4 else 0.0))
+    study = run(with_folder(lambda a: 10.0 - a.number), KeepBest(keep=2), trials=3)
+    script = ScriptedExecutor(with_folder(lambda a: 8.5 if a.number == 4 else 0.0))
     study.run(executor=script, handlers=[KeepBest(keep=2)], trials=5)
     assert folders(study) == ["00001", "00004"]
     assert (study.folder / "best" / "model").read_text() == "1"
@@ -75,27 +75,27 @@ def test_keep_best_goes_on_after_a_resume() -> None:
 
 @pytest.mark.parametrize(("keep_failed", "kept"), [(True, ["00001", "00002"]), (False, ["00001"])])
 def test_keep_best_keeps_folders_of_failed_trials_as_told(keep_failed: bool, kept: list[str]) -> None:
-    script = with_folder(lambda job: failed() if job.number == 2 else 1.0)
+    script = with_folder(lambda a: failed() if a.number == 2 else 1.0)
     assert folders(run(script, KeepBest(keep=1, keep_failed=keep_failed), trials=2)) == kept
 
 
 @pytest.mark.parametrize(("objective", "threshold", "ended"), [("a", 3, 3), ("-a", -4, 4), ("a", 99, 6)])
 def test_stop_at_stops_once_the_best_is_good_enough(objective: str, threshold: float, ended: int) -> None:
     sign = -1 if objective == "-a" else 1
-    study = run(lambda job: sign * float(job.number), StopAt(threshold), objective=objective)
+    study = run(lambda a: sign * float(a.number), StopAt(threshold), objective=objective)
     assert len(study.trials) == ended
 
 
 def test_stop_at_stops_at_once_when_an_earlier_run_was_good_enough() -> None:
-    study = run(lambda job: 5.0, trials=2)
+    study = run(lambda a: 5.0, trials=2)
     executor = ScriptedExecutor()
     study.run(executor=executor, handlers=[StopAt(4)], trials=10)
     assert executor.started == []
 
 
 def test_stop_when_stalled_stops_after_trials_without_improvement() -> None:
-    assert len(run(lambda job: -abs(job.number - 2.0), StopWhenStalled(3), trials=50).trials) == 5
-    assert len(run(lambda job: -abs(job.number - 2.0), StopWhenStalled(3, at_least=9), trials=50).trials) == 9
+    assert len(run(lambda a: -abs(a.number - 2.0), StopWhenStalled(3), trials=50).trials) == 5
+    assert len(run(lambda a: -abs(a.number - 2.0), StopWhenStalled(3, at_least=9), trials=50).trials) == 9
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_arguments_that_make_no_sense_are_refused(make: Any) -> None:
 
 
 def test_log_jsonl_writes_one_valid_json_object_for_each_event(tmp_path: Path) -> None:
-    executor = ScriptedExecutor(lambda job: failed() if job.number == 1 else float("nan") if job.number == 2 else 1.0)
+    executor = ScriptedExecutor(lambda a: failed() if a.number == 1 else float("nan") if a.number == 2 else 1.0)
     executor.measured[3] = [Measurement(metric="a", step=0, value=float("inf"), at=1.0)]
     run(executor, LogJsonl(str(tmp_path / "sub" / "log.jsonl")), trials=3)
     text = (tmp_path / "sub" / "log.jsonl").read_text()
@@ -135,7 +135,7 @@ def test_stats_count_by_slot_what_was_started_finished_and_left() -> None:
 
     out = io.StringIO()
     stats = Stats(console=Console(file=out, width=80))
-    run(lambda job: None if job.number == 2 else 1.0, stats, StopAtFour(), parallel=2, trials=9)
+    run(lambda a: None if a.number == 2 else 1.0, stats, StopAtFour(), parallel=2, trials=9)
     slots = stats.summary()["slots"]
     assert (slots[0]["started"], slots[0]["finished"], slots[0]["unfinished"]) == (4, 4, 0)
     assert (slots[1]["started"], slots[1]["finished"], slots[1]["unfinished"]) == (1, 0, 1)
@@ -146,7 +146,7 @@ def test_stats_count_by_slot_what_was_started_finished_and_left() -> None:
 def shown(terminal: bool, **options: Any) -> str:
     out = io.StringIO()
     console = Console(file=out, width=120, force_terminal=terminal)
-    run(lambda job: failed() if job.number == 2 else float(job.number), Progress(console=console), **options)
+    run(lambda a: failed() if a.number == 2 else float(a.number), Progress(console=console), **options)
     return out.getvalue()
 
 

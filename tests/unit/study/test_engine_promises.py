@@ -18,7 +18,8 @@ from meristem.events import Event, EventKind
 from meristem.handlers.handler import Handler
 from meristem.spool import Measurement
 from meristem.store.store import Store
-from meristem.study.protocols import Job, Outcome, OutcomeStatus
+from meristem.study.ledger import Ledger
+from meristem.study.protocols import Attempt, Outcome, OutcomeStatus
 
 SPACE = {"x": ms.Float(0, 1)}
 
@@ -73,7 +74,7 @@ def test_promise_1_study_started_and_study_ended_happen_exactly_once_in_a_run() 
 def test_promise_1_study_ended_happens_also_when_the_executor_raises(error: BaseException) -> None:
     study, seen = make_study(), Recorder()
     with pytest.raises(type(error)):
-        run(study, ScriptedExecutor(lambda job: error if job.number == 3 else 1.0), handlers=[seen], parallel=2)
+        run(study, ScriptedExecutor(lambda a: error if a.number == 3 else 1.0), handlers=[seen], parallel=2)
     assert Counter(seen.seen)["StudyEnded"] == 1
     assert_log_is_whole(study)
     assert study.status == ("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
@@ -127,10 +128,10 @@ def test_promise_2_every_trial_started_is_followed_by_exactly_one_trial_ended(
 
     study = make_study()
     options = {"trials": 12, "parallel": parallel, "retries": retries, "max_failure_rate": 1.0}
-    script = ScriptedExecutor(lambda job: results[outcomes[job.number - 1]], last_first=last_first)
+    script = ScriptedExecutor(lambda a: results[outcomes[a.number - 1]], last_first=last_first)
     run(study, script, handlers=[StopAfter()], **options)
     assert_log_is_whole(study)
-    again = ScriptedExecutor(lambda job: results[outcomes[job.number - 1]], last_first=last_first)
+    again = ScriptedExecutor(lambda a: results[outcomes[a.number - 1]], last_first=last_first)
     run(study, again, **options)
     assert_log_is_whole(study)
     assert script.most_at_once <= parallel
@@ -193,7 +194,7 @@ class StopAtThird(Handler):
 
 def test_promise_4_a_handler_may_ask_to_stop_with_a_message_and_running_trials_are_stopped() -> None:
     study = make_study()
-    executor = ScriptedExecutor(lambda job: None if job.number == 2 else 1.0)
+    executor = ScriptedExecutor(lambda a: None if a.number == 2 else 1.0)
     run(study, executor, handlers=[StopAtThird()], parallel=2)
     assert study.status == "stopped"
     assert executor.stopped == [2]
@@ -206,7 +207,7 @@ def test_promise_4_a_handler_may_ask_to_stop_with_a_message_and_running_trials_a
 
 def test_promise_4_running_trials_may_be_awaited_instead() -> None:
     study = make_study()
-    executor = ScriptedExecutor(lambda job: 1.0, last_first=True)
+    executor = ScriptedExecutor(lambda a: 1.0, last_first=True)
     run(study, executor, handlers=[StopAtThird()], parallel=3, at_stop="wait")
     assert executor.stopped == []
     assert study.counts() == {"completed": 3}
@@ -220,7 +221,7 @@ def test_promise_4_another_process_may_ask_to_stop(tmp_path: Any) -> None:
             if event.trial.number == 1:
                 ms.Study.open("s", store=f"sqlite:///{tmp_path}/s.db").stop("not today")
 
-    executor = ScriptedExecutor(lambda job: time.sleep(0.01))
+    executor = ScriptedExecutor(lambda a: time.sleep(0.01))
     run(study, executor, handlers=[AskFromElsewhere()], trials=1000)
     assert study.status == "stopped"
     assert study.events(limit=10_000)[-1].payload["message"] == "not today"
@@ -233,7 +234,7 @@ def test_one_trial_may_be_stopped_alone() -> None:
                 run.stop_trial(1)
 
     study = make_study()
-    executor = ScriptedExecutor(lambda job: None if job.number == 1 else 1.0)
+    executor = ScriptedExecutor(lambda a: None if a.number == 1 else 1.0)
     run(study, executor, handlers=[StopFirst()], parallel=2)
     assert study.counts() == {"completed": 4, "stopped": 1}
 
@@ -243,7 +244,7 @@ def test_one_trial_may_be_stopped_alone() -> None:
 
 def test_promise_5_a_trial_that_fails_fails_alone_and_keeps_its_traceback() -> None:
     study = make_study()
-    run(study, ScriptedExecutor(lambda job: failed("no memory") if job.number == 2 else 1.0))
+    run(study, ScriptedExecutor(lambda a: failed("no memory") if a.number == 2 else 1.0))
     assert study.counts() == {"completed": 4, "failed": 1}
     assert study.get_trial(2).error == "no memory"
     assert "Traceback" in (study.get_trial(2).traceback or "")
@@ -251,7 +252,7 @@ def test_promise_5_a_trial_that_fails_fails_alone_and_keeps_its_traceback() -> N
 
 def test_promise_5_a_trial_that_takes_too_long_fails_alone() -> None:
     study = make_study()
-    executor = ScriptedExecutor(lambda job: time.sleep(0.01) if job.number == 2 else 1.0)
+    executor = ScriptedExecutor(lambda a: time.sleep(0.01) if a.number == 2 else 1.0)
     run(study, executor, timeout=0.05)
     assert study.counts() == {"completed": 4, "failed": 1}
     assert study.get_trial(2).error == "timed out after 0.05 s"
@@ -259,10 +260,10 @@ def test_promise_5_a_trial_that_takes_too_long_fails_alone() -> None:
 
 def test_promise_5_an_executor_that_cannot_start_a_trial_fails_that_trial_alone() -> None:
     class Picky(ScriptedExecutor):
-        def start(self, job: Job) -> None:
-            if job.number == 2:
+        def start(self, attempt: Attempt) -> None:
+            if attempt.number == 2:
                 raise OSError("no such cluster")
-            super().start(job)
+            super().start(attempt)
 
     study = make_study()
     run(study, Picky())
@@ -273,7 +274,7 @@ def test_promise_5_an_executor_that_cannot_start_a_trial_fails_that_trial_alone(
 def test_promise_5_a_hopeless_study_is_given_up_with_the_failures_listed() -> None:
     study = make_study()
     with pytest.raises(TooManyFailures, match="trial 2: broken") as caught:
-        run(study, ScriptedExecutor(lambda job: failed()), trials=100, min_failures_before_abort=3)
+        run(study, ScriptedExecutor(lambda a: failed()), trials=100, min_failures_before_abort=3)
     assert len(caught.value.failures) == 3
     assert study.status == "failed"
     assert study.counts() == {"failed": 3}
@@ -281,7 +282,7 @@ def test_promise_5_a_hopeless_study_is_given_up_with_the_failures_listed() -> No
 
 def test_promise_5_a_failed_trial_is_run_again_as_often_as_told() -> None:
     study, seen = make_study(), Recorder()
-    executor = ScriptedExecutor(lambda job: failed() if job.number == 1 and job.attempt < 3 else 1.0)
+    executor = ScriptedExecutor(lambda a: failed() if a.number == 1 and a.attempt < 3 else 1.0)
     run(study, executor, retries=2, trials=2, handlers=[seen])
     assert executor.started == [(1, 1), (1, 2), (1, 3), (2, 1)]
     assert study.counts() == {"completed": 2}
@@ -292,8 +293,9 @@ def test_promise_5_a_failed_trial_is_run_again_as_often_as_told() -> None:
 
 def test_promise_5_an_interrupted_attempt_uses_up_no_retry() -> None:
     study = make_study()
-    study._ledger.propose(study._controller(), 1)  # an engine stored it as running, then died
-    executor = ScriptedExecutor(lambda job: failed() if job.attempt < 4 else 1.0)
+    ledger = Ledger(study.store, study.store.studies.get("s"), study.definition)
+    ledger.propose(study._controller(), 1)  # an engine stored it as running, then died
+    executor = ScriptedExecutor(lambda a: failed() if a.attempt < 4 else 1.0)
     run(study, executor, retries=2, trials=1)
     assert executor.started == [(1, 2), (1, 3), (1, 4)]
     assert study.counts() == {"completed": 1}
@@ -305,7 +307,7 @@ def test_promise_5_an_interrupted_attempt_uses_up_no_retry() -> None:
 def test_promise_6_a_free_worker_never_waits_for_a_busy_one() -> None:
     study = make_study()
     ended: list[int] = []
-    executor = ScriptedExecutor(lambda job: None if job.number == 1 and len(ended) < 3 else ended.append(1) or 1.0)
+    executor = ScriptedExecutor(lambda a: None if a.number == 1 and len(ended) < 3 else ended.append(1) or 1.0)
     run(study, executor, parallel=2)
     assert [number for number, _ in executor.started] == [1, 2, 3, 4, 5]
     ends = [trial for kind, trial in log_of(study) if kind == "trial_ended"]
@@ -327,7 +329,7 @@ def test_promise_7_a_controller_that_has_nothing_more_to_give_ends_the_study_cle
 @pytest.mark.parametrize("controller", ["grid", "random", "sobol", "gp", "auto"])
 def test_promise_7_a_finite_space_that_is_used_up_never_hangs(controller: str) -> None:
     study = make_study(controller, {"k": ms.Choice(["a", "b"]), "n": ms.Int(1, 3, when={"k": "a"})})
-    run(study, ScriptedExecutor(lambda job: float(job.number)), trials=None, parallel=2)
+    run(study, ScriptedExecutor(lambda a: float(a.number)), trials=None, parallel=2)
     assert study.counts() == {"completed": 4}
     assert len({str(t.parameters) for t in study.trials}) == 4
     assert "all 4 points" in study.events(limit=1000)[-1].payload["message"]
@@ -338,13 +340,13 @@ def test_promise_7_a_finite_space_that_is_used_up_never_hangs(controller: str) -
 
 @pytest.mark.parametrize("controller", ["random", "sobol", "auto"])
 def test_promise_8_results_do_not_depend_on_timing_and_interruptions_with_one_worker(controller: str) -> None:
-    def score(job: Job) -> float:
-        return -((job.parameters["x"] - 0.3) ** 2)
+    def score(attempt: Attempt) -> float:
+        return -((attempt.parameters["x"] - 0.3) ** 2)
 
     whole, parts = make_study(controller), make_study(controller)
     run(whole, ScriptedExecutor(score), trials=9)
     for trials in (2, 7, 9):
-        run(parts, ScriptedExecutor(lambda job: time.sleep(0.001) or score(job)), trials=trials)
+        run(parts, ScriptedExecutor(lambda a: time.sleep(0.001) or score(a)), trials=trials)
     assert [t.parameters for t in whole.trials] == [t.parameters for t in parts.trials]
     other = ms.Study("s", space=SPACE, objective="a", controller=controller, seed=2)
     run(other, ScriptedExecutor(score), trials=9)
@@ -366,14 +368,14 @@ def test_trials_counts_those_of_earlier_runs() -> None:
 
 def test_the_time_budget_ends_the_run() -> None:
     study = make_study()
-    run(study, ScriptedExecutor(lambda job: time.sleep(0.01)), trials=None, seconds=0.1)
+    run(study, ScriptedExecutor(lambda a: time.sleep(0.01)), trials=None, seconds=0.1)
     assert study.status == "completed"
     assert "time" in study.events()[-1].payload["message"]
 
 
 def test_a_study_ends_after_so_many_trials_without_improvement() -> None:
     study = make_study()
-    run(study, ScriptedExecutor(lambda job: -abs(job.number - 4.0)), trials=None, without_improvement=3)
+    run(study, ScriptedExecutor(lambda a: -abs(a.number - 4.0)), trials=None, without_improvement=3)
     assert len(study.trials) == 7
 
 
@@ -407,7 +409,7 @@ def test_two_engines_on_one_study_one_is_refused_and_takes_over_when_the_first_h
     url = f"sqlite:///{tmp_path}/s.db"
     first_runs, let_go = threading.Event(), threading.Event()
 
-    def wait_for_second(job: Job) -> float:
+    def wait_for_second(attempt: Attempt) -> float:
         first_runs.set()
         let_go.wait(10)
         return 1.0
@@ -428,9 +430,10 @@ def test_two_engines_on_one_study_one_is_refused_and_takes_over_when_the_first_h
 def test_what_a_dead_engine_left_running_is_run_again_and_its_log_is_closed() -> None:
     store = Store(None)
     study = make_study(store=store)
-    study._ledger.sync()
-    study._ledger.propose(study._controller(), 2)  # an engine stored these as running, then died
-    study._ledger.write([Event(kind=EventKind.STUDY_STARTED)], study={"status": "running"})
+    ledger = Ledger(store, store.studies.get("s"), study.definition)
+    ledger.sync()
+    ledger.propose(study._controller(), 2)  # an engine stored these as running, then died
+    ledger.write([Event(kind=EventKind.STUDY_STARTED)], study={"status": "running"})
     again = make_study(store=store)
     executor = ScriptedExecutor()
     run(again, executor)

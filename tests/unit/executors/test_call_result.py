@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meristem.errors import StopTrial
-from meristem.executors.ending import failure_of, run_function, score_of, storable
+from meristem.executors.call_result import failure_of, run_function, score_of, storable
 
 finite = st.floats(allow_nan=False) | st.integers() | st.booleans() | st.none() | st.text()
 json_values = st.recursive(finite, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=9)
@@ -115,7 +115,7 @@ def test_any_other_exception_is_a_failure_of_one_line(error):
 
 def test_the_traceback_begins_in_the_users_code():
     details = ending_of(raising(ValueError("x")))[3]
-    assert "executors/ending.py" not in details.replace("test_ending", "")
+    assert "executors/call_result.py" not in details.replace("test_ending", "")
     assert "raise error" in details
 
 

@@ -23,7 +23,7 @@ _TRACES_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComponentOutcome:
+class ClaraOutcome:
     """What a component is told of an ended trial.
 
     Attributes:
@@ -40,7 +40,7 @@ class ComponentOutcome:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-class ComponentContext:
+class ClaraContext:
     """What a component may use to keep properties, leave traces, and ask to stop."""
 
     def __init__(self, properties: Mapping[str, Any]) -> None:
@@ -73,14 +73,14 @@ class ComponentContext:
 class Component(Protocol):
     """A controller in Clara's style; `shutdown(ctx)` is called when it has one."""
 
-    def set_search_space(self, space: Space, ctx: ComponentContext) -> Any: ...
+    def set_search_space(self, space: Space, ctx: ClaraContext) -> Any: ...
 
-    def initial_recommendation(self, ctx: ComponentContext) -> Any: ...
+    def initial_recommendation(self, ctx: ClaraContext) -> Any: ...
 
-    def refine_recommendation(self, outcome: ComponentOutcome, ctx: ComponentContext) -> Any: ...
+    def refine_recommendation(self, outcome: ClaraOutcome, ctx: ClaraContext) -> Any: ...
 
 
-class ComponentController:
+class ClaraController:
     """Replays the history to `component` and hands out what it recommends, in order.
 
     It goes on after a resume only as well as the component repeats itself: one that draws random numbers
@@ -89,7 +89,7 @@ class ComponentController:
 
     def __init__(self, component: Component) -> None:
         self._component = component
-        self._context: ComponentContext | None = None
+        self._context: ClaraContext | None = None
         self._recommended: list[Recommendation] = []
         self._ids: list[Any] = []
         self._told: set[int] = set()
@@ -115,14 +115,14 @@ class ComponentController:
         if self._context and hasattr(self._component, "shutdown"):
             self._component.shutdown(self._context)
 
-    def _start(self, snapshot: Snapshot) -> ComponentContext:
-        context = ComponentContext({"_searchSpace": snapshot.space, "seed": snapshot.seed})
+    def _start(self, snapshot: Snapshot) -> ClaraContext:
+        context = ClaraContext({"_searchSpace": snapshot.space, "seed": snapshot.seed})
         self._component.set_search_space(snapshot.space, context)
         self._collect(self._component.initial_recommendation(context), snapshot.space)
         self._context = context
         return context
 
-    def _tell_news(self, snapshot: Snapshot, context: ComponentContext) -> None:
+    def _tell_news(self, snapshot: Snapshot, context: ClaraContext) -> None:
         if snapshot.history is not self._history:
             self._history, self._read = snapshot.history, 0
         for place in range(self._read, len(snapshot.history)):
@@ -131,12 +131,12 @@ class ComponentController:
                 self._tell(observation, context, snapshot.space)
             self._read = place + 1
 
-    def _tell(self, observation: Observation, context: ComponentContext, space: Space) -> None:
+    def _tell(self, observation: Observation, context: ClaraContext, space: Space) -> None:
         index = observation.origin.get("index") if observation.origin.get("by") == _BY else None
         if not isinstance(index, int) or index >= len(self._ids):
             return  # somebody else's trial: the component could not tell what it is about
         self._told.add(observation.number)
-        outcome = ComponentOutcome(
+        outcome = ClaraOutcome(
             score=observation.score,
             recommendation_id=self._ids[index],
             status=observation.status,

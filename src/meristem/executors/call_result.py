@@ -1,7 +1,7 @@
 """How a call of the training function ended, as plain data that any process can read.
 
 Decides what a returned value means and how an exception is told. Used in worker processes, so it
-imports nothing heavy; the executor turns an `Ending` into an `Outcome`.
+imports nothing heavy; the executor turns an `CallResult` into an `Outcome`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 
 from meristem.errors import StopTrial
 
-Ending = tuple[str, Any, str | None, str | None]  # status, score, error, traceback
+CallResult = tuple[str, Any, str | None, str | None]  # status, score, error, traceback
 EXPECTED = 'return a number or a dict of metrics, such as {"accuracy": 0.93}'
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _ERROR_LIMIT, _TRACEBACK_LIMIT = 500, 20_000
 
 
-def run_function(function: Callable[[Any], Any], trial: Any) -> Ending:
+def run_function(function: Callable[[Any], Any], trial: Any) -> CallResult:
     """Calls `function` and tells how it ended; never raises."""
     try:
         returned = function(trial)
@@ -54,7 +54,7 @@ def score_of(returned: Any) -> Any:
     return score
 
 
-def failure_of(error: BaseException) -> Ending:
+def failure_of(error: BaseException) -> CallResult:
     """One line and the traceback of `error`, without the frames of ours that called the function."""
     message = " ".join(_text_of(error).split())
     name = type(error).__name__

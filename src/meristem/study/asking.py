@@ -1,0 +1,135 @@
+"""Ask and tell: trials that are run outside of an engine, by whoever asks for them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from meristem.controllers.protocol import Controller
+from meristem.errors import InputError, NothingToTry, did_you_mean
+from meristem.events import Event, measurement_reported, trial_ended
+from meristem.objective import Goals
+from meristem.spool import LastValues, line_of, measurements_of_line
+from meristem.statuses import TrialStatus, check_move
+from meristem.store.rows import TrialMeasurements, TrialRow
+from meristem.study.intake import ended
+from meristem.study.ledger import Ledger
+from meristem.study.protocols import Outcome, OutcomeStatus
+from meristem.study.verdict import Verdict, judge, read_score
+from meristem.trial import Trial
+
+CALLER = "caller"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class AskedTrial(Trial):
+    """A trial that was asked for: its reports go straight to the store."""
+
+    keep: Callable[[Trial, int | None, Mapping[str, Any]], None]
+
+    def report(self, step: int | None = None, **metrics: Any) -> None:
+        self.keep(self, step, metrics)
+
+
+class Asking:
+    """Gives trials out and takes their results, on one ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def ask(self, controller: Callable[[], Controller], fixed: Mapping[str, Any] | None = None) -> TrialRow:
+        """A trial for the caller to run: one that waits, or a new one.
+
+        Raises:
+            NothingToTry: The controller has no more recommendations now.
+        """
+        ledger = self._ledger
+        ledger.sync()
+        for row in ledger.waiting():
+            if any(row.parameters.get(name) != value for name, value in (fixed or {}).items()):
+                continue
+            if started := ledger.start(replace(row, run_by=CALLER), slot=None, token=None):
+                return started
+        rows = ledger.propose(controller(), 1, run_by=CALLER, fixed=fixed)
+        if not rows:
+            raise NothingToTry(ledger.name)
+        return rows[0]
+
+    def tell(self, number: int, score: Any, failed: str | None) -> TrialRow:
+        """Stores what came of a trial.
+
+        Raises:
+            IllegalMove: It has ended already.
+            InputError: A result that cannot be understood; the trial goes on.
+        """
+        row = self._row(number)
+        if row.run_by != CALLER and row.status == TrialStatus.RUNNING:
+            raise InputError(f"Trial {number} is run by an engine, which tells its result itself.")
+        goals = self._ledger.definition.goals
+        reported = LastValues(
+            self._ledger.store.trials.measurements(self._ledger.study_id, number, attempt=row.attempt)
+        )
+        outcome = Outcome(status=OutcomeStatus.COMPLETED, score=score)
+        if failed is not None:
+            outcome = Outcome(status=OutcomeStatus.FAILED, score=score, error=str(failed))
+        verdict = judge(outcome, goals, reported)
+        check_move(number, row.status, verdict.status)
+        if failed is None:
+            _check_told(score, goals, verdict)
+        return self._end(row, ended(row, verdict, time.time()))
+
+    def enqueue(self, parameters: Mapping[str, Any], origin: Mapping[str, Any]) -> TrialRow:
+        """Stores a trial that is to be tried next."""
+        self._ledger.sync()
+        return self._ledger.enqueue(parameters, origin)
+
+    def abandon(self, number: int, reason: str) -> TrialRow:
+        """Gives a trial up. Raises IllegalMove where it has ended."""
+        row = self._row(number)
+        return self._end(row, replace(row, status=TrialStatus.ABANDONED, error=reason, ended_at=time.time()))
+
+    def attach(self, parameters: Mapping[str, Any], score: Any, failed: str | None) -> TrialRow:
+        """Stores a trial that was run elsewhere, with its result. Raises as `tell`."""
+        goals = self._ledger.definition.goals
+        if failed is None:
+            _check_told(score, goals, judge(Outcome(status=OutcomeStatus.COMPLETED, score=score), goals, LastValues()))
+        self._ledger.sync()
+        row = self._ledger.enqueue(parameters, {"by": "user", "attached": True}, run_by=CALLER)
+        started = self._ledger.start(row, slot=None, token=None)
+        assert started is not None  # it was the caller's from the start
+        return self.tell(started.number, score, failed)
+
+    def keep_report(self, trial: Trial, step: int | None, metrics: Mapping[str, Any]) -> None:
+        """Stores what an asked trial reports while it runs."""
+        points = measurements_of_line(line_of(step, metrics))
+        event = measurement_reported(trial.number, len(points), step)
+        told = TrialMeasurements(trial=trial.number, attempt=trial.attempt, measurements=points)
+        self._ledger.write([event], measurements=[told])
+
+    def _row(self, number: int) -> TrialRow:
+        row = self._ledger.store.trials.find(self._ledger.study_id, number)
+        if row is None:
+            raise InputError(f"Study {self._ledger.name!r} has no trial {number}.")
+        return row
+
+    def _end(self, before: TrialRow, after: TrialRow) -> TrialRow:
+        event: Event = trial_ended(before.number, after.attempt, str(after.status))
+        self._ledger.write([event], moves=[(before, after)])
+        return after
+
+
+def _check_told(score: Any, goals: Goals, verdict: Verdict) -> None:
+    """Refuses what is a slip of the hand rather than a result; NaN is a result, though no use."""
+    read = read_score(score, goals)
+    problems = [read.problem] if read.problem else []
+    known = list(read.metrics)
+    missing = [name for o in goals.objectives for name in o.terms if name not in verdict.metrics]
+    problems += [f"{name!r} is missing. {did_you_mean(name, known)}".strip() for name in missing]
+    if problems:
+        raise InputError(
+            "tell() got a result that is none",
+            problems,
+            fix=f"Write tell(trial, {goals.metrics[0]}=0.9), or tell(trial, failed='why'). The trial goes on.",
+        )

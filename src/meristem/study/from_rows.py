@@ -1,0 +1,52 @@
+"""What a trial's row in the store is to others: a Trial for users, an Observation for controllers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from meristem.controllers.protocol import Observation
+from meristem.objective import Goals
+from meristem.statuses import TrialStatus
+from meristem.store.rows import TrialRow
+from meristem.study.folders import trial_folder
+from meristem.trial import Trial
+
+
+def trial_of(row: TrialRow, goals: Goals, *, study: str = "", root: Path | None = None) -> Trial:
+    """The trial that `row` stands for; `root` is the study's folder."""
+    values = goals.values(row.metrics) if row.loss is not None else {}
+    return Trial(
+        study=study,
+        number=row.number,
+        parameters=row.parameters,
+        status=TrialStatus(row.status),
+        attempt=row.attempt,
+        value=next(iter(values.values())) if goals.single and values else None,
+        values=values,
+        metrics=row.metrics,
+        sems=row.sems,
+        score=row.score,
+        error=row.error,
+        traceback=row.traceback,
+        origin=row.origin,
+        slot=row.slot,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        place=trial_folder(root, row.number, row.attempt) if root else None,
+    )
+
+
+def observation_of(row: TrialRow, goals: Goals) -> Observation:
+    """The trial as controllers see it."""
+    losses = () if goals.single or row.loss is None else goals.losses(row.metrics) or ()
+    return Observation(
+        number=row.number,
+        parameters=row.parameters,
+        status=row.status,
+        loss=row.loss,
+        losses=losses,
+        metrics=row.metrics,
+        sems=row.sems,
+        score=row.metrics or None if row.score is None else row.score,
+        origin=row.origin,
+    )
