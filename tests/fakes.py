@@ -29,6 +29,7 @@ class ScriptedExecutor:
         self.running: dict[int, Attempt] = {}
         self.started: list[tuple[int, int]] = []
         self.stopped: list[int] = []
+        self._asked: set[int] = set()
         self.measured: dict[int, list[Measurement]] = {}
         self.most_at_once = 0
         self.closed = False
@@ -42,6 +43,7 @@ class ScriptedExecutor:
 
     def start(self, attempt: Attempt) -> None:
         self.started.append((attempt.number, attempt.attempt))
+        self._asked.discard(attempt.number)
         self.running[attempt.number] = attempt
         self.most_at_once = max(self.most_at_once, len(self.running))
 
@@ -65,13 +67,14 @@ class ScriptedExecutor:
 
     def stop(self, number: int, grace: timedelta) -> None:
         self.stopped.append(number)
+        self._asked.add(number)
 
     def close(self) -> None:
         self.closed = True
         self.running.clear()
 
     def _outcome(self, attempt: Attempt) -> Outcome | None:
-        if attempt.number in self.stopped:
+        if attempt.number in self._asked:
             return Outcome(status=OutcomeStatus.STOPPED)
         given = self.script(attempt)
         if given is None or isinstance(given, Outcome):

@@ -167,7 +167,8 @@ class SpoolReader:
         Lines that cannot be understood are skipped and the first of them told in `faults`.
         """
         data = self._unread()
-        end = len(data) if final else data.rfind(b"\n") + 1
+        more = len(data) == _READ_BYTES
+        end = len(data) if final and not more else data.rfind(b"\n") + 1
         if not end and len(data) > _LINE_LIMIT_BYTES:  # no line is that long: it is passed over
             end = len(data)
         self.position_bytes += end
@@ -175,7 +176,7 @@ class SpoolReader:
         for line in data[:end].splitlines():
             if line.strip():
                 measurements += self._measurements(line)
-        if final and len(data) == _READ_BYTES:
+        if final and more:
             measurements += self.read(final=True)
         return measurements
 

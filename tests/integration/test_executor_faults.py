@@ -328,8 +328,43 @@ def test_a_command_outlives_its_engine_and_is_taken_up_by_the_next(tmp_path):
     executor.close()
     for number in (1, 2):
         own = [report for report in reports if report.number == number]
-        assert own[-1].outcome.score == {"loss": 1.0}
+        assert own[-1].outcome.status is COMPLETED
         assert [m.step for report in own for m in report.measurements] == [1, 2]
+
+
+def test_what_an_adopted_command_leaves_behind_is_ended_with_it(tmp_path):
+    process = engine(tmp_path, "command", "sleep 77 & echo $! > {folder}/own; sleep 0.5; echo 1")
+    pids = [written_pid(tmp_path / str(n) / "own") for n in (1, 2)]
+    process.kill()
+    process.wait()
+    executor = CommandExecutor("unused")
+    for number in (1, 2):
+        assert executor.adopt(attempt_in(tmp_path, number, number - 1))
+    reports_of(executor, 2)
+    assert eventually(lambda: all(map(gone, pids)))
+
+
+def test_a_command_that_was_being_stopped_when_its_engine_died_is_ended_and_run_again(tmp_path):
+    process = engine(tmp_path, "command", "trap '' TERM; echo $$ > {folder}/own; sleep 60; sleep 60")
+    pids = [written_pid(tmp_path / str(n) / "own") for n in (1, 2)]
+    process.kill()
+    process.wait()
+    executor = CommandExecutor("unused")
+    for number in (1, 2):
+        (tmp_path / str(number) / "stop").touch()
+        assert not executor.adopt(attempt_in(tmp_path, number, number - 1))
+    assert eventually(lambda: all(map(gone, pids)))
+
+
+def test_commands_that_are_let_go_run_on_for_the_next_engine(run_command, tmp_path):
+    executor, attempt = run_command("touch up; while [ ! -e go ]; do sleep 0.02; done; echo 3", cwd=tmp_path)
+    assert eventually((tmp_path / "up").exists)
+    executor.release()
+    executor.close()
+    second = CommandExecutor("unused")
+    assert second.adopt(attempt)
+    (tmp_path / "go").touch()
+    assert reports_of(second)[-1].outcome.score == 3.0
 
 
 def test_an_adopted_command_can_be_stopped_by_force(tmp_path):
@@ -393,8 +428,29 @@ def test_a_stopped_command_keeps_what_it_measured(run_command):
     executor, _ = run_command('echo \'{"step": 1, "loss": 0.5}\' >> $MERISTEM_REPORT; sleep 60')
     assert eventually(lambda: any(r.measurements for r in executor.poll(timedelta(seconds=0.3))))
     executor.stop(1, timedelta(seconds=60))
-    outcome = reports_of(executor)[-1].outcome
-    assert (outcome.status, outcome.score) == (STOPPED, {"loss": 0.5})
+    assert reports_of(executor)[-1].outcome.status is STOPPED
+
+
+@pytest.mark.parametrize("pipeline", ["", " | cat"])
+def test_a_command_asked_to_stop_has_its_grace_to_save_its_work(run_command, tmp_path, pipeline):
+    (tmp_path / "train.sh").write_text(
+        "trap 'sleep 0.3; echo saved > saved; exit 0' TERM\ntouch up\nwhile :; do sleep 0.05; done\n"
+    )
+    executor, _ = run_command(f"sh train.sh{pipeline}", cwd=tmp_path)
+    assert eventually((tmp_path / "up").exists)
+    begun = time.monotonic()
+    executor.stop(1, timedelta(seconds=30))
+    assert reports_of(executor)[-1].outcome.status is STOPPED
+    assert (tmp_path / "saved").exists()
+    assert time.monotonic() - begun < 10  # no longer than the work takes
+
+
+def test_what_a_command_started_and_left_ends_when_its_grace_is_over(run_command, tmp_path):
+    executor, _ = run_command("(trap '' TERM; echo $$ > own; exec sleep 60) & sleep 60", cwd=tmp_path)
+    pid = written_pid(tmp_path / "own")
+    executor.stop(1, timedelta(seconds=0.5))
+    assert reports_of(executor)[-1].outcome.status is STOPPED
+    assert eventually(lambda: gone(pid))
 
 
 @pytest.mark.parametrize(
@@ -434,7 +490,7 @@ def test_a_command_finds_all_it_needs_in_its_environment_and_folder(run_command,
     executor, attempt = run_command(
         [sys.executable, "-c", program], cwd=tmp_path, env={"MINE": "x"}, gpus="4,5", parameters=parameters
     )
-    assert reports_of(executor)[-1].outcome.score == {"loss": 0.5}
+    assert reports_of(executor)[-1].outcome.status is COMPLETED
     seen = json.loads((attempt.folder / "stdout.log").read_text())
     assert seen == [parameters, str(tmp_path), "1", "s", str(attempt.folder), "8", "true", "4,5", "x"]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from meristem import spool
 from meristem.errors import InputError, StopTrial
-from meristem.spool import Measurement, SpoolReader, SpoolWriter, line_of, measurements_of
+from meristem.spool import LastValues, Measurement, SpoolReader, SpoolWriter, line_of, measurements_of
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0")).filter(lambda n: n not in {"step", "at"})
 numbers = st.floats(allow_nan=False) | st.integers(-(10**20), 10**20)
@@ -207,3 +207,46 @@ def test_parameters_are_read_from_the_file_that_the_study_named(tmp_path, monkey
 def test_parameters_without_a_study_say_what_to_do():
     with pytest.raises(InputError, match="not started by a study"):
         spool.parameters()
+
+
+def test_a_report_file_that_is_a_folder_is_told_and_breaks_nothing(tmp_path):
+    reader = SpoolReader(tmp_path)
+    (tmp_path / "x").touch()
+    assert reader.read() == []
+    assert reader.read(final=True) == []
+    assert "cannot be read" in reader.faults[0]
+
+
+def test_a_line_without_end_is_passed_over_and_the_next_is_read(tmp_path):
+    path = tmp_path / "report.jsonl"
+    path.write_bytes(b"x" * (3 << 20))
+    reader = SpoolReader(path)
+    assert reader.read() == []
+    assert reader.position_bytes == 3 << 20  # it is not read again and again
+    with path.open("ab") as file:
+        file.write(b'xx\n{"loss": 1}\n')
+    assert [m.value for m in reader.read()] == [1.0]
+
+
+def test_a_long_spool_is_read_to_its_end_when_the_training_has_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(spool, "_READ_BYTES", 64)
+    path = tmp_path / "report.jsonl"
+    path.write_text("".join(f'{{"step": {n}, "loss": 1}}\n' for n in range(50)))
+    assert [m.step for m in SpoolReader(path).read(final=True)] == list(range(50))
+
+
+@pytest.mark.parametrize("line", ['{"' + "x" * 600 + '": 1}'])
+def test_a_metric_name_that_no_index_takes_is_refused(line, tmp_path):
+    with pytest.raises(ValueError, match="more than 500 characters"):
+        measurements_of(json.loads(line))
+    with pytest.raises(InputError, match="more than 500 characters"):
+        line_of(1, json.loads(line))
+
+
+def test_the_last_value_is_a_final_one_else_that_of_the_highest_step():
+    last = LastValues([Measurement(metric="a", value=9.0), Measurement(metric="a", value=1.0, step=1)])
+    last.take([Measurement(metric="b", value=2.0, step=2, sem=0.1), Measurement(metric="b", value=3.0, step=1)])
+    assert last.values == {"a": 9.0, "b": 2.0}
+    assert last.sems == {"b": 0.1}
+    last.take([Measurement(metric="b", value=4.0, step=2)])
+    assert (last.values["b"], last.sems) == (4.0, {})

@@ -78,6 +78,8 @@ class GroupLeader:
 
     def release(self) -> None:
         """Lets it go on unwatched."""
+        if self._child is not None and self._child.returncode is None:
+            self._child.returncode = 0  # or Popen complains of a child that it thinks forgotten
         if self.descriptor is not None:
             os.close(self.descriptor)
             self.descriptor = None

@@ -14,7 +14,7 @@ from meristem.errors import did_you_mean
 Command = str | Sequence[str]
 ALWAYS_KNOWN = ("trial", "folder")
 _IDENTIFIER = r"[^\W\d]\w*"
-_HERE_DOCUMENT = re.compile(r"(?<!<)<<-?[ \t]*['\"\\]?\w")
+_HERE_DOCUMENT = re.compile(r"(?<!<)<<-?[ \t]*(?:['\"\\][^\s<]|[A-Za-z_])")
 
 
 def placeholders(command: Command, known_names: Collection[str]) -> list[str]:

@@ -203,9 +203,10 @@ class Engine:
 
     def _fill(self) -> None:
         """Starts trials in free slots: those that wait, then new ones."""
-        free = self._room()
         self._exhausted = False
-        for row in self._ledger.waiting()[:free]:
+        for row in self._ledger.waiting():
+            if not self._room():
+                break
             started = self._ledger.start(row, slot=self._free_slots()[0], token=self._heartbeat.token)
             if started is not None:
                 self._launch(started)

@@ -118,9 +118,12 @@ class Ledger:
     def start(self, row: TrialRow, *, slot: int | None, token: int | None) -> TrialRow | None:
         """Moves a waiting trial to running; None where another process was faster."""
         started = replace(row, status=TrialStatus.RUNNING, slot=slot, started_at=time.time(), ended_at=None)
+        before = self.open.get(row.number)
+        if before is None or before.status != TrialStatus.WAITING:
+            return None
         event = trial_started(row.number, row.attempt, slot)
         try:
-            self.write([event], token=token, moves=[(self.open[row.number], started)])
+            self.write([event], token=token, moves=[(before, started)])
         except IllegalMove:
             self.sync()
             return None

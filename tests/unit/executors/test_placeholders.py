@@ -118,3 +118,28 @@ def test_known_names_and_other_braces_are_no_problem():
 def test_every_unknown_placeholder_is_told_once_in_order():
     problems = placeholders(["{b}", "{a} {b}"], [])
     assert [problem.split("{")[1][0] for problem in problems] == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("command", "names", "told"),
+    [
+        ("cat <<EOF\nlr: {lr}\nEOF", ["lr"], "$MERISTEM_PARAM_LR"),
+        ("cat <<-'EOF'\n{l-r}\nEOF", ["l-r"], "$MERISTEM_PARAM_L_R"),
+        ("train {lr}", ["lr", "LR"], "rename one"),
+        ("train {ä}", ["ä", "ö"], "rename one"),
+        ("train {folder}", ["folder"], "rename it"),
+    ],
+)
+def test_what_would_get_a_wrong_value_without_a_word_is_refused(command, names, told):
+    assert any(told in problem for problem in placeholders(command, names))
+
+
+@pytest.mark.parametrize("command", ["train {lr} <<EOF\nx\nEOF", "x <<< {lr}", "echo $((1 << 2)) {lr}"])
+def test_here_documents_without_placeholders_are_no_problem(command):
+    assert placeholders(command, ["lr"]) == []
+
+
+def test_an_apostrophe_in_a_comment_in_parentheses_quotes_nothing():
+    line, variables = fill_shell("(# it's a note\n echo {lr})", {"lr": "0.1"})
+    assert '"${MERISTEM_VALUE_1}"' in line
+    assert variables == {"MERISTEM_VALUE_1": "0.1"}

@@ -6,6 +6,7 @@ import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -116,3 +117,22 @@ def test_a_process_that_lives_is_not_dead_and_one_elsewhere_cannot_be_known() ->
     assert is_dead(owner.replace(f" {facts[1]} {facts[2]}", " 99999999 1.00"))
     assert not is_dead(owner.replace(facts[0], "another-machine").replace(facts[2], "1.00"))
     assert not is_dead("somebody")
+
+
+def test_a_clock_that_is_set_makes_no_living_engine_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = new_owner()
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: 1.0)  # what a stepped clock would make of it
+    assert not is_dead(owner)
+
+
+@pytest.mark.parametrize(("state", "transient"), [(None, True), ("08006", True), ("57P01", True), ("54000", None)])
+def test_a_statement_that_the_server_refuses_is_not_waited_for(state: str | None, transient: bool | None) -> None:
+    refused = Exception("index row requires 10032 bytes")
+    refused.sqlstate = state  # type: ignore[attr-defined]
+    error = translate(OperationalError("INSERT", {}, refused), "postgresql://h/x")
+    assert getattr(error, "transient", None) == transient
+
+
+def test_a_path_is_a_store_too(tmp_path: Path) -> None:
+    Store(f"{tmp_path}/runs.db").close()
+    assert (tmp_path / "runs.db").exists()

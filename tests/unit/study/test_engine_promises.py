@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections import Counter
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 import meristem as ms
 from fakes import ListController, Recorder, ScriptedExecutor, failed
-from meristem.errors import ComponentFailed, InputError, TooManyFailures
+from meristem.errors import ComponentFailed, InputError, LeaseLost, TooManyFailures
 from meristem.events import Event, EventKind
 from meristem.handlers.handler import Handler
 from meristem.spool import Measurement
@@ -439,3 +440,148 @@ def test_what_a_dead_engine_left_running_is_run_again_and_its_log_is_closed() ->
     run(again, executor)
     assert executor.started[:2] == [(1, 2), (2, 2)]
     assert again.counts() == {"completed": 5}
+
+
+def test_an_engine_that_lost_its_lease_lets_go_of_what_the_other_took_up(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meristem.study.heartbeat._BEAT_SECONDS", 0.05)
+    store = Store(f"sqlite:///{tmp_path}/s.db")
+    study, seen = make_study(store=store), Recorder()
+    executor = ScriptedExecutor(lambda a: None)
+    executor.release = lambda: seen.seen.append("released")  # type: ignore[attr-defined]
+
+    class TakeOver(Handler):
+        def trial_started(self, event: Any, run: Any) -> None:
+            with sqlite3.connect(tmp_path / "s.db") as connection:
+                connection.execute("UPDATE studies SET lease_owner = 'another', lease_token = lease_token + 1")
+
+    with pytest.raises(LeaseLost):
+        run(study, executor, handlers=[TakeOver(), seen])
+    assert "released" in seen.seen
+    assert not executor.closed
+    assert seen.seen[-2:] == ["StudyEnded", "shutdown"]
+
+
+def test_a_stop_that_was_meant_for_an_earlier_run_does_not_stop_this_one(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meristem.study.heartbeat._BEAT_SECONDS", 0.02)
+    study = make_study(store=f"sqlite:///{tmp_path}/s.db")
+    with sqlite3.connect(tmp_path / "s.db") as connection:
+        connection.execute("UPDATE studies SET stop_message = 'old'")
+    run(study, ScriptedExecutor(lambda a: time.sleep(0.05) or 1.0))
+    assert study.status == "completed"
+
+
+def test_promise_4_another_thread_may_stop_a_study_in_memory() -> None:
+    study = make_study()
+    started = threading.Event()
+
+    def wait(attempt: Attempt) -> None:
+        started.set()
+
+    stopper = threading.Thread(target=lambda: (started.wait(10), study.stop("enough")))
+    stopper.start()
+    run(study, ScriptedExecutor(wait), trials=50)
+    stopper.join()
+    assert (study.status, study.counts()) == ("stopped", {"waiting": 1})
+
+
+class AdoptingExecutor(ScriptedExecutor):
+    """Takes up whatever a dead engine left."""
+
+    def adopt(self, attempt: Attempt) -> bool:
+        self.running[attempt.number] = attempt
+        return True
+
+
+def test_with_fewer_slots_than_before_what_finds_no_room_is_stopped_and_run_again() -> None:
+    store = Store(None)
+    study, seen = make_study(store=store), Recorder()
+    ledger = Ledger(store, store.studies.get("s"), study.definition)
+    ledger.propose(study._controller(), 3, slots=[0, 1, 2])  # an engine with three slots stored these, then died
+    executor = AdoptingExecutor()
+    run(make_study(store=store), executor, trials=4, parallel=1, handlers=[seen])
+    assert sorted(executor.stopped) == [2, 3]
+    assert executor.started == [(2, 2), (3, 2), (4, 1)]
+    assert study.counts() == {"completed": 4}
+    assert_log_is_whole(study)
+    starts = Counter(name for name in seen.seen if name.startswith("TrialStarted"))
+    ends = Counter(name.replace("Ended", "Started") for name in seen.seen if name.startswith("TrialEnded"))
+    assert starts == ends  # also for handlers, of those that were taken up
+
+
+def test_an_adopted_trial_has_its_time_limit() -> None:
+    store = Store(None)
+    study = make_study(store=store)
+    Ledger(store, store.studies.get("s"), study.definition).propose(study._controller(), 1, slots=[0])
+    run(make_study(store=store), AdoptingExecutor(lambda a: None), trials=1, timeout=0.05, max_failure_rate=1.0)
+    assert "timed out" in (study.get_trial(1).error or "")
+
+
+def test_an_objective_that_is_never_given_ends_the_study_at_its_first_trial() -> None:
+    study = make_study()
+    with pytest.raises(TooManyFailures, match="'a' is missing: it gave 'b'"):
+        run(study, ScriptedExecutor(lambda a: {"b": 1.0}), trials=50)
+    assert study.counts() == {"failed": 1}
+
+
+def test_a_trial_that_somebody_else_took_is_left_to_them() -> None:
+    store = Store(None)
+    study, other = make_study(store=store), make_study(store=store)
+    study.enqueue({"x": 0.5})
+    study.enqueue({"x": 0.6})
+
+    class Take(Handler):
+        def space_available(self, event: Any, run: Any) -> None:
+            self.taken = other.ask()
+
+    take = Take()
+    executor = ScriptedExecutor()
+    run(study, executor, trials=3, handlers=[take])
+    assert take.taken.number == 1
+    assert [number for number, _ in executor.started] == [2, 3, 4]
+
+
+def test_a_trial_that_is_abandoned_while_it_runs_is_told_as_ended() -> None:
+    store = Store(None)
+    study, other, seen = make_study(store=store), make_study(store=store), Recorder()
+
+    def score(attempt: Attempt) -> float:
+        if attempt.number == 2:
+            other.abandon(2, "no need")
+        return 1.0
+
+    run(study, ScriptedExecutor(score), trials=3, handlers=[seen])
+    assert seen.seen.count("TrialStarted2") == seen.seen.count("TrialEnded2") == 1
+    assert study.counts() == {"completed": 2, "abandoned": 1}
+
+
+def test_waiting_for_the_last_trial_after_the_time_is_up_costs_no_processor_time() -> None:
+    polls: list[int] = []
+
+    class Slow(ScriptedExecutor):
+        def poll(self, timeout: Any) -> Any:
+            polls.append(1)
+            time.sleep(min(0.1, timeout.total_seconds()))
+            return super().poll(timeout)
+
+    run(make_study(), Slow(lambda a: 1.0 if len(polls) > 4 else None), trials=9, seconds=0.05, at_stop="wait")
+    assert len(polls) < 20
+
+
+def test_a_component_in_claras_style_is_told_the_score() -> None:
+    scores: list[Any] = []
+
+    class Component:
+        def set_search_space(self, space: Any, ctx: Any) -> None: ...
+        def initial_recommendation(self, ctx: Any) -> Any:
+            return [{"x": 0.1}]
+
+        def refine_recommendation(self, outcome: Any, ctx: Any) -> Any:
+            scores.append(outcome.score)
+            return [{"x": 0.2}] if len(scores) < 2 else None
+
+    run(make_study(Component()), ScriptedExecutor(lambda a: 0.5 if a.number == 1 else {"a": 0.7}))
+    assert scores == [0.5, {"a": 0.7}]
