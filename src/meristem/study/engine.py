@@ -98,6 +98,11 @@ class Engine:
         if self._ending is None or (status == StudyStatus.INTERRUPTED and not self._interrupted()):
             self._ending = Ending(status=status, message=message)
 
+    def _end_with(self, ending: Ending | None) -> None:
+        # Only ever from none to some: a signal or another thread may have set it a moment ago.
+        if ending is not None:
+            self._ending = self._ending or ending
+
     def interrupt(self) -> None:
         """Ctrl-C: ends the run cleanly; running trials will be run again."""
         left = f"up to {self._plan.grace:g} s for {len(self._running)} running trials; " if self._running else ""
@@ -172,14 +177,14 @@ class Engine:
     def _loop(self) -> None:
         while self._ending is None:
             self._heed_others()
-            self._ending = self._ending or why_end(self._plan, self._counts())
+            self._end_with(why_end(self._plan, self._counts()))
             if self._ending is not None:
                 return
             self._fill()
             if self._running:
                 self._step()
-            elif self._exhausted and self._ending is None:
-                self._ending = self._nothing_more()
+            elif self._exhausted:
+                self._end_with(self._nothing_more())
 
     def _step(self) -> None:
         """Waits for news, takes it in, and enforces time limits."""
