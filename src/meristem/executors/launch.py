@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -124,6 +125,7 @@ def _environment(attempt: Attempt, folder: Path, gpus: Sequence[str]) -> dict[st
         "MERISTEM_TRIAL": str(attempt.number),
         "MERISTEM_STUDY": attempt.study,
         "MERISTEM_FOLDER": str(folder),
+        "MERISTEM_PYTHON": sys.executable,
         "MERISTEM_PARENT_FOLDER": str(attempt.parent_folder or ""),
     }
     for name, value in attempt.parameters.items():

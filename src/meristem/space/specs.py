@@ -55,6 +55,9 @@ def read_parameter(given: Any) -> tuple[Parameter | None, list[str]]:
         return given, given.problems()
     if isinstance(given, Mapping):
         return _read_mapping(given)
+    if isinstance(given, tuple) and len(given) == 2 and all(isinstance(plain(v), (int, float)) for v in given):
+        low, high = given
+        return None, [f"a pair of numbers may mean a range or a choice: write Float({low}, {high}) or [{low}, {high}]"]
     if isinstance(given, (list, tuple)):
         parameter: Parameter = Choice(given)
     elif given is None or isinstance(plain(given), (bool, int, float, str)):

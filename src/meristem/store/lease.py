@@ -117,6 +117,7 @@ class Leases:
                 lease_owner=owner,
                 lease_token=studies.c.lease_token + 1,
                 lease_expires_at=self._now + duration.total_seconds(),
+                stop_message=None,  # what was said to an earlier holder
             )
             .returning(studies.c.lease_token)
         ).scalar()

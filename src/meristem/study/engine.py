@@ -146,7 +146,7 @@ class Engine:
             token=self._heartbeat.token,
             moves=[(o, again(o)) for o in orphans],
             study={
-                "status": StudyStatus.RUNNING.value, "run": self._run, "message": None, "stop_message": None,
+                "status": StudyStatus.RUNNING.value, "run": self._run, "message": None,
                 "setup": json.dumps(self._setup, default=str),
             },
         )  # fmt: skip

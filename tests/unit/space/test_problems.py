@@ -25,6 +25,7 @@ def problems_of(parameters: Any, constraints: Any = ()) -> tuple[str, ...]:
     ("parameter", "part"),
     [
         (Float("1", 2), "low must be a number, not the text '1'"),  # type: ignore[arg-type]
+        ((1e-4, 1.0), "write Float(0.0001, 1.0) or [0.0001, 1.0]"),
         (Float("1e-4", 2), "write 0.0001"),  # type: ignore[arg-type]
         (Float(True, 2), "low must be a number, not True (bool)"),
         (Float(0, None), "high must be a number"),  # type: ignore[arg-type]
