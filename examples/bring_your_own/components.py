@@ -79,7 +79,7 @@ class Journal(ms.Handler):
         best = run.best
         if best is not None and best.number != self._best:
             self._best = best.number
-            found = f"{run.objective.metric} {best.value:.5g}, {dict(best.parameters)}"
+            found = f"{run.goals.objectives[0].metric} {best.value:.5g}, {dict(best.parameters)}"
             self._write(run, f"- trial {best.number}: {found}")
 
     def study_ended(self, event: StudyEnded, run: StudyRun) -> None:

@@ -109,7 +109,7 @@ def _best(run: StudyRun) -> str:
     if not leaders:
         return "no best yet"
     if run.goals.single:
-        return f"best {run.goals} {leaders[0].value:.6g} (trial {leaders[0].number})"
+        return f"best {run.goals.objectives[0].metric} {leaders[0].value:.6g} (trial {leaders[0].number})"
     return f"{len(leaders)} on the Pareto front"
 
 

@@ -1,0 +1,55 @@
+"""Each example runs as it is written, and ends with exactly its budget also when it is killed half-way."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def meristem(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "meristem.cli.main", *args]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+def shown(folder: Path, name: str) -> Any:
+    return json.loads(meristem(folder, "study", "show", name, "--json").stdout)
+
+
+@pytest.mark.parametrize(
+    ("example", "name", "trials"), [("command", "awk-polynomial", 12), ("bring_your_own", "bring-your-own", 12)]
+)
+def test_an_example_that_is_killed_goes_on_to_its_budget(tmp_path: Path, example: str, name: str, trials: int) -> None:
+    folder = tmp_path / example
+    shutil.copytree(EXAMPLES / example, folder, ignore=shutil.ignore_patterns("meristem*", "journal.md"))
+    run = [sys.executable, "-m", "meristem.cli.main", "run", "study.yaml", "--trials", str(trials)]
+    engine = subprocess.Popen(run, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+    deadline = time.monotonic() + 60
+    while len(list(folder.glob("meristem-trials/*/*/exit_code"))) < 3:
+        assert engine.poll() is None, "it ended by itself"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    engine.kill()
+    engine.wait()
+    done = meristem(folder, "study", "resume", name, "--json")
+    assert done.returncode == 0, done.stderr
+    view = shown(folder, name)
+    assert (view["status"], view["counts"]) == ("completed", {"completed": trials})
+    assert view["best"]["parameters"]
+
+
+def test_the_quickstart_finds_something_and_compares_it_with_the_defaults(tmp_path: Path) -> None:
+    command = [sys.executable, str(EXAMPLES / "quickstart" / "digits.py"), "--trials", "6"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=170, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "held-out test set" in done.stdout
+    assert "meristem study show" in done.stdout
