@@ -15,6 +15,7 @@ from zlib import crc32
 import numpy as np
 
 from benchmarks.search import functions as f
+from benchmarks.search import tuning
 from benchmarks.search.problem import Metrics, Problem, Values, point_at
 
 Spec = dict[str, Any]
@@ -224,23 +225,30 @@ def _xs(function: Callable[..., Metrics], count: int, *more: Any) -> Callable[[V
 _SEVERAL = [
     (
         Problem(
+            name="branin_currin", kind="several objectives", space=_box(2, 0, 1), function=_xs(f.branin_currin, 2),
+            minimize=["f1", "f2"], reference=[18.0, 6.0], optimum=59.36, trials=80,
+        ),
+        tuning.FOREST,
+    ),
+    (
+        Problem(
             name="dtlz2_3", kind="several objectives", space=_box(6, 0, 1), function=_xs(f.dtlz2, 6, 3),
             minimize=["f1", "f2", "f3"], reference=[1.1] * 3, optimum=0.8074, trials=80,
         ),
         Problem(
             name="vehicle_safety", kind="several objectives", space=_box(5, 1, 3), function=_xs(f.vehicle_safety, 5),
-            minimize=["f1", "f2", "f3"], reference=[1695.0, 11.0, 0.26], optimum=0.0, trials=80,
+            minimize=["f1", "f2", "f3"], reference=[1695.0, 11.0, 0.26], optimum=26.96, trials=80,
         ),
     ),
     (
         Problem(
             name="c2_dtlz2", kind="several objectives", space=_box(4, 0, 1), function=_xs(f.c2_dtlz2, 4),
-            minimize=["f1", "f2"], limits=["c <= 0"], reference=[1.1] * 2, optimum=0.3996, trials=80,
+            minimize=["f1", "f2"], limits=["c <= 0"], reference=[1.1] * 2, optimum=0.3823, trials=80,
         ),
         Problem(
             name="srinivas", kind="several objectives", space=_box(2, -20, 20), function=f.srinivas,
             minimize=["f1", "f2"], limits=["circle <= 225", "line <= -10"], reference=[250.0, 0.0],
-            optimum=0.0, trials=80,
+            optimum=30692.0, trials=80,
         ),
     ),
 ]  # fmt: skip
@@ -250,7 +258,7 @@ def _aside(pair: tuple[Problem, Problem]) -> Problem:
     return min(pair, key=lambda problem: crc32(problem.name.encode()))
 
 
-PAIRS = [*_NOISY, *_LIMITED, *_HIGH, *_CONDITIONAL, *_DISCRETE, *_SEVERAL]
+PAIRS = [*_NOISY, *_LIMITED, *_HIGH, *_CONDITIONAL, *_DISCRETE, *tuning.PAIRS, *_SEVERAL]
 STANDARD: Mapping[str, Problem] = {problem.name: problem for problem in _STANDARD}
 KEPT_ASIDE: Mapping[str, Problem] = {_aside(pair).name: _aside(pair) for pair in PAIRS}
 DEVELOPMENT: Mapping[str, Problem] = STANDARD | {
