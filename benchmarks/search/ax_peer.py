@@ -32,7 +32,7 @@ class Ax:
         logging.disable(logging.WARNING)
         torch.set_num_threads(1)
         self._space = problem.space
-        self._conditional = any("when" in spec for spec in problem.space.values())
+        self._conditional = any("when" in spec for spec in problem.space.values()) and self._is_tree()
         self._client = Client(random_seed=seed)
         self._client.configure_experiment(parameters=self._parameters())
         self._client.configure_optimization(objective=problem.objective, outcome_constraints=list(problem.limits))
@@ -61,6 +61,14 @@ class Ax:
                 found[name] = values[name]
         return found
 
+    def _is_tree(self) -> bool:
+        """Whether each parameter exists under one value of one parent: other conditions Ax takes for a cycle.
+
+        Where it is not, Ax is given all parameters as if they always existed, and those that do not are ignored.
+        """
+        whens = [spec.get("when", {}) for spec in self._space.values()]
+        return all(len(when) < 2 and not any(isinstance(v, list) for v in when.values()) for when in whens)
+
     def _parameters(self) -> list[Any]:
         made = [self._parameter(name, spec) for name, spec in self._space.items()]
         if self._conditional:
@@ -80,7 +88,7 @@ class Ax:
 
     def _children(self, parent: str) -> dict[Any, list[str]]:
         found: dict[Any, list[str]] = {}
-        for name, spec in self._space.items():
+        for name, spec in self._space.items() if self._conditional else ():
             allowed = spec.get("when", {}).get(parent)
             for value in allowed if isinstance(allowed, list) else [] if allowed is None else [allowed]:
                 found.setdefault(value, []).append(name)
