@@ -36,13 +36,14 @@ def main() -> None:
     started = time.monotonic()
     given = _arguments()
     problems, peers = _problems(given), _peers(given.peers)
-    environment.ensure_peers(_say)
-    for peer in environment.missing(list(peers)):
-        _say(f"{peer} cannot run here and is left out")
-        del peers[peer]
+    if not given.report_only:
+        environment.ensure_peers(_say)
+        for peer in environment.missing(list(peers)):
+            _say(f"{peer} cannot run here and is left out")
+            del peers[peer]
     wanted = plan(problems, peers, seeds=given.seeds, batches=given.batches, cost=not given.quick and not given.no_cost)
-    keys = {(run.peer, run.problem): "" for run in wanted}
-    keys = {(peer, problem): fingerprint(peer, PROBLEMS[problem]) for peer, problem in keys}
+    pairs = {(run.peer, run.problem) for run in wanted}
+    keys = {(peer, problem): fingerprint(peer, PROBLEMS[problem]) for peer, problem in pairs}
     kept = read_lines([given.out])
     done = {run: kept[run] for run in wanted if kept.get(run, {}).get("of") == keys[run.peer, run.problem]}
     left = [run for run in wanted if run not in done or "error" in done[run]]
@@ -51,7 +52,7 @@ def main() -> None:
         deadline = started + 60 * given.minutes
         done |= work_off(left, keys, out=given.out, workers=given.workers, deadline=deadline, known=kept, say=_say)
     text, summary = report(done, wanted)
-    print(text)
+    _say(text)
     path = given.out.with_suffix(".json")
     path.write_text(json.dumps({"load": os.getloadavg()[0], "cores": os.cpu_count(), **summary}, indent=1) + "\n")
     _say(f"written to {path}; {_minutes(time.monotonic() - started)} in all")

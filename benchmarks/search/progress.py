@@ -74,12 +74,14 @@ def work_off(
                 left = min(left, deadline - time.monotonic())
                 say(f"[{len(done)}/{len(runs)}, {left / 60:.1f} min left] {_told(one.run, record)}")
             time.sleep(0.02)
-        if waiting or running:
-            say(f"time is up: {len(waiting) + len(running)} runs are not done")
+    except KeyboardInterrupt:
+        say("stopped")  # the tables of what there is are still wanted
     finally:
         for one in running:
             one.process.kill()
             one.process.wait()
+    if waiting or running:
+        say(f"{len(waiting) + len(running)} runs are not done; the same command goes on with them")
     return done
 
 

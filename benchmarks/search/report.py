@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from benchmarks.search.adapters import is_ours
-from benchmarks.search.goals import CPU_MS, REGRET, TIMES_CHEAPER
+from benchmarks.search.goals import REGRET, verdicts
 from benchmarks.search.problem import Problem
 from benchmarks.search.problems import PROBLEMS
 from benchmarks.search.runs import Run
@@ -42,9 +42,8 @@ class Cell:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Cell:
-        q1, median, q3 = np.quantile(
-            values, [0.25, 0.5, 0.75], method="hazen" if np.isfinite(values).all() else "nearest"
-        )
+        method = "linear" if np.isfinite(values).all() else "nearest"  # between infinite values there is nothing
+        q1, median, q3 = np.quantile(values, [0.25, 0.5, 0.75], method=method)
         return cls(median=float(median), q1=float(q1), q3=float(q3), seeds=len(values))
 
     def __str__(self) -> str:
@@ -77,7 +76,9 @@ def report(records: Records, wanted: Iterable[Run]) -> tuple[str, dict[str, Any]
     parts = [_quality(kind, title, rows, peers) for kind, title in KINDS.items()]
     ranks = _ranks([row for row in rows if not row.note], peers)
     costs = _costs(good)
-    parts += [_rank_lines(ranks), _cost_table(costs, peers)]
+    goals = _goals(rows, costs, peers)
+    overall = _rank_lines(ranks)
+    parts += [overall and f"### All problems\n\n{overall}", _cost_table(costs, peers), _goal_table(goals)]
     if failed:
         parts.append("### Failed runs\n\n" + "\n".join(f"- {line}" for line in failed))
     summary = {
@@ -85,6 +86,7 @@ def report(records: Records, wanted: Iterable[Run]) -> tuple[str, dict[str, Any]
         "quality": [_plain(row) for row in rows],
         "ranks": ranks,
         "cpu_ms": costs,
+        "goals": goals,
         "failed": failed,
     }
     return "\n\n".join(part for part in parts if part), summary
@@ -195,10 +197,25 @@ def _cost_table(costs: Sequence[Mapping[str, Any]], peers: Sequence[str]) -> str
         cells = [_with_ratio(cpu.get(peer), None if is_ours(peer) else own) for peer in shown]
         lines.append([head, *cells])
     said = f"; in brackets: how many times that of {ours}" if ours else ""
-    wanted = ", ".join(f"{times:g} times cheaper than {peer}" for peer, times in TIMES_CHEAPER.items())
-    bounds = ", ".join(f"under {ms:g} ms at {n}" for n, ms in CPU_MS.items())
     title = f"### CPU milliseconds of one suggestion, asking and telling (median over seeds{said})"
-    return f"{title}\n\n{_table(['problem, at trial', *shown], lines)}\n\nGoals: {wanted} up to 200 trials; {bounds}."
+    return f"{title}\n\n{_table(['problem, at trial', *shown], lines)}"
+
+
+def _goals(rows: Sequence[Row], costs: Sequence[Mapping[str, Any]], peers: Sequence[str]) -> list[dict[str, Any]]:
+    ours = next((peer for peer in peers if is_ours(peer)), None)
+    standard = [row for row in rows if row.kind == "standard"]
+    regrets = {
+        (row.problem, row.trials, row.parallel): {peer: cell.median for peer, cell in row.cells.items()}
+        for row in standard
+    }
+    return verdicts(ours, regrets, _ranks(standard, peers), costs) if ours else []
+
+
+def _goal_table(goals: Sequence[Mapping[str, Any]]) -> str:
+    lines = [
+        [one["goal"], _short(one["at_most"]), _short(one["reached"]), "yes" if one["met"] else "NO"] for one in goals
+    ]
+    return f"### Goals\n\n{_table(['goal', 'at most', 'reached', 'met'], lines)}" if goals else ""
 
 
 def _with_ratio(value: float | None, own: float | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -71,6 +72,7 @@ def carry_out(run: Run, problem: Problem) -> dict[str, Any]:
         "version": optimizer.version,
         "exact": [{k: round(v, 10) for k, v in metrics.items()} for metrics in exact],
         **({"measured": measured} if problem.noise else {}),
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "wall_s": [round(v, 6) for v in wall],
         "cpu_s": [round(v, 6) for v in cpu],
     }

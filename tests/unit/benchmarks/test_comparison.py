@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
+from benchmarks.search.goals import verdicts
 from benchmarks.search.plan import plan
 from benchmarks.search.problems import PROBLEMS
-from benchmarks.search.report import report
+from benchmarks.search.report import Cell, report
 from benchmarks.search.runs import Run, carry_out, fingerprint, read_lines, to_line
 from benchmarks.search.scores import picked, score
 
@@ -90,3 +91,16 @@ def test_the_tables_show_medians_ranks_costs_and_failures():
     assert summary["ranks"][0]["mean_rank"] == {"meristem-auto": 1.0, "ax": 2.0}
     assert summary["quality"][0]["peers"]["meristem-auto"]["seeds"] == 3
     assert summary["quality"][0]["goal"] == 0.0125
+    assert [(one["reached"], one["met"]) for one in summary["goals"][:2]] == [(pytest.approx(0.2), False), (1.0, True)]
+
+
+def test_what_costs_too_much_misses_its_goal():
+    regrets = {("levy10", 50, 1): {"ours": 2.0}}
+    costs = [{"trials": 50, "cpu_ms": {"ours": 30.0, "ax": 1200.0}}, {"trials": 10, "cpu_ms": {"ours": 9.0, "ax": 9.0}}]
+    found = verdicts("ours", regrets, [{"rows": 1, "mean_rank": {"ours": 1.5}}], costs)
+    assert [one["met"] for one in found] == [True, False, False, True]
+
+
+def test_where_a_seed_found_nothing_allowed_the_median_is_still_told():
+    assert Cell.of([math.inf, 1.0, 2.0]).median == 2.0
+    assert str(Cell.of([math.inf] * 3)) == "none [none, none] (3)"
