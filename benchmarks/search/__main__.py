@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,6 +35,8 @@ QUICK_PROBLEMS = [*STANDARD, "pressure_vessel", "layers", "pipeline_wine", "srin
 
 def main() -> None:
     started = time.monotonic()
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)  # also where it was started in the background
     given = _arguments()
     problems, peers = _problems(given), _peers(given.peers)
     if not given.report_only:
@@ -92,7 +95,7 @@ def _problems(given: argparse.Namespace) -> Mapping[str, Problem]:
 
 
 def _peers(text: str) -> dict[str, Sequence[str]]:
-    found = {}
+    found: dict[str, Sequence[str]] = {}
     for part in text.split(","):
         peer, _, names = part.partition(":")
         if peer not in PEERS and not is_ours(peer):

@@ -94,6 +94,7 @@ def fingerprint(peer: str, problem: Problem) -> str:
     """Tells whether a kept run is still of this problem and this optimizer.
 
     Of Meristem its sources count, of peers the locked versions; of a problem its space, limits, noise and values.
+    Who changes what an adapter asks of a peer, deletes the lines of that peer: they are hours of work.
     """
     rng = np.random.default_rng(5)
     points = [point_at(problem.space, unit) for unit in rng.random((5, len(problem.space)))]
