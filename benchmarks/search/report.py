@@ -42,7 +42,7 @@ class Cell:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Cell:
-        method = "linear" if np.isfinite(values).all() else "nearest"  # between infinite values there is nothing
+        method = "linear" if np.isfinite(values).all() else "higher"  # nothing lies between a number and none
         q1, median, q3 = np.quantile(values, [0.25, 0.5, 0.75], method=method)
         return cls(median=float(median), q1=float(q1), q3=float(q3), seeds=len(values))
 
