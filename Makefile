@@ -5,10 +5,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv quickstart test test-fast check bench docs clean
+.PHONY: help .venv quickstart test test-fast check bench bench-search bench-search-quick docs clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv: $(STAMP) ## Create .venv and install everything at the locked versions
 
@@ -40,6 +40,12 @@ check: $(STAMP) ## Lint, types, and the floors of the architecture
 
 bench: $(STAMP) ## Measure overhead and size, beside Optuna; prints a table and writes JSON
 	$(BIN)/python benchmarks/overhead.py
+
+bench-search: $(STAMP) ## Compare the search with Ax and Optuna, hours; may be stopped and started again (ARGS="--minutes 60")
+	$(BIN)/python -m benchmarks.search $(ARGS)
+
+bench-search-quick: $(STAMP) ## The same in 10 minutes: few seeds, Ax on two problems
+	$(BIN)/python -m benchmarks.search --quick $(ARGS)
 
 docs: $(STAMP) ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet

@@ -1,0 +1,1 @@
+"""Measurements of Meristem; each prints a table and writes JSON."""
