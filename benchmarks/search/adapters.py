@@ -65,6 +65,4 @@ def is_ours(peer: str) -> bool:
 def fits(peer: str, problem: Problem) -> bool:
     """Whether an optimizer can be given a problem as it is at all; NSGA-II is for several objectives."""
     several = len(problem.minimize) > 1
-    if peer == f"{OURS}study":
-        return not (several or problem.limits or problem.tells_sem)
     return {"optuna-cmaes": not several and not problem.limits, "optuna-nsga2": several}.get(peer, True)

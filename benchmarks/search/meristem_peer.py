@@ -65,15 +65,17 @@ class MeristemStudy:
 
     def __init__(self, problem: Problem, seed: int, _: str = "") -> None:
         warnings.simplefilter("ignore")
-        self._study = meristem.Study("bench", space=problem.space, objective=problem.objective, seed=seed)
+        self._study = meristem.Study(
+            "bench", space=problem.space, objective=problem.objective, outcome_constraints=problem.limits, seed=seed
+        )
 
     def ask(self, count: int) -> list[tuple[Any, dict[str, Any]]]:
         trials = [self._study.ask() for _ in range(count)]
         return [(trial, dict(trial.parameters)) for trial in trials]
 
     def tell(self, token: Any, metrics: Mapping[str, float], sems: Mapping[str, float]) -> None:
-        self._study.tell(token, **metrics)
+        told = {name: (value, sems[name]) if name in sems else value for name, value in metrics.items()}
+        self._study.tell(token, **told)
 
     def attach(self, values: Values, metrics: Mapping[str, float]) -> None:
-        self._study.enqueue(values)
-        self._study.tell(self._study.ask(), **metrics)
+        self._study.attach(values, dict(metrics))
