@@ -76,7 +76,8 @@ def _held_out_losses(probabilities: Any, labels: Any) -> tuple[float, float]:
 def _padded(losses: list[tuple[float, float]], family: str) -> list[list[float | None]]:
     """Both metrics by step; None from where the training diverged."""
     rows = losses + [(float("nan"), float("nan"))] * (STEPS[family] - len(losses))
-    return [[float(f"{v:.{DIGITS}g}") if np.isfinite(v) else None for v in column] for column in zip(*rows)]
+    columns = zip(*rows, strict=True)
+    return [[float(f"{v:.{DIGITS}g}") if np.isfinite(v) else None for v in column] for column in columns]
 
 
 def _train_epochs(model: Any, split: Split, family: str) -> Iterator[Any]:

@@ -20,9 +20,15 @@ WITHIN = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """One configuration: its losses at steps 1, 2, …; NaN from where it diverged."""
+    """One configuration: its losses at steps 1, 2, …; NaN from where it diverged.
+
+    Attributes:
+        zero: What 1 % is measured from: 0 for the log loss, 1 for the error rate, so that there it is 1 % of
+            the accuracy.
+    """
 
     losses: tuple[float, ...]
+    zero: float = 0.0
 
     @property
     def final(self) -> float:
@@ -37,7 +43,8 @@ class Replayed:
         found: Share of the steps of all curves that had been spent when a configuration within 1 % of the
             best came to its end; None where each of those was stopped.
         spent: The same share when all had been tried.
-        regret: By how much the best that came to its end is worse than the best of all, relative to it.
+        regret: By how much the best that came to its end is worse than the best of all, relative to its log
+            loss or its accuracy.
     """
 
     found: float | None
@@ -66,14 +73,16 @@ class Contender(Protocol):
 
 def recorded(metric: str) -> dict[str, list[Recorded]]:
     """All curves by data set."""
+    zero = {"log_loss": 0.0, "error": 1.0}[metric]
     data = json.loads(gzip.decompress(CURVES.read_bytes()))["data"]
-    return {name: [Recorded(losses=_filled(one[metric])) for one in found] for name, found in data.items()}
+    return {name: [Recorded(losses=_filled(one[metric]), zero=zero) for one in found] for name, found in data.items()}
 
 
 def replay(curves: Sequence[Recorded], contender: Contender, *, parallel: int) -> Replayed:
     """Tries `curves` in their order, `parallel` at a time, each step costing the same."""
     best = min(curve.final for curve in curves)
-    close = best + WITHIN * abs(best)
+    unit = abs(best - curves[0].zero)
+    close = best + WITHIN * unit
     total = sum(len(curve.losses) for curve in curves)
     waiting = iter(enumerate(curves, start=1))
     running: list[Iterator[float | None]] = []
@@ -82,7 +91,7 @@ def replay(curves: Sequence[Recorded], contender: Contender, *, parallel: int) -
         while len(running) < parallel and (following := next(waiting, None)) is not None:
             running.append(_steps(*following, contender))
         if not running:
-            return Replayed(found=found, spent=spent / total, regret=(chosen - best) / abs(best))
+            return Replayed(found=found, spent=spent / total, regret=(chosen - best) / unit)
         for trial in list(running):
             spent += 1
             ended = next(trial)

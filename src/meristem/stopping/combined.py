@@ -1,10 +1,10 @@
 """Rules made of rules, and rules built from data.
 
-    "median"                                              by name
-    {name: percentile, args: {keep: 25}}                  with arguments
-    {path: mine.Rule, args: {…}}                          the user's own
-    [median, {name: threshold, args: {value: 0.5}}]       any of them
-    {name: all_of, args: {rules: [median, patience]}}     all of them
+"median"                                              by name
+{name: percentile, args: {keep: 25}}                  with arguments
+{path: mine.Rule, args: {…}}                          the user's own
+[median, {name: threshold, args: {value: 0.5}}]       any of them
+{name: all_of, args: {rules: [median, patience]}}     all of them
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from meristem.errors import InputError
 from meristem.stopping.curve import Curve
 from meristem.stopping.rule import StoppingRule
 
-KIND = "stopping_rule"
+KIND = "stopping rule"
 
 
 class AnyOf:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from meristem.stopping.curve import Curve
-from meristem.stopping.rule import is_best, number
+from meristem.stopping.rule import is_best, number, positive_or_zero
 
 
 class Threshold:
@@ -49,7 +49,7 @@ class Patience:
 
     def __init__(self, steps: float = 10, by: float = 0, warm_up: float = 0) -> None:
         self.steps = number("steps", steps, above=0)
-        self.by = number("by", by, above=-math.ulp(0.0))
+        self.by = positive_or_zero("by", by)
         self.warm_up = number("warm_up", warm_up)
 
     def why_stop(self, curve: Curve, others: Sequence[Curve]) -> str | None:

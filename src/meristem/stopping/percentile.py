@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from meristem.stopping.curve import Curve
-from meristem.stopping.rule import is_best, number, whole_number
+from meristem.stopping.rule import is_best, number, positive_or_zero, whole_number
 
 
 class Percentile:
@@ -29,7 +29,7 @@ class Percentile:
         self.keep = number("keep", keep, above=0, at_most=100)
         self.min_curves = whole_number("min_curves", min_curves, at_least=1)
         self.warm_up = number("warm_up", warm_up)
-        self.interval = number("interval", interval, above=-math.ulp(0.0))
+        self.interval = positive_or_zero("interval", interval)
         self.by_best = bool(by_best)
 
     def why_stop(self, curve: Curve, others: Sequence[Curve]) -> str | None:
@@ -55,7 +55,5 @@ class Percentile:
 class Median(Percentile):
     """`Percentile` for the better half."""
 
-    def __init__(
-        self, min_curves: int = 3, warm_up: float = 0, interval: float = 0, by_best: bool = False
-    ) -> None:
+    def __init__(self, min_curves: int = 3, warm_up: float = 0, interval: float = 0, by_best: bool = False) -> None:
         super().__init__(keep=50, min_curves=min_curves, warm_up=warm_up, interval=interval, by_best=by_best)

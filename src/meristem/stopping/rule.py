@@ -63,14 +63,23 @@ def whole_number(name: str, value: object, *, at_least: int) -> int:
     return value
 
 
+def positive_or_zero(name: str, value: object) -> float:
+    """As `number`, of at least 0."""
+    if number(name, value) < 0:
+        raise InputError(f"{name} must be at least 0, not {value!r}.")
+    return number(name, value)
+
+
 def number(name: str, value: object, *, above: float = -math.inf, at_most: float = math.inf) -> float:
     """`value` as an argument of a rule.
 
     Raises:
         InputError: It is not a finite number above `above` and at most `at_most`.
     """
-    fits = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not fits or not above < value <= at_most:  # type: ignore[operator]  # fits says that it is a number
-        limits = [f"above {above:g}"] * (above > -math.inf) + [f"at most {at_most:g}"] * (at_most < math.inf)
-        raise InputError(f"{name} must be a number{' '.join(['', ' and '.join(limits)]) if limits else ''}, not {value!r}.")
-    return float(value)  # type: ignore[arg-type]
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+        raise InputError(f"{name} must be a finite number, not {value!r}.")
+    if not value > above:
+        raise InputError(f"{name} must be above {above:g}, not {value!r}.")
+    if value > at_most:
+        raise InputError(f"{name} must be at most {at_most:g}, not {value!r}.")
+    return float(value)
