@@ -28,7 +28,7 @@ class HyperbandController:
     """
 
     def __init__(
-        self, proposals: Any = "gp", reduction: float = 3, min_step: float = 1, max_step: float | None = None
+        self, proposals: Any = "gp", reduction: float = 2, min_step: float = 1, max_step: float | None = None
     ) -> None:
         self.stopping = Hyperband(reduction=reduction, min_step=min_step, max_step=max_step, by_number=False)
         self._inner = Inner(build_inner(proposals), _BY)

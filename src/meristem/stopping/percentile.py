@@ -24,7 +24,7 @@ class Percentile:
     """
 
     def __init__(
-        self, keep: float, min_curves: int = 5, warm_up: float = 0, interval: float = 0, by_best: bool = True
+        self, keep: float = 25, min_curves: int = 8, warm_up: float = 0, interval: float = 0, by_best: bool = True
     ) -> None:
         self.keep = number("keep", keep, above=0, at_most=100)
         self.min_curves = whole_number("min_curves", min_curves, at_least=1)
