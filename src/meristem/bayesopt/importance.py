@@ -55,7 +55,8 @@ def ped_anova(
         losses: Shape (n,), lower is better; what is not finite counts as worst of all.
         active: Where each parameter is active, shape (n, d); by default everywhere.
         columns: By default all are numeric with infinitely many values.
-        top: The part of the trials that counts as the best, above 0; at least ten trials are taken, but never more than half.
+        top: The part of the trials that counts as the best, above 0; at least ten trials are taken, but never
+            more than half.
         region: The part with which they are compared, above `top`: 1 for all, less to ask what makes the best
             out of the good.
         seed: Of the draws that measure what chance gives.
