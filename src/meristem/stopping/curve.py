@@ -35,12 +35,13 @@ class Curve:
     _lowest: tuple[float, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        points = zip(self.steps, self.losses, strict=True)
+        if len(self.steps) != len(self.losses):
+            raise ValueError(f"A curve has a loss for each step, not {len(self.losses)} for {len(self.steps)}.")
         steps, losses = tuple(self.steps), tuple(v if math.isfinite(v) else WORST for v in self.losses)
         if not (all(map(math.isfinite, steps)) and all(a < b for a, b in pairwise(steps))):
             known = {step: loss for step, loss in zip(steps, losses, strict=True) if math.isfinite(step)}
-            points = zip(*sorted(known.items()), strict=True)
-            steps, losses = tuple(points) or ((), ())
+            steps = tuple(sorted(known))
+            losses = tuple(known[step] for step in steps)
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "losses", losses)
         object.__setattr__(self, "_lowest", tuple(accumulate(losses, min)))
@@ -69,25 +70,12 @@ class Curve:
         return (1.0 - share) * loss + share * next_loss
 
     def lowest(self, step: float) -> float | None:
-        """The lowest loss reported up to `step`; None when nothing was. Nothing is made up between reports."""
+        """The lowest loss up to `step`, the line between the reports around it included; None before the first."""
         place = bisect_right(self.steps, step)
-        return self._lowest[place - 1] if place else None
-
-    def lowest_at(self, step: float) -> float | None:
-        """The lowest loss up to `step`, the line between the reports around it included; None outside of them."""
-        here, before = self.at(step), self.lowest(step)
-        return None if here is None or before is None else min(here, before)
-
-    def until(self, step: float) -> Curve:
-        """The part that had been reported at `step`, as if it still ran."""
-        place = bisect_right(self.steps, step)
-        return Curve(
-            trial=self.trial,
-            steps=self.steps[:place],
-            losses=self.losses[:place],
-            running=True,
-            bracket=self.bracket,
-        )
+        if not place:
+            return None
+        here = self.at(step)
+        return self._lowest[place - 1] if here is None else min(here, self._lowest[place - 1])
 
 
 class Curves:
