@@ -32,6 +32,7 @@ from rich.table import Table
 
 RESULTS = Path(__file__).parents[1] / "results" / "early_stopping.json"
 MAX_STEP = 81
+WIDTH = 130
 FIRST_ORDER = 1000  # the defaults were chosen on orders 0 to 29
 
 # Ours with their defaults. Optuna's with their defaults, then with arguments that suit these curves best.
@@ -83,7 +84,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     given = _arguments()
-    console, lines = Console(), []
+    console, lines = Console(width=WIDTH), []
     for metric in given.metric or ("log_loss", "error"):
         for parallel in given.parallel or (1, 4):
             found = [

@@ -22,6 +22,7 @@ Mask = NDArray[np.bool_]
 _BINS = 64
 _LEAST_BEST = 10  # fewer say little of a distribution
 _CHANCES = 64
+_ROUNDING = 1e-9
 _PRIOR = 1.0  # how many trials' worth of "anything is possible" is added to each distribution
 
 
@@ -102,7 +103,8 @@ def _one(values: Array, active: Mask, best: int, categorical: bool, size: int, r
         _divergence(_density(weights[rng.choice(len(inside), among_best, replace=False)]), whole)
         for _ in range(_CHANCES)
     ]
-    return max(0.0, measured - float(np.mean(chance))) * among_best / best
+    above = measured - float(np.mean(chance))
+    return above * among_best / best if above > _ROUNDING * (1.0 + measured) else 0.0
 
 
 def _weights(values: Array, categorical: bool, size: int) -> Array:

@@ -1,7 +1,7 @@
 """How much of a function's variation is due to each of its inputs, alone and together: Sobol indices. Pure.
 
-The function is usually the prediction of a Gaussian process; it is asked at scrambled Sobol points, so that a
-few thousand predictions give two digits.
+The function is usually the prediction of a Gaussian process; it is asked at scrambled Sobol points. With the
+default of 4,096 base points the indices of the Ishigami function have errors of about 0.004.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ def sobol_indices(
     predict: Callable[[Array], Array],
     dimensions: int,
     *,
-    count: int = 1024,
+    count: int = 4096,
     seed: int = 0,
     second_order: bool = True,
     sample: Callable[[Array], Array] | None = None,
@@ -53,8 +55,8 @@ def sobol_indices(
     """The Sobol indices of `predict` over points drawn evenly.
 
     Args:
-        predict: Values, shape (m,), of points of shape (m, d). Asked for `count` * (d + 2) points in all, with
-            second order for `count` * (2 d + 2).
+        predict: Values, shape (m,), of points of shape (m, d), of which it gets at most 1,024 at once. Asked
+            for `count` * (d + 2) points in all, with second order for `count` * (2 d + 2).
         dimensions: d, at least 1.
         count: Base points, split over `repeats`; rounded up so that each repeat has a power of two.
         sample: Turns evenly spread places in the unit cube, shape (m, d), into points that `predict` takes,
@@ -119,7 +121,9 @@ def _one(
     a, b = places[:, :dimensions], places[:, dimensions:]
 
     def values(points: Array) -> Array:
-        return np.asarray(predict(points if sample is None else sample(points)), dtype=float).reshape(len(points))
+        points = points if sample is None else sample(points)
+        parts = [np.asarray(predict(points[k : k + _AT_ONCE])).ravel() for k in range(0, len(points), _AT_ONCE)]
+        return np.concatenate(parts).astype(float)
 
     def mixed(of: Array, column: int, other: Array) -> Array:
         points = of.copy()

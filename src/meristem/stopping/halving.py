@@ -103,8 +103,7 @@ class SuccessiveHalving:
         peers = [other for other in others if (other.trial - 1) // self.cohort == place]
         if len(peers) < self.cohort - 1 or any(peer.running and not peer.reaches(rung) for peer in peers):
             return None
-        found = outranked(curve, peers, rung, self.rungs.reduction)
-        return None if found is None or is_best(curve, others) else found
+        return outranked(curve, peers, rung, self.rungs.reduction)
 
 
 class Hyperband:
@@ -150,7 +149,7 @@ class Hyperband:
             return None
         peers = [other for other in others if self._bracket_of(other) == bracket]
         found = outranked(curve, peers, rung, self.reduction)
-        return None if found is None or is_best(curve, others) else f"{found} (bracket {bracket})"
+        return None if found is None else f"{found} (bracket {bracket})"
 
     def _bracket_of(self, curve: Curve) -> int:
         return self.bracket(curve.trial) if self.by_number else max(0, curve.bracket)

@@ -28,6 +28,7 @@ def test_a_study_that_no_longer_improves_has_enough() -> None:
 
 def test_failures_do_not_count_as_trials_without_improvement() -> None:
     losses: list[float | None] = [*FALLING, None, math.nan, None, math.inf, None]
+    assert Standing(losses=losses).measured == FALLING
     assert NoImprovement(window=5).why_end(Standing(losses=losses)) is None
 
 
