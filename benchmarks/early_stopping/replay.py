@@ -138,7 +138,9 @@ class Optunas:
     """One of Optuna's pruners, through its `ask` and `tell`."""
 
     def __init__(self, pruner: Callable[[], optuna.pruners.BasePruner]) -> None:
-        self._study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0), pruner=pruner())
+        self._study = optuna.create_study(
+            study_name="replay", sampler=optuna.samplers.RandomSampler(seed=0), pruner=pruner()
+        )
         self._trials: dict[int, optuna.Trial] = {}
 
     def start(self, number: int) -> None:

@@ -34,3 +34,12 @@ class AshaController:
 
     def recommend(self, snapshot: Snapshot, count: int) -> list[Recommendation]:
         return [self._inner.wrap(found) for found in self._inner.recommend(snapshot, count)]
+
+    @property
+    def stop_message(self) -> str | None:
+        """Why the inner controller asked to stop; None while it has not."""
+        return self._inner.stop_message
+
+    def shutdown(self) -> None:
+        """Passes the end of the study on to the inner controller."""
+        self._inner.shutdown()

@@ -38,3 +38,12 @@ class HyperbandController:
             self._inner.wrap(found, bracket=self.stopping.bracket(snapshot.created + 1 + place))
             for place, found in enumerate(self._inner.recommend(snapshot, count))
         ]
+
+    @property
+    def stop_message(self) -> str | None:
+        """Why the inner controller asked to stop; None while it has not."""
+        return self._inner.stop_message
+
+    def shutdown(self) -> None:
+        """Passes the end of the study on to the inner controller."""
+        self._inner.shutdown()

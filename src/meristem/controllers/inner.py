@@ -45,6 +45,17 @@ class Inner:
         within = replace(snapshot, history=self._history(snapshot.history), pending=pending)
         return list(self._controller.recommend(within, count))[: max(0, count)]
 
+    @property
+    def stop_message(self) -> str | None:
+        """Why the inner controller asked to stop; None while it has not."""
+        return getattr(self._controller, "stop_message", None)
+
+    def shutdown(self) -> None:
+        """Passes the end of the study on."""
+        shut = getattr(self._controller, "shutdown", None)
+        if callable(shut):
+            shut()
+
     def wrap(self, recommendation: Recommendation, **facts: Any) -> Recommendation:
         """The recommendation as the outer controller's, with further `facts` in its origin."""
         return replace(recommendation, origin={"by": self._by, **facts, "inner": dict(recommendation.origin)})

@@ -92,6 +92,36 @@ def test_origins_of_others_are_left_as_they_are() -> None:
     assert seen == origins
 
 
+class Component:
+    """In Clara's style: gives one point, asks to stop at the first outcome, and is told of the end."""
+
+    ended = False
+
+    def set_search_space(self, space: Any, ctx: Any) -> None: ...
+
+    def initial_recommendation(self, ctx: Any) -> Any:
+        return [{"x": 0.5, "n": 3}]
+
+    def refine_recommendation(self, outcome: Any, ctx: Any) -> None:
+        ctx.stop_work(self, "enough")
+
+    def shutdown(self, ctx: Any) -> None:
+        self.ended = True
+
+
+@pytest.mark.parametrize("outer", [AshaController, HyperbandController])
+def test_the_wish_to_stop_and_the_end_of_the_study_pass_through(outer: Any) -> None:
+    component, history = Component(), History(SPACE)
+    controller = outer(component)
+    history.add(observed(1, controller.recommend(snapshot(history), 1)[0]))
+    assert controller.stop_message is None
+    assert controller.recommend(snapshot(history), 1) == []
+    assert controller.stop_message == "Component: enough"
+    controller.shutdown()
+    assert component.ended
+    outer("random").shutdown()
+
+
 def test_asha_brings_its_rule() -> None:
     controller = AshaController("random", reduction=4, min_step=2, max_step=50)
     assert isinstance(controller.stopping, Asha)
