@@ -66,6 +66,16 @@ def test_a_conditional_parameter_counts_where_it_is_active_among_the_best() -> N
     np.testing.assert_array_equal(found, ped_anova(unit, np.where(active[:, 1], good, bad), active=active))
 
 
+def test_a_conditional_parameter_counts_less_the_less_it_is_active_among_the_best() -> None:
+    rng = np.random.default_rng(7)
+    unit = rng.random((2000, 2))
+    active = np.column_stack([np.ones(2000, dtype=bool), rng.random(2000) < 0.5])
+    # Both say as much where they are active, but the second is active in half of the trials only.
+    losses = np.where(rng.random(2000) < 0.5, unit[:, 0], np.where(active[:, 1], unit[:, 1], rng.random(2000)))
+    whole, half = ped_anova(unit, losses, active=active)
+    assert half == pytest.approx(0.5 * whole, rel=0.2)
+
+
 def test_what_makes_the_best_out_of_the_good_may_be_another_parameter() -> None:
     unit = np.random.default_rng(5).random((2000, 2))
     coarse = np.where(unit[:, 0] < 0.5, 0.0, 10.0)

@@ -108,6 +108,11 @@ def test_asha_judges_again_when_more_have_come_to_the_rung() -> None:
     assert Asha(min_step=2).why_stop(trial, [flat(1, 0.6), *GOOD[:3]]) is not None
 
 
+def test_the_first_at_its_rung_goes_on_among_few_even_when_it_has_fallen_behind() -> None:
+    fallen = curve(9, [0.1, 0.2, 0.9], running=True)
+    assert Asha(reduction=4).why_stop(fallen, [curve(1, [0.2, 0.1, 0.05])]) is None
+
+
 def test_nothing_is_judged_below_the_first_rung_or_from_the_last_step_on() -> None:
     assert Asha(min_step=4).why_stop(flat(9, 9.0, 3, running=True), GOOD) is None
     assert Asha(min_step=4, max_step=4).why_stop(flat(9, 9.0, 9, running=True), GOOD) is None
