@@ -56,7 +56,7 @@ class Auto(AnyOf):
     """
 
     def __init__(self) -> None:
-        super().__init__([Asha(reduction=2, min_step=2), Median(min_curves=8)])
+        super().__init__([Asha(reduction=2, min_step=2), Median(min_curves=8, by_best=True)])
 
 
 def build_rule(given: Any, *, maximize: bool = False) -> StoppingRule:
