@@ -209,7 +209,7 @@ def studies(draw: st.DrawFn) -> list[Curve]:
     ]
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(st.sampled_from(sorted(RELATIVE)), studies())
 def test_the_best_so_far_is_never_stopped_and_asking_changes_nothing(name: str, study: list[Curve]) -> None:
     rule = RELATIVE[name]()
@@ -232,7 +232,7 @@ def test_the_best_so_far_is_never_stopped_and_asking_changes_nothing(name: str, 
             assert is_best(one, others)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.sampled_from(sorted(RELATIVE)), studies(), st.sampled_from([0.25, 4.0]), st.integers(-3, 3))
 def test_the_unit_of_the_objective_does_not_count(name: str, study: list[Curve], scale: float, shift: int) -> None:
     kept = [replace(one, losses=tuple(round(v) if math.isfinite(v) else v for v in one.losses)) for one in study]
