@@ -51,7 +51,7 @@ class PbtController:
         if generation == 0:
             found = self._founders(snapshot, here, count)
         elif generation < self.generations:
-            found = self._children(snapshot, ended[generation - 1], here, generation, count)
+            found = self._children(snapshot, ended.get(generation - 1, []), here, generation, count)
         if found or pending or not here or generation + 1 >= self.generations:
             return found
         return self._children(snapshot, ended[generation], [], generation + 1, count)

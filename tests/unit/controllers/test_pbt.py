@@ -132,6 +132,14 @@ def test_trials_of_others_and_a_small_space_are_no_obstacle() -> None:
     assert sizes == [2, 2, 2, 0]
 
 
+def test_parents_that_run_once_more_are_waited_for() -> None:
+    controller, history = PbtController(population=2), History(SPACE)
+    first = generation(controller, history)
+    child = replace(ended(3, controller.recommend(snapshot(history), 1)[0], 0.0), status="running", loss=None)
+    again = [replace(one, status="running", loss=None) for one in first]
+    assert controller.recommend(snapshot(History(SPACE), [*again, child]), 3) == []
+
+
 def test_wrong_arguments_are_all_named() -> None:
     with pytest.raises(InputError) as caught:
         PbtController(population=1, share=0.9, resample=-1, generations=0)
