@@ -47,6 +47,7 @@ def ped_anova(
     columns: Columns | None = None,
     top: float = 0.1,
     region: float = 1.0,
+    against_space: bool = False,
     seed: int = 0,
 ) -> Array:
     """The importance of each parameter for being among the best.
@@ -60,6 +61,9 @@ def ped_anova(
             more than half.
         region: The part with which they are compared, above `top`: 1 for all, less to ask what makes the best
             out of the good.
+        against_space: Compares the best with an even distribution over the space instead of with the other
+            trials. For trials that an optimizer chose: it has long stopped trying bad values of what matters
+            most, so that the best no longer differ from the others in it.
         seed: Of the draws that measure what chance gives.
 
     Returns:
@@ -80,44 +84,60 @@ def ped_anova(
     if best < 1 or np.ptp(_bounded(losses)[compared]) == 0:
         return np.zeros(dimensions)
     rng = np.random.default_rng(seed)
-    found = np.array(
-        [
-            _one(unit[compared, d], active[compared, d], best, bool(columns.categorical[d]), int(columns.sizes[d]), rng)
-            for d in range(dimensions)
-        ]
-    )
+    judge = _beyond_space if against_space else _beyond_others
+    found = np.zeros(dimensions)
+    for d in range(dimensions):
+        inside = active[compared, d]
+        among_best = int(inside[:best].sum())
+        if among_best >= 2 and (against_space or among_best < inside.sum()):
+            values, kind = unit[compared, d][inside], (bool(columns.categorical[d]), int(columns.sizes[d]))
+            found[d] = judge(values, among_best, kind, rng) * among_best / best
     total = found.sum()
     return found / total if total > 0 else np.zeros(dimensions)
 
 
-def _one(values: Array, active: Mask, best: int, categorical: bool, size: int, rng: np.random.Generator) -> float:
-    """The importance of one column, whose rows are sorted from the best; not normalized."""
-    inside = np.flatnonzero(active)
-    among_best = int(active[:best].sum())
-    if among_best < 2 or among_best == len(inside):
-        return 0.0
-    weights = _weights(values[inside], categorical, size)
+def _beyond_others(values: Array, best: int, kind: tuple[bool, int], rng: np.random.Generator) -> float:
+    """By how much more the first `best` of `values` differ from all than as many drawn by chance."""
+    weights = _weights(values, kind, _width(float(np.std(values)), len(values)))
     whole = _density(weights)
-    measured = _divergence(_density(weights[:among_best]), whole)
-    chance = [
-        _divergence(_density(weights[rng.choice(len(inside), among_best, replace=False)]), whole)
-        for _ in range(_CHANCES)
-    ]
-    above = measured - float(np.mean(chance))
-    return above * among_best / best if above > _ROUNDING * (1.0 + measured) else 0.0
+    drawn = (weights[rng.choice(len(values), best, replace=False)] for _ in range(_CHANCES))
+    return _excess(_divergence(_density(weights[:best]), whole), [_divergence(_density(w), whole) for w in drawn])
 
 
-def _weights(values: Array, categorical: bool, size: int) -> Array:
+def _beyond_space(values: Array, best: int, kind: tuple[bool, int], rng: np.random.Generator) -> float:
+    """By how much more the first `best` of `values` differ from an even distribution than evenly drawn ones."""
+
+    def differs(found: Array) -> float:
+        weights = _weights(found, kind, _width(float(np.std(found)), best))
+        return _divergence(_density(weights), np.full(weights.shape[1], 1.0 / weights.shape[1]))
+
+    return _excess(differs(values[:best]), [differs(_places(rng.random(best), kind[1])) for _ in range(_CHANCES)])
+
+
+def _excess(measured: float, chances: list[float]) -> float:
+    above = measured - float(np.mean(chances))
+    return above if above > _ROUNDING * (1.0 + measured) else 0.0
+
+
+def _places(unit: Array, size: int) -> Array:
+    return (np.minimum(np.floor(unit * size), size - 1) + 0.5) / size if size else unit
+
+
+def _width(std: float, count: int) -> float:
+    return float(std * count**-0.2)  # Scott's rule
+
+
+def _weights(values: Array, kind: tuple[bool, int], width: float) -> Array:
     """How each trial's value spreads over the bins, shape (n, bins); rows sum to 1."""
+    categorical, size = kind
     bins = size if 0 < size <= _BINS or (categorical and size) else _BINS
     if categorical:
         places = np.minimum((values * bins).astype(int), bins - 1)
         return np.asarray(np.eye(bins)[places], dtype=float)
     centres = (np.arange(bins) + 0.5) / bins
-    # Scott's rule for all trials; never narrower than a bin, mirrored at the ends of the interval.
-    width = max(1.0 / bins, float(np.std(values)) * len(values) ** -0.2)
+    # Mirrored at the ends of the interval, never narrower than a bin.
     apart = np.stack([centres[None, :] - image[:, None] for image in (values, -values, 2.0 - values)])
-    spread = np.exp(-0.5 * (apart / width) ** 2).sum(axis=0)
+    spread = np.exp(-0.5 * (apart / max(width, 1.0 / bins)) ** 2).sum(axis=0)
     return np.asarray(spread / spread.sum(axis=1, keepdims=True), dtype=float)
 
 

@@ -85,6 +85,18 @@ def test_what_makes_the_best_out_of_the_good_may_be_another_parameter() -> None:
     assert among_good[1] > 0.95
 
 
+def test_against_the_space_what_an_optimizer_has_settled_is_still_important() -> None:
+    rng = np.random.default_rng(8)
+    kinds = np.where(rng.random(150) < 0.9, 2, rng.integers(0, 4, 150))
+    unit = np.column_stack([rng.normal(0.3, 0.02, 150), rng.random(150), (kinds + 0.5) / 4])
+    columns = Columns(categorical=np.array([False, False, True]), sizes=np.array([0, 0, 4]))
+    losses = 50 * (unit[:, 0] - 0.3) ** 2 + 0.05 * rng.random(150) + (kinds != 2)
+    found = ped_anova(unit, losses, columns=columns, against_space=True)
+    assert found[0] > found[2] > 0.1
+    assert found[1] < 0.03
+    assert ped_anova(unit, losses, columns=columns)[0] < found[0]
+
+
 def test_without_influence_or_with_equal_losses_nothing_is_important() -> None:
     unit = np.random.default_rng(6).random((50, 3))
     assert not ped_anova(unit, np.ones(50)).any()
