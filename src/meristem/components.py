@@ -18,7 +18,13 @@ from typing import Any
 
 from meristem.errors import InputError, UnknownComponent, did_you_mean
 
-KINDS = {"controller": "meristem.controllers", "executor": "meristem.executors", "handler": "meristem.handlers"}
+KINDS = {
+    "controller": "meristem.controllers",
+    "executor": "meristem.executors",
+    "handler": "meristem.handlers",
+    "stopping rule": "meristem.stopping_rules",
+    "ending rule": "meristem.ending_rules",
+}
 
 
 _import_folders: list[str] = []

@@ -1,0 +1,66 @@
+"""Rules that look at a trial's own curve: a limit that it has to keep, and patience."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from meristem.stopping.curve import Curve
+from meristem.stopping.rule import is_best, number, positive_or_zero
+
+
+class Threshold:
+    """Stops a trial whose objective is not as good as `value` once it has reached step `after`.
+
+    The limit is the user's word for what is not good: unlike other rules it stops also the best so far when
+    that breaks it.
+
+    Args:
+        value: In the sense of the objective: the least worth having where it is made large (accuracy), the
+            most where it is made small (loss).
+        after: The first step at which it counts.
+        maximize: Whether the objective is made large; the study says so.
+    """
+
+    def __init__(self, value: float, after: float = 0, maximize: bool = False) -> None:
+        self.value = number("value", value)
+        self.after = number("after", after)
+        self.maximize = bool(maximize)
+
+    def why_stop(self, curve: Curve, others: Sequence[Curve]) -> str | None:
+        step = curve.last_step
+        if step is None or step < self.after:
+            return None
+        best, limit = curve.lowest(step), -self.value if self.maximize else self.value
+        if best is None or best <= limit:
+            return None
+        side = "at least" if self.maximize else "at most"
+        return f"the best until step {step:g} is not {side} {self.value:g}"
+
+
+class Patience:
+    """Stops a trial that has not become better for `steps` steps, unless it is the best so far.
+
+    Args:
+        steps: How long to wait, in the unit of the reported steps.
+        by: By how much the objective must have become better to count.
+        warm_up: It stops nothing at lower steps than this.
+    """
+
+    def __init__(self, steps: float = 10, by: float = 0, warm_up: float = 0) -> None:
+        self.steps = number("steps", steps, above=0)
+        self.by = positive_or_zero("by", by)
+        self.warm_up = number("warm_up", warm_up)
+
+    def why_stop(self, curve: Curve, others: Sequence[Curve]) -> str | None:
+        step = curve.last_step
+        if step is None or step < self.warm_up or step - self._improved(curve) < self.steps or is_best(curve, others):
+            return None
+        return f"no better for {step - self._improved(curve):g} steps, and not the best"
+
+    def _improved(self, curve: Curve) -> float:
+        """The last step at which it became better; the first where it never did."""
+        improved, best = curve.steps[0], curve.losses[0]
+        for step, loss in zip(curve.steps, curve.losses, strict=True):
+            if loss < best - self.by:
+                improved, best = step, loss
+        return improved
