@@ -57,7 +57,9 @@ def run(
         controller=found.controller, store=store_url(store, found.store), seed=found.seed,
     )  # fmt: skip
     with told(study.store, found.name, as_json=as_json):
-        study.run(executor=found.executor, handlers=found.handlers, wait=wait, **settings)
+        study.run(
+            executor=found.executor, handlers=found.handlers, early_stopping=found.early_stopping, wait=wait, **settings
+        )
 
 
 def changed(plan: Plan, *, trials: int | None, parallel: int | None) -> dict[str, Any]:

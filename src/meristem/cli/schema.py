@@ -71,6 +71,12 @@ def study_file_schema() -> dict[str, Any]:
             "budget": _budget(),
             "store": {"type": "string", "description": "URL or path, relative to the working directory."},
             "seed": {"type": "integer", "minimum": 0, "description": "Makes the search repeatable."},
+            "early_stopping": {
+                "anyOf": [
+                    _component("Stops trials whose learning curve is hopeless.", known_names("stopping rule")),
+                    {"type": "array", "description": "Any of these may stop a trial."},
+                ]
+            },
             "gpus": {"type": ["string", "integer"], "description": "GPU ids by slot, such as 0,1:2,3."},
             **_run_settings(),
         },

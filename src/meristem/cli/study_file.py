@@ -16,6 +16,7 @@ from meristem.components import ComponentSpec, build, check_args, import_from, s
 from meristem.errors import InputError, SpaceError, StudyFileError, did_you_mean
 from meristem.objective import Goals
 from meristem.space import Space
+from meristem.stopping.combined import build_rule
 from meristem.study.definition import build_controller, check_name, check_seed
 from meristem.study.plan import Plan
 
@@ -27,7 +28,7 @@ RUN_SETTINGS = (
 SECTIONS = (
     "name", "space", "constraints", "objective", "outcome_constraints", "thresholds",
     "controller", "executor", "handlers", "budget", "store",
-    "seed", "gpus", *RUN_SETTINGS,
+    "seed", "gpus", "early_stopping", *RUN_SETTINGS,
 )  # fmt: skip
 REQUIRED = ("name", "space", "objective", "executor")
 
@@ -51,6 +52,7 @@ class StudyFile:
     plan: Plan = field(default_factory=Plan)
     store: str | None = None
     seed: int | None = None
+    early_stopping: Any = None
 
 
 def read_study_file(path: str | Path) -> StudyFile:
@@ -113,6 +115,7 @@ class _Checker:
             "plan": self._plan(given),
             "store": self._part("store", given, _text("store")),
             "seed": self._part("seed", given, check_seed),
+            "early_stopping": self._early_stopping(given),
         }
         return {name: value for name, value in found.items() if value is not None}
 
@@ -224,6 +227,12 @@ class _Checker:
                 specs.append(spec)
                 self._built(partial(build, "handler", spec), spec, *place)
         return tuple(specs)
+
+    def _early_stopping(self, given: Mapping[str, Any]) -> Any:
+        rule = given.get("early_stopping")
+        if rule is not None:
+            self._tried(lambda: build_rule(rule), "early_stopping")
+        return rule
 
     def _spec(self, kind: str, given: Any, *place: Any) -> ComponentSpec | None:
         found: ComponentSpec | None = self._tried(lambda: spec_of(kind, given), *place)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from meristem.spool import Measurement
 from meristem.statuses import ENDED, TrialStatus
@@ -57,18 +57,18 @@ class Trials:
 
         Both are of one moment, so that reading on from that event misses nothing.
         """
-        changed: ColumnElement[bool] = trials.c.status.in_(OPEN)
-        if after > 0:
-            changed |= trials.c.end_event > after
-        query = select(*_COLUMNS).where(trials.c.study_id == study_id).order_by(trials.c.number)
-        query = query.where(changed) if after > 0 else query
+        of_study = select(*_COLUMNS).where(trials.c.study_id == study_id)
+        queries = [of_study.order_by(trials.c.number)]
+        if after > 0:  # two, since one with "or" would look at every trial of the study
+            queries = [of_study.where(trials.c.status.in_(OPEN)), of_study.where(trials.c.end_event > after)]
         head = select(studies.c.last_event).where(studies.c.id == study_id)
 
         def read(connection: Connection) -> tuple[list[TrialRow], int]:
             last = connection.execute(head).scalar() or 0
-            rows = [_trial(row) for row in connection.execute(query).all()]
+            rows = [_trial(row) for query in queries for row in connection.execute(query).all()]
             # PostgreSQL reads each statement at a moment of its own: what ended between them comes next time.
-            return [row for row in rows if (row.end_event or 0) <= last], last
+            known = {row.number: row for row in rows if (row.end_event or 0) <= last}
+            return sorted(known.values(), key=lambda row: row.number), last
 
         return self._database.read(read)
 
@@ -112,6 +112,20 @@ class Trials:
                 at=row.at,
             )
             for row in self._database.read(lambda c: c.execute(query).all())
+        ]
+
+    def list_reports(self, study_id: int, metrics: Sequence[str]) -> list[tuple[int, Measurement]]:
+        """What the last attempts of all trials reported of `metrics` at steps: trial and measurement, by step."""
+        m = measurements.c
+        query = (
+            select(m.trial, m.metric, m.step, m.value)
+            .join(trials, (trials.c.study_id == m.study_id) & (trials.c.number == m.trial))
+            .where(m.study_id == study_id, m.attempt == trials.c.attempt, m.metric.in_(metrics), m.step != NO_STEP)
+            .order_by(m.trial, m.step)
+        )
+        return [
+            (trial, Measurement(metric=metric, step=step, value=math.nan if value is None else value))
+            for trial, metric, step, value in self._database.read(lambda c: c.execute(query).all())
         ]
 
     def _rows(self, query: Select[Any]) -> list[TrialRow]:

@@ -20,10 +20,12 @@ from typing import Any
 from meristem.controllers.protocol import Controller
 from meristem.errors import ComponentFailed, IllegalMove, LeaseLost, MeristemError
 from meristem.events import Event, EventKind, trial_ended
-from meristem.statuses import StudyStatus, TrialStatus
+from meristem.statuses import ENDED, StudyStatus, TrialStatus
+from meristem.stopping.rule import StoppingRule
 from meristem.store.rows import TrialRow
 from meristem.study import happenings as told
 from meristem.study.audience import Audience
+from meristem.study.early_stopping import EarlyStopping
 from meristem.study.heartbeat import Heartbeat
 from meristem.study.intake import ASKED, STUDY, TIMEOUT, Running, again, take_in
 from meristem.study.ledger import Ledger
@@ -43,14 +45,17 @@ class Engine:
 
     Args:
         setup: How the study is run, as JSON, kept for resuming it.
+        stopping: Says which running trials are hopeless.
     """
 
     def __init__(
         self, ledger: Ledger, controller: Controller, executor: Executor, *, handlers: Sequence[Handler],
-        plan: Plan, heartbeat: Heartbeat, folder: Path, setup: dict[str, Any],
+        plan: Plan, heartbeat: Heartbeat, folder: Path, setup: dict[str, Any], stopping: StoppingRule | None = None,
     ) -> None:  # fmt: skip
         self._ledger, self._controller, self._executor = ledger, controller, executor
         self._plan, self._heartbeat, self._setup = plan, heartbeat, setup
+        self._rule = stopping
+        self._early: EarlyStopping | None = None
         self._slots = min(plan.parallel, executor.slots or plan.parallel)
         self._running: dict[int, Running] = {}
         self._ending: Ending | None = None
@@ -136,6 +141,7 @@ class Engine:
         if row.status == StudyStatus.RUNNING:
             payload = {"status": StudyStatus.INTERRUPTED.value, "message": "the engine that ran it died"}
             events.append(Event(kind=EventKind.STUDY_ENDED, payload=payload))
+        self._early = self._early_stopping()
         self._run = row.run + 1
         ledger.write(
             [
@@ -162,6 +168,17 @@ class Engine:
             running.why_stopped = STUDY
             self._executor.stop(row.number, self._plan.grace_time)
         return False
+
+    def _early_stopping(self) -> EarlyStopping | None:
+        """The curves so far; those of trials that are taken up come once more from their executor."""
+        if self._rule is None:
+            return None
+        store, goals = self._ledger.store.trials, self._ledger.definition.goals
+        reports = store.list_reports(self._ledger.study_id, list(goals.objectives[0].terms))
+        early = EarlyStopping(self._rule, goals, store.list_page(self._ledger.study_id, statuses=list(ENDED)), reports)
+        for running in self._running.values():
+            early.start(running.row)
+        return early
 
     def _is_taken(self, row: TrialRow) -> bool:
         return any(r.row.slot == row.slot and n != row.number for n, r in self._running.items())
@@ -229,6 +246,8 @@ class Engine:
 
     def _launch(self, row: TrialRow) -> None:
         self._running[row.number] = Running(row=row, deadline=self._deadline())
+        if self._early is not None:
+            self._early.start(row)
         self._audience.tell(told.TrialStarted(trial=self._view.trial_of(row)))
         try:
             self._executor.start(self._attempt(row))
@@ -268,10 +287,20 @@ class Engine:
         for _before, after in found.moves:
             self._count(after)
             del self._running[after.number]
+        if self._early is not None:
+            self._stop_hopeless(self._early, reports)
         for happening in found.happenings:
             self._audience.tell(happening)
         if found.missing is not None and not self._ledger.history.anything_measured:
             self.ask_to_stop(found.missing, StudyStatus.FAILED)
+
+    def _stop_hopeless(self, early: EarlyStopping, reports: Sequence[Report]) -> None:
+        for report in reports:
+            why = early.why_stop(report.number, report.measurements)
+            if report.outcome is not None:
+                early.end(report.number)
+            elif why is not None:
+                self._stop_trial(report.number, f"stopped early: {why}")
 
     def _count(self, after: TrialRow) -> None:
         if after.status == TrialStatus.WAITING:

@@ -67,6 +67,17 @@ class StudyRun:
         return self._ledger.leaders.since
 
     @property
+    def losses(self) -> list[float | None]:
+        """The losses of all ended trials in the order in which they ended; None where a trial has none."""
+        return [observation.loss for observation in self._ledger.history]
+
+    def regret_bound(self, *, doubt: float = 0.1) -> float | None:
+        """By how much a point may be better than the best, as a model believes; None with too few losses."""
+        from meristem.controllers.regret import regret_bound  # imports scipy, which takes long
+
+        return regret_bound(self._ledger.snapshot(), doubt=doubt)
+
+    @property
     def elapsed(self) -> float:
         """Seconds since this run started."""
         return time.monotonic() - self._started

@@ -21,6 +21,7 @@ class Setup:
         executor: Its specification; None where it was a Python function or object, named by `executor_label`.
         handlers: Those that can be built again.
         left_out: Names of handlers that were Python objects.
+        early_stopping: The stopping rule as data; None where there was none, or an object.
         import_from: Folders in which components by path are found.
         root: The folder in which the study was first run.
     """
@@ -30,6 +31,7 @@ class Setup:
     executor_label: str = ""
     handlers: tuple[ComponentSpec, ...] = ()
     left_out: tuple[str, ...] = ()
+    early_stopping: Any = None
     import_from: tuple[str, ...] = ()
     root: str = ""
 
@@ -42,6 +44,7 @@ class Setup:
             "handlers": handlers,
             "import_from": list(self.import_from),
             "root": self.root,
+            **({} if self.early_stopping is None else {"early_stopping": self.early_stopping}),
         }
 
     @classmethod
@@ -55,6 +58,7 @@ class Setup:
             left_out=tuple(h["object"] for h in handlers if "object" in h),
             import_from=tuple(data.get("import_from", ())),
             root=data.get("root", ""),
+            early_stopping=data.get("early_stopping"),
         )
 
     def resumable(self, name: str) -> ComponentSpec:
@@ -81,7 +85,9 @@ class Setup:
             import_from(Path(folder), first=True)
 
 
-def setup_of(plan: Plan, function: Any, executor: Any, handlers: Sequence[Any], root: str) -> Setup:
+def setup_of(
+    plan: Plan, function: Any, executor: Any, handlers: Sequence[Any], early_stopping: Any, *, root: str
+) -> Setup:
     """How the study is being run, from what was given to `Study.run`."""
     by_name = isinstance(executor, (str, Mapping, ComponentSpec))
     named = [h for h in handlers if isinstance(h, (str, Mapping, ComponentSpec))]
@@ -91,6 +97,7 @@ def setup_of(plan: Plan, function: Any, executor: Any, handlers: Sequence[Any], 
         executor_label="" if by_name else _label(function if executor is None else executor),
         handlers=tuple(spec_of("handler", h) for h in named),
         left_out=tuple(_label(h) for h in handlers if not isinstance(h, (str, Mapping, ComponentSpec))),
+        early_stopping=early_stopping if isinstance(early_stopping, (str, Mapping, list, tuple)) else None,
         import_from=tuple(import_folders()),
         root=root,
     )

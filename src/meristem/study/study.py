@@ -30,12 +30,14 @@ from meristem.objective import Goals
 from meristem.space import Space
 from meristem.spool import Measurement
 from meristem.statuses import StudyStatus
+from meristem.stopping.rule import StoppingRule
 from meristem.store.lease import new_owner
 from meristem.store.rows import StudyRow, TrialRow
 from meristem.store.stopping import request_stop
 from meristem.store.store import Store
 from meristem.study.asking import AskedTrial, Asking
 from meristem.study.definition import Definition, build_controller, check_name, check_seed, differences, goals_of
+from meristem.study.early_stopping import rule_of
 from meristem.study.engine import Engine
 from meristem.study.folders import study_folder
 from meristem.study.from_rows import trial_of
@@ -145,7 +147,8 @@ class Study:
         self.space, self.goals, self.seed = definition.space, definition.goals, definition.seed
         self._store, self._id, self._built = store, row.id, controller
         self._row = row
-        self._asking = Asking(Ledger(store, row, definition))
+        self._ledger = Ledger(store, row, definition)
+        self._asking = Asking(self._ledger)
         self._engine: Engine | None = None
         if store.in_memory:  # files of trials go with the study
             made_when_used = Path(tempfile.gettempdir()) / f"meristem-{secrets.token_hex(6)}"
@@ -174,6 +177,7 @@ class Study:
         executor: Any = None,
         isolate: bool = True,
         gpus: str | None = None,
+        early_stopping: Any = None,
         handlers: Sequence[Any] | None = None,
         wait: bool = False,
     ) -> Study:
@@ -196,6 +200,8 @@ class Study:
             isolate: False runs the function in threads of this process: quicker to start, nothing is
                 caught that kills the process, and a trial cannot be ended by force.
             gpus: GPU ids by slot, such as `"0,1:2,3"`: two slots with two GPUs each.
+            early_stopping: Stops trials whose learning curve is hopeless: `"auto"`, another rule by name,
+                `{"name" | "path": …, "args": {…}}`, a list of rules of which any may stop, or an object.
             handlers: Names, `{"name" | "path": …, "args": {…}}` or objects. Progress is shown beside them, unless
                 the list is empty.
             wait: Waits for another engine that runs this study instead of raising StudyBusy.
@@ -223,29 +229,33 @@ class Study:
         given = with_progress(handlers)
         built_handlers = [build_handler(handler) for handler in given]
         runner = build_executor(function, executor, isolate=isolate, gpus=gpus)
-        setup = setup_of(plan, function, executor, given, root=str(self.folder.parent.parent))
-        ending = self._run(runner, built_handlers, setup, wait)
+        rule = rule_of(early_stopping, self._controller(), self.goals)
+        setup = setup_of(plan, function, executor, given, early_stopping, root=str(self.folder.parent.parent))
+        ending = self._run(runner, built_handlers, setup, rule, wait)
         if ending.status == StudyStatus.INTERRUPTED:
             raise KeyboardInterrupt
         return self
 
-    def _run(self, executor: Executor, handlers: list[Handler], setup: Setup, wait: bool) -> Ending:
+    def _run(
+        self, executor: Executor, handlers: list[Handler], setup: Setup, rule: StoppingRule | None, wait: bool
+    ) -> Ending:
         controller = self._controller()
         expect = getattr(executor, "expect", None)
         if callable(expect) and (problems := expect(self.space.names)):  # it fills names into a command
             raise InputError("The executor does not fit the space", problems)
         token = self._acquire(wait)
         with Heartbeat(self._store, self._id, token) as heartbeat:
-            ledger = Ledger(self._store, self._row, self.definition)  # its own: others may ask and tell meanwhile
+            # The engine has the ledger while it runs; whoever asks and tells meanwhile, in another thread, a new one.
+            self._asking = Asking(Ledger(self._store, self._row, self.definition))
             self._engine = engine = Engine(
-                ledger, controller, executor, handlers=handlers, plan=setup.plan, heartbeat=heartbeat,
-                folder=self.folder, setup=setup.to_json(),
+                self._ledger, controller, executor, handlers=handlers, plan=setup.plan, heartbeat=heartbeat,
+                folder=self.folder, setup=setup.to_json(), stopping=rule,
             )  # fmt: skip
             try:
                 with interruptible(engine.interrupt):
                     ending = engine.run()
             finally:
-                self._engine = None
+                self._engine, self._asking = None, Asking(self._ledger)
         if ending.status == StudyStatus.FAILED:
             raise TooManyFailures(self.name, ending.message, engine.failures)
         return ending
@@ -455,7 +465,8 @@ def resume(name: str, *, store: str | Store, wait: bool = False, **changes: Any)
     spec = setup.resumable(name)
     setup.find_components()
     study = Study.open(name, store=opened)
-    return study.run(executor=spec, handlers=setup.handlers, wait=wait, **{**setup.plan.to_json(), **changes})
+    settings = {**setup.plan.to_json(), "early_stopping": setup.early_stopping, **changes}
+    return study.run(executor=spec, handlers=setup.handlers, wait=wait, **settings)
 
 
 def _number_of(trial: Trial | int) -> int:

@@ -13,6 +13,7 @@ from rich.console import Console
 import meristem as ms
 from fakes import ScriptedExecutor, failed
 from meristem.errors import InputError
+from meristem.handlers.end_when import EndWhen
 from meristem.handlers.handler import Handler
 from meristem.handlers.keep_best import KeepBest
 from meristem.handlers.log_jsonl import LogJsonl
@@ -165,3 +166,18 @@ def test_progress_shows_a_bar_on_a_terminal() -> None:
 
 def test_progress_without_a_number_of_trials_counts_what_is_done() -> None:
     assert "s: completed" in shown(False, trials=None, seconds=0.05)
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({"name": "target_reached", "args": {"value": 6}}, "6"),
+        ({"name": "no_improvement", "args": {"window": 3, "min_trials": 4}}, "trials"),
+        ({"name": "regret_bound", "args": {"within": 1e9, "min_trials": 6}}, "probably no point"),
+    ],
+)
+def test_end_when_ends_a_study_by_a_rule(rule: Any, told: str) -> None:
+    study = run(lambda a: float(min(a.number, 6)), EndWhen(rule), trials=40)
+    assert study.status == "stopped"
+    assert 6 <= len(study.trials) < 40
+    assert told in str(study.events()[-1].payload["message"])

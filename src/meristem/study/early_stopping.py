@@ -1,0 +1,89 @@
+"""Asks a stopping rule about running trials: gathers what they report into learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from meristem.errors import InputError
+from meristem.objective import Goals
+from meristem.spool import Measurement
+from meristem.stopping.combined import build_rule
+from meristem.stopping.curve import Curves
+from meristem.stopping.rule import StoppingRule
+from meristem.store.rows import TrialRow
+
+
+def rule_of(given: Any, controller: Any, goals: Goals) -> StoppingRule | None:
+    """The stopping rule of a run: the one that was given, else the controller's own.
+
+    Raises:
+        InputError: It stands for no rule, or the study has several objectives.
+    """
+    own = getattr(controller, "stopping", None)
+    if given is None and own is None:
+        return None
+    if not goals.single:
+        raise InputError(
+            f"Trials cannot be stopped early in a study of several objectives ({goals}).",
+            "Which of two curves is the better one is not clear.",
+            "Leave early_stopping out.",
+        )
+    if given is None:
+        return own
+    return build_rule(given, maximize=goals.objectives[0].maximize)
+
+
+class EarlyStopping:
+    """The curves of a study's trials, and the rule that looks at them.
+
+    Args:
+        rows: Trials that there are already, with what they reported (see `Trials.list_reports`).
+    """
+
+    def __init__(
+        self, rule: StoppingRule, goals: Goals, rows: Iterable[TrialRow] = (),
+        reports: Iterable[tuple[int, Measurement]] = (),
+    ) -> None:  # fmt: skip
+        self._rule, self._objective = rule, goals.objectives[0]
+        self._curves = Curves()
+        self._steps: dict[int, dict[int, dict[str, float]]] = {}  # of weighted sums: what is there of each step
+        for row in rows:
+            self.start(row)
+        for number, measurement in reports:
+            self._take(number, measurement)
+        for row in rows:
+            self.end(row.number)
+
+    def start(self, row: TrialRow) -> None:
+        """An attempt of a trial begins."""
+        bracket = row.origin.get("bracket", 0)
+        self._curves.start(row.number, bracket=bracket if isinstance(bracket, int) else 0)
+        self._steps.pop(row.number, None)
+
+    def why_stop(self, number: int, measurements: Sequence[Measurement]) -> str | None:
+        """Takes in what a running trial reported; why it should be stopped, or None."""
+        told = [self._take(number, measurement) for measurement in measurements]
+        if not any(told):
+            return None
+        return self._rule.why_stop(self._curves.curve(number), self._curves.others(number))
+
+    def end(self, number: int) -> None:
+        """A trial has ended."""
+        self._curves.end(number)
+        self._steps.pop(number, None)
+
+    def _take(self, number: int, measurement: Measurement) -> bool:
+        """Whether the measurement told the objective at a step."""
+        if measurement.step is None or measurement.metric not in self._objective.terms:
+            return False
+        known: Mapping[str, float] = {measurement.metric: measurement.value}
+        if len(self._objective.terms) > 1:
+            at_step = self._steps.setdefault(number, {}).setdefault(measurement.step, {})
+            at_step[measurement.metric] = measurement.value
+            known = at_step
+        value = self._objective.value(known)
+        if value is None:
+            return False
+        self._curves.report(number, measurement.step, self._objective.loss(value))
+        return True
