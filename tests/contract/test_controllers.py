@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from meristem.controllers.auto import AutoController
+from meristem.controllers.cmaes import CmaesController
+from meristem.controllers.evolution import EvolutionController
 from meristem.controllers.gp import GpController
 from meristem.controllers.grid import GridController
+from meristem.controllers.optuna import OptunaController
 from meristem.controllers.protocol import (
     Controller,
     History,
@@ -26,8 +29,11 @@ from meristem.space import Choice, Fixed, Float, Int, Space
 
 CONTROLLERS: dict[str, Callable[[], Controller]] = {
     "auto": AutoController,
+    "cmaes": CmaesController,
+    "evolution": EvolutionController,
     "gp": GpController,
     "grid": GridController,
+    "optuna": OptunaController,
     "random": RandomController,
     "sobol": SobolController,
 }

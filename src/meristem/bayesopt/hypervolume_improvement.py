@@ -102,7 +102,9 @@ class RayRegion:
         self._levels = (reference - depth * (radius[:, :, None] * rays[:, None, :])).reshape(-1, count)
         # The rays stand for the positive part of the sphere, in losses shrunk by `depth`.
         sphere = np.log(2.0) + 0.5 * count * np.log(np.pi) - gammaln(0.5 * count)
-        self._log_weights = np.log(width).ravel() + sphere - count * np.log(2.0) - np.log(len(rays)) + np.log(depth).sum()
+        self._log_weights = (
+            np.log(width).ravel() + sphere - count * np.log(2.0) - np.log(len(rays)) + np.log(depth).sum()
+        )
 
     def hope(self, mean: Array, std: Array) -> Hope:
         each = max(1, _CHUNK // self._levels.size)

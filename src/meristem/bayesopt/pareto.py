@@ -38,6 +38,8 @@ def non_dominated(losses: npt.ArrayLike) -> Mask:
 def ranks(losses: npt.ArrayLike) -> Ranks:
     """How many fronts must be taken away until a point is on the front: 0 for the front itself, shape (n,)."""
     values = _table(losses)
+    if values.shape[1] == 1:
+        return np.unique(values, return_inverse=True)[1].reshape(-1).astype(np.intp)
     found: Ranks = np.zeros(len(values), dtype=np.intp)
     left = np.arange(len(values))
     rank = 0
@@ -76,6 +78,36 @@ def crowding(losses: npt.ArrayLike) -> Array:
     return room
 
 
+def fittest(losses: npt.ArrayLike, count: int) -> tuple[Ranks, Ranks, Array]:
+    """The `count` best points: whole fronts, and of the last one the loneliest.
+
+    Args:
+        losses: Shape (n, m).
+
+    Returns:
+        Which points, the best first; their ranks; their crowding among the chosen of their front. All of
+        shape (min(n, count),).
+
+    Source: Deb et al. (2002), section III-C.
+    """
+    values = _table(losses)
+    left = np.arange(len(values))
+    chosen: list[Ranks] = []
+    rank_of: list[Ranks] = []
+    room_of: list[Array] = []
+    while len(left) and count > 0:
+        front = non_dominated(values[left])
+        room = crowding(values[left[front]])
+        order = np.argsort(-room, kind="stable")[:count]
+        chosen.append(left[front][order])
+        rank_of.append(np.full(len(order), len(rank_of), dtype=np.intp))
+        room_of.append(room[order])
+        left, count = left[~front], count - len(order)
+    if not chosen:
+        return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp), np.zeros(0)
+    return np.concatenate(chosen), np.concatenate(rank_of), np.concatenate(room_of)
+
+
 def _table(losses: npt.ArrayLike) -> Array:
     values = np.asarray(losses, dtype=float)
-    return values.reshape(len(values), -1) if values.ndim != 2 else values
+    return values[:, None] if values.ndim == 1 else values
