@@ -107,9 +107,14 @@ def _climb(acquisition: Acquisition, starts: Points, domain: Domain) -> Array:
         return -float(values.sum()), -slopes[free]
 
     start = starts.unit[free]
-    bounds = [(0.0, 1.0)] * len(start)
-    options = {"maxiter": _STEPS, "ftol": 1e-6, "gtol": 1e-5}
-    found = minimize(descent, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    found = minimize(
+        descent,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0.0, 1.0)] * len(start),
+        options={"maxiter": _STEPS, "ftol": 1e-6, "gtol": 1e-5},
+    )
     if not np.all(np.isfinite(found.x)):
         return starts.unit[:0]
     ends = starts.unit.copy()

@@ -33,6 +33,7 @@ _BY = "cmaes"
 _TRIES = 40
 _MOST_LEVELS = 64  # numbers of more values are searched as if continuous
 _LARGEST_POPULATION = 1000
+_FIRST_SPREAD = 0.15  # of the first generation, as a share of each parameter's range
 
 
 class CmaesController:
@@ -185,11 +186,13 @@ class _Strategy:
         center = self.space.center()
         place = self.space.encode(center) if run == 0 else rng.random(len(self.space.dimensions))
         numeric = np.concatenate([self._layout.smooth, self._layout.stepped])
+        self._numeric = bool(len(numeric))
         self._optimizer = _library().CatCMAwM(
             x_space=[[0.0, 1.0]] * len(self._layout.smooth) or None,
             z_space=self._layout.levels or None,
             c_space=self._layout.sizes or None,
-            mean=place[numeric] if len(numeric) else None,
+            mean=np.clip(place[numeric], 0.1, 0.9) if len(numeric) else None,
+            cov=np.eye(len(numeric)) * _FIRST_SPREAD**2 if len(numeric) else None,
             population_size=min(self._population * 2**run, _LARGEST_POPULATION),
         )
 
@@ -209,7 +212,7 @@ class _Strategy:
         values = _ranks(list(self._ended.values()), snapshot)
         self._optimizer.tell([(self._solution(i), v) for i, v in zip(self._ended, values, strict=True)])
         self.generation, self._next, self._ended = self.generation + 1, 0, {}
-        if self._restarts and self._optimizer.should_stop():
+        if self._restarts and self._numeric and self._optimizer.should_stop():
             self._begin(self.run + 1)
 
     def _index(self, observation: Observation) -> int | None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from meristem.bayesopt.kernel import Array
+from meristem.bayesopt.kernel import Array, Mask
 from meristem.bayesopt.pareto import Ranks, fittest
 from meristem.controllers.pinned import Pinned
 from meristem.controllers.protocol import Observation, Recommendation, Snapshot
@@ -166,7 +166,7 @@ def _offspring(
     return None, []
 
 
-def _crossed(one: Array, other: Array, categorical: Array, rng: np.random.Generator) -> Array:
+def _crossed(one: Array, other: Array, categorical: Mask, rng: np.random.Generator) -> Array:
     """A child of two: simulated binary crossover of numbers, either parent's choices."""
     count = len(one)
     if rng.random() > _CROSSOVER:
@@ -181,7 +181,7 @@ def _crossed(one: Array, other: Array, categorical: Array, rng: np.random.Genera
     return np.asarray(np.clip(mixed, 0.0, 1.0), dtype=float)
 
 
-def _mutated(child: Array, categorical: Array, sizes: Array, rng: np.random.Generator, *, strength: float) -> Array:
+def _mutated(child: Array, categorical: Mask, sizes: Array, rng: np.random.Generator, *, strength: float) -> Array:
     """`child` with about `strength` of its parameters moved: numbers a little, choices to any."""
     count = len(child)
     if not count:

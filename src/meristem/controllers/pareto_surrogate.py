@@ -171,7 +171,7 @@ class _Lessons:
     @classmethod
     def of(cls, observations: Sequence[Observation], snapshot: Snapshot) -> _Lessons:
         losses, excesses = _losses(observations), _excesses(observations, snapshot)
-        feasible = (excesses <= 0).all(axis=1)
+        feasible = np.asarray((excesses <= 0).all(axis=1), dtype=bool)
         given = snapshot.goals.reference()
         reference = infer_reference(losses[feasible] if feasible.any() else losses, given)
         scales = [Scale.of(column, corner) for column, corner in zip(losses.T, reference, strict=True)]
