@@ -19,6 +19,7 @@ _SPREADS = (0.2, 0.05, 0.01)
 _STEPS_BACK = (1.0, 0.5, 0.2, 0.05)
 _LEAST_APART = 1e-3  # starts nearer than this in every column climb the same hill
 _STEPS = 30
+_NEXT_TO_NOTHING = 0.1  # in the acquisition's units, which are logarithms
 
 
 class Acquisition(Protocol):
@@ -43,9 +44,12 @@ def find_best(acquisition: Acquisition, domain: Domain, points: Points) -> Array
         return None
     values = acquisition.values(points)
     if domain.pool is None:
-        refined = _repaired(_climb(acquisition, points.pick(_starts(points.unit, values)), domain), domain)
-        points = points.join(refined)
-        values = np.concatenate([values, acquisition.values(refined)]) if len(refined) else values
+        chosen = points.pick(_starts(points.unit, values))
+        refined = _repaired(_climb(acquisition, chosen, domain), domain)
+        if len(refined):
+            # What the taken-back moves would have gained must not bring the candidates to the front.
+            points = refined.join(points)
+            values = np.concatenate([acquisition.values(refined) + _NEXT_TO_NOTHING, values])
     ranked = points.unit[np.argsort(-values, kind="stable")]
     return next((vector for vector in ranked if domain.admits(vector)), None)
 
@@ -119,7 +123,24 @@ def _climb(acquisition: Acquisition, starts: Points, domain: Domain) -> Array:
         return starts.unit[:0]
     ends = starts.unit.copy()
     ends[free] = found.x
+    ends = _tempered(acquisition, starts, ends)
     return np.concatenate([starts.unit + share * (ends - starts.unit) for share in _STEPS_BACK])
+
+
+def _tempered(acquisition: Acquisition, starts: Points, ends: Array) -> Array:
+    """The ends of climbs, shape (k, d), with those moves taken back that gain next to nothing by themselves.
+
+    A trend that the data hardly show would otherwise drive every proposal into the corners.
+    """
+    rows, columns = np.nonzero(ends != starts.unit)
+    undone = ends[rows].copy()
+    undone[np.arange(len(rows)), columns] = starts.unit[rows, columns]
+    asked = Points(unit=np.concatenate([ends, undone]), active=np.concatenate([starts.active, starts.active[rows]]))
+    values = acquisition.values(asked)
+    idle = values[: len(ends)][rows] - values[len(ends) :] < _NEXT_TO_NOTHING
+    tempered = ends.copy()
+    tempered[rows[idle], columns[idle]] = starts.unit[rows[idle], columns[idle]]
+    return tempered
 
 
 def _repaired(vectors: Array, domain: Domain) -> Points:

@@ -6,7 +6,7 @@ content, so that it saves time and never changes an answer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,9 @@ from meristem.bayesopt.ascent import candidates, find_best
 from meristem.bayesopt.gp import GaussianProcess, fit_hyperparameters
 from meristem.bayesopt.hypervolume_improvement import HypervolumeImprovement, Limit, region_to_win
 from meristem.bayesopt.kernel import Array, Hyperparameters, Mask, Points
+from meristem.bayesopt.optimize import Domain
 from meristem.bayesopt.pareto import non_dominated, ranks
+from meristem.controllers.pinned import Pinned
 from meristem.controllers.protocol import Observation, Snapshot
 from meristem.controllers.surrogate import Surrogate
 from meristem.controllers.taken import Taken
@@ -37,6 +39,7 @@ class ParetoBelief:
     """Fitted processes and what they are asked to improve.
 
     Attributes:
+        domain: Where to look, the study's fixed values at their places.
         processes: One an objective, all conditioned on the same points.
         limits: One a limit on metrics.
         thresholds: The worst losses that count, where they are given, in the units of the processes.
@@ -44,6 +47,7 @@ class ParetoBelief:
     """
 
     surrogate: ParetoSurrogate
+    domain: Domain
     processes: Sequence[GaussianProcess]
     limits: Sequence[Limit]
     thresholds: Sequence[float | None]
@@ -60,10 +64,10 @@ class ParetoBelief:
         fitted = np.stack([process.fitted for process in self.processes], axis=1)
         shown = self.counts if self.counts.any() else np.ones(len(fitted), dtype=bool)
         known = self.processes[0].points.unit[shown][non_dominated(fitted[shown])]
-        points = candidates(self.surrogate.domain, known, rng)
+        points = candidates(self.domain, known, rng)
         region = region_to_win(fitted[self.counts], self._reference(fitted[shown], points))
         acquisition = HypervolumeImprovement(processes=self.processes, region=region, limits=self.limits)
-        vector = find_best(acquisition, replace(self.surrogate.domain, admits=admits), points)
+        vector = find_best(acquisition, replace(self.domain, admits=admits), points)
         return None if vector is None else space.decode(vector)
 
     def _reference(self, fitted: Array, points: Points) -> Array:
@@ -100,7 +104,7 @@ class ParetoSurrogate:
     def __init__(self, space: Space) -> None:
         self.space = space
         self._single = Surrogate(space)
-        self.domain = self._single.domain
+        self.domain: Domain = self._single.domain
         self._fit: tuple[tuple[bytes, ...], list[Hyperparameters]] | None = None
 
     def believe(self, snapshot: Snapshot) -> ParetoBelief:
@@ -125,6 +129,7 @@ class ParetoSurrogate:
             limits.append(Limit(process=process, most=excess.most))
         belief = ParetoBelief(
             surrogate=self,
+            domain=_narrowed(self.domain, Pinned(snapshot)),
             processes=processes,
             limits=limits,
             thresholds=lessons.thresholds,
@@ -196,6 +201,23 @@ def _standardized(excesses: Array) -> _Excess:
         bent = np.arcsinh(np.clip(values / typical, -_WORST_EXCESS, _WORST_EXCESS))
     mean, spread = (float(bent.mean()), float(bent.std()) or 1.0) if len(bent) else (0.0, 1.0)
     return _Excess(rows=rows, outcomes=(bent - mean) / spread, most=-mean / spread)
+
+
+def _narrowed(domain: Domain, pinned: Pinned) -> Domain:
+    """`domain` without what `pinned` leaves no choice in."""
+    if not len(pinned.places):
+        return domain
+    smooth = domain.smooth.copy()
+    smooth[pinned.places] = False
+    pool = domain.pool
+    if pool is not None:
+        fits = [bool(np.allclose(pinned(row), row) or not mask[pinned.places].all()) for row, mask in _rows(pool)]
+        pool = pool.pick(np.flatnonzero(fits))
+    return replace(domain, smooth=smooth, repair=lambda vector: domain.repair(pinned(vector)), pool=pool)
+
+
+def _rows(points: Points) -> Iterator[tuple[Array, Mask]]:
+    return zip(points.unit, points.active, strict=True)
 
 
 def _subset(observations: Sequence[Observation], limit: int) -> list[Observation]:
