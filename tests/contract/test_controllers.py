@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,16 @@ FINITE = {
     "single": SPACES["single"],
 }
 
-all_controllers = pytest.mark.parametrize("name", CONTROLLERS)
+_LIBRARIES = {"cmaes": "cmaes", "optuna": "optuna"}
+all_controllers = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name, marks=pytest.mark.skipif(find_spec(_LIBRARIES.get(name, "numpy")) is None, reason="an extra")
+        )
+        for name in CONTROLLERS
+    ],
+)
 all_spaces = pytest.mark.parametrize("kind", SPACES)
 
 

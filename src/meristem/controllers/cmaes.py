@@ -209,10 +209,11 @@ class _Strategy:
         self._next = max(self._next, index + 1)
         if len(self._ended) < self._optimizer.population_size:
             return
-        values = _ranks(list(self._ended.values()), snapshot)
-        self._optimizer.tell([(self._solution(i), v) for i, v in zip(self._ended, values, strict=True)])
+        order, alike = _ordered(list(self._ended.values()), snapshot)
+        places = list(self._ended)
+        self._optimizer.tell([(self._solution(places[i]), float(rank)) for rank, i in enumerate(order)])
         self.generation, self._next, self._ended = self.generation + 1, 0, {}
-        if self._restarts and self._numeric and self._optimizer.should_stop():
+        if self._restarts and (alike or (self._numeric and self._optimizer.should_stop())):
             self._begin(self.run + 1)
 
     def _index(self, observation: Observation) -> int | None:
@@ -228,12 +229,15 @@ class _Strategy:
         return self._optimizer.ask()
 
 
-def _ranks(observations: list[Observation], snapshot: Snapshot) -> list[float]:
-    """The order of quality, which is all that the strategy looks at: limits first, failures last."""
+def _ordered(observations: list[Observation], snapshot: Snapshot) -> tuple[list[int], bool]:
+    """The places of observations, the best first, and whether all are alike.
+
+    Their order is all that the strategy looks at: limits come first, failures last; equal ones stand in the
+    order in which they ended, since the library takes no generation of equals.
+    """
     broken = total_violation(observations, snapshot)
     keys = [(o.loss is None, b, 0.0 if o.loss is None else o.loss) for o, b in zip(observations, broken, strict=True)]
-    order = sorted(set(keys))
-    return [float(order.index(key)) for key in keys]
+    return sorted(range(len(keys)), key=keys.__getitem__), len(set(keys)) == 1
 
 
 def _levels(space: Space, place: int) -> list[float]:

@@ -166,7 +166,7 @@ class _Excess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Lessons:
-    """What n trials teach: standardized losses of each objective, shape (n,), and excesses of each limit."""
+    """What n trials teach: standardized losses of each objective, shape (n,), and excesses of each limit with data."""
 
     objectives: list[Array]
     limits: list[_Excess]
@@ -182,7 +182,7 @@ class _Lessons:
         scales = [Scale.of(column, corner) for column, corner in zip(losses.T, reference, strict=True)]
         return cls(
             objectives=[scale.apply(column) for scale, column in zip(scales, losses.T, strict=True)],
-            limits=[_standardized(column) for column in excesses.T],
+            limits=[_standardized(column) for column in excesses.T if np.isfinite(column).any()],
             thresholds=[
                 None if own is None else float(scale.apply(np.array([own]))[0])
                 for scale, own in zip(scales, given, strict=True)
@@ -194,12 +194,11 @@ class _Lessons:
 def _standardized(excesses: Array) -> _Excess:
     rows = np.flatnonzero(np.isfinite(excesses))
     values = excesses[rows]
-    typical = float(np.median(np.abs(values))) if len(values) else 1.0
-    typical = typical or float(np.abs(values).max()) or 1.0
+    typical = float(np.median(np.abs(values))) or float(np.abs(values).max()) or 1.0
     # Zero stays where it is: only size and sign matter, and less the further from zero.
     with np.errstate(over="ignore"):
         bent = np.arcsinh(np.clip(values / typical, -_WORST_EXCESS, _WORST_EXCESS))
-    mean, spread = (float(bent.mean()), float(bent.std()) or 1.0) if len(bent) else (0.0, 1.0)
+    mean, spread = float(bent.mean()), float(bent.std()) or 1.0
     return _Excess(rows=rows, outcomes=(bent - mean) / spread, most=-mean / spread)
 
 
