@@ -19,7 +19,7 @@ from meristem.bayesopt.gp import GaussianProcess, fit_hyperparameters
 from meristem.bayesopt.hypervolume_improvement import HypervolumeImprovement, Limit, region_to_win
 from meristem.bayesopt.kernel import Array, Hyperparameters, Mask, Points
 from meristem.bayesopt.optimize import Domain
-from meristem.bayesopt.pareto import non_dominated, ranks
+from meristem.bayesopt.pareto import fittest, non_dominated
 from meristem.controllers.pinned import Pinned
 from meristem.controllers.protocol import Observation, Snapshot
 from meristem.controllers.surrogate import Surrogate
@@ -224,8 +224,7 @@ def _subset(observations: Sequence[Observation], limit: int) -> list[Observation
     count = len(observations)
     if count <= limit:
         return list(observations)
-    order = np.lexsort((-np.arange(count), ranks(_losses(observations))))
-    chosen = set(order[: limit // 2].tolist())
+    chosen = set(fittest(_losses(observations), limit // 2)[0].tolist())
     latest = [place for place in range(count - 1, -1, -1) if place not in chosen]
     chosen.update(latest[: limit - len(chosen)])
     return [observations[place] for place in sorted(chosen)]
