@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,12 @@ import pytest
 
 from meristem.controllers.asha import AshaController
 from meristem.controllers.auto import AutoController
+from meristem.controllers.cmaes import CmaesController
+from meristem.controllers.evolution import EvolutionController
 from meristem.controllers.gp import GpController
 from meristem.controllers.grid import GridController
 from meristem.controllers.hyperband import HyperbandController
+from meristem.controllers.optuna import OptunaController
 from meristem.controllers.pbt import PbtController
 from meristem.controllers.protocol import (
     Controller,
@@ -31,11 +35,14 @@ CONTROLLERS: dict[str, Callable[[], Controller]] = {
     "asha": lambda: AshaController("sobol"),
     "asha of a grid": lambda: AshaController(GridController()),
     "auto": AutoController,
+    "cmaes": CmaesController,
+    "evolution": EvolutionController,
     "gp": GpController,
     "grid": GridController,
     "hyperband": lambda: HyperbandController("sobol", max_step=81),
     "hyperband of asha": lambda: HyperbandController(AshaController("random")),
     "pbt": PbtController,
+    "optuna": OptunaController,
     "random": RandomController,
     "sobol": SobolController,
 }
@@ -64,9 +71,15 @@ FINITE = {
     "single": SPACES["single"],
 }
 
-all_controllers = pytest.mark.parametrize("name", CONTROLLERS)
+WITHOUT_LIBRARY = pytest.mark.skipif(find_spec("cmaes") is None, reason="the extra cmaes is not installed")
+all_controllers = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=WITHOUT_LIBRARY if name == "cmaes" else ()) for name in CONTROLLERS]
+)
 # Population based training tries points again, from other checkpoints: its own tests say what it promises.
-all_that_never_repeat = pytest.mark.parametrize("name", [name for name in CONTROLLERS if name != "pbt"])
+all_that_never_repeat = pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=WITHOUT_LIBRARY if n == "cmaes" else ()) for n in CONTROLLERS if n != "pbt"],
+)
 all_spaces = pytest.mark.parametrize("kind", SPACES)
 
 

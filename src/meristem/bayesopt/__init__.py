@@ -1,1 +1,1 @@
-"""Bayesian optimization in numpy and scipy: Gaussian process and acquisition, pure functions."""
+"""Bayesian optimization in numpy and scipy: Gaussian process, acquisition, hypervolume; pure functions."""

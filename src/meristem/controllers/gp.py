@@ -15,7 +15,8 @@ from meristem.controllers.taken import Taken
 from meristem.errors import InputError
 
 if TYPE_CHECKING:
-    from meristem.controllers.surrogate import Surrogate
+    from meristem.controllers.pareto_surrogate import ParetoBelief, ParetoSurrogate
+    from meristem.controllers.surrogate import Belief, Surrogate
 
 
 class GpController:
@@ -34,7 +35,7 @@ class GpController:
         self.initial = initial
         self._sobol = SobolController()
         self._random = RandomController()
-        self._surrogate: Surrogate | None = None
+        self._surrogate: Surrogate | ParetoSurrogate | None = None
 
     def recommend(self, snapshot: Snapshot, count: int) -> list[Recommendation]:
         if count < 1:
@@ -53,12 +54,14 @@ class GpController:
             ]
 
     def _propose(self, snapshot: Snapshot, count: int) -> list[Recommendation]:
-        from meristem.controllers.surrogate import Surrogate  # imports scipy.optimize, which takes long
+        from meristem.controllers.pareto_surrogate import ParetoSurrogate  # imports scipy.optimize, which takes long
+        from meristem.controllers.surrogate import Surrogate
 
-        if self._surrogate is None or self._surrogate.space is not snapshot.space:
-            self._surrogate = Surrogate(snapshot.space)
+        kind = Surrogate if snapshot.goals.single else ParetoSurrogate
+        if not isinstance(self._surrogate, kind) or self._surrogate.space is not snapshot.space:
+            self._surrogate = kind(snapshot.space)
         taken = Taken(snapshot)
-        belief = self._surrogate.believe(snapshot)
+        belief: Belief | ParetoBelief = self._surrogate.believe(snapshot)
         recommended: list[Recommendation] = []
         for place in range(count):
             origin: dict[str, Any] = {"by": "gp"}
