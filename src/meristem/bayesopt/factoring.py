@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import lapack, solve_triangular
 
-from meristem.bayesopt.kernel import Array
+from meristem.bayesopt.kernel import Array, pairs
 
 _JITTERS = (0.0, 1e-8, 1e-6, 1e-4, 1e-2)
 
@@ -17,7 +17,7 @@ def factor(below: Array, diagonal: Array) -> Array:
     """The lower Cholesky factor, shape (n, n), of a symmetric matrix given by its parts.
 
     Args:
-        below: Entries below the diagonal in the order of `numpy.tril_indices(n, -1)`.
+        below: Entries below the diagonal in the order of `kernel.pairs`.
         diagonal: Shape (n,).
 
     Raises:
@@ -56,5 +56,5 @@ def inverse_diagonal_and_below(lower: Array) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=16)
 def _flat_places(count: int) -> npt.NDArray[np.intp]:
-    rows, columns = np.tril_indices(count, -1)
+    rows, columns = pairs(count)
     return rows + columns * count

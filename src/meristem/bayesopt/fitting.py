@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from meristem.bayesopt.factoring import factor, inverse_diagonal_and_below, solve
-from meristem.bayesopt.kernel import Array, Hyperparameters, Kinds, Points, covariance, distances, triangle
+from meristem.bayesopt.kernel import Array, Hyperparameters, Kinds, Points, covariance, own_distances, pairs
 
 MEAN_PRECISION = 1.0  # the constant mean is normal around 0 with this precision
 
@@ -53,7 +53,7 @@ class Fitter:
     def __init__(self, points: Points, kinds: Kinds, *, additive: bool = True) -> None:
         self._kinds = kinds
         self._count = len(points)
-        self._apart = triangle(distances(points, points, kinds))
+        self._apart = own_distances(points, kinds)
         self._additive = additive and 1 < kinds.count <= _MOST_COLUMNS
         self.priors = Priors.of(kinds)
 
@@ -81,7 +81,7 @@ class Fitter:
 
     def log_evidence(self, outcomes: Array, variances: Array, hyper: Hyperparameters) -> float:
         """Of `outcomes` at `hyper`, up to a constant."""
-        value = covariance(self._apart, self._kinds, hyper).value
+        value = covariance(self._apart, self._kinds, hyper, slopes=False).value
         lower = factor(value, hyper.signal + hyper.noise + variances)
         solved = solve(lower, np.column_stack([np.ones(self._count), outcomes]))
         ones = solved[:, 0]
@@ -108,7 +108,7 @@ class Fitter:
         value = 0.5 * residual @ weights + np.log(np.diag(lower)).sum() + 0.5 * MEAN_PRECISION * mean * mean
         # The mean is optimal for this theta, so its own change with theta adds nothing to the gradient.
         diagonal, below = inverse_diagonal_and_below(lower)
-        rows, columns = np.tril_indices(self._count, -1)
+        rows, columns = pairs(self._count)
         by_pair = below - weights[rows] * weights[columns]  # both halves of the symmetric matrix at once
         by_diagonal = 0.5 * (diagonal - weights * weights)
         gradient = np.empty_like(theta)

@@ -20,13 +20,13 @@ from meristem.bayesopt.kernel import (
     covariance,
     distance_slopes,
     distances,
-    triangle,
+    own_distances,
 )
 
 __all__ = ["GaussianProcess", "Posterior", "PosteriorSlopes", "fit_hyperparameters"]
 
 _SMALLEST_VARIANCE = 1e-12
-_PORTION = 2_000_000  # entries of the distances that are held at a time
+_PORTION = 60_000  # entries of the distances that are held at a time: they should fit into the cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class GaussianProcess:
         """
         self.points, self.outcomes, self.kinds, self.hyper = points, outcomes, kinds, hyper
         self.variances = np.zeros(len(points)) if variances is None else variances
-        kernel = covariance(triangle(distances(points, points, kinds)), kinds, hyper).value
+        kernel = covariance(own_distances(points, kinds), kinds, hyper, slopes=False).value
         self._errors = hyper.noise + self.variances
         self._factor = factor(kernel, hyper.signal + self._errors)
         ones_solved = solve(self._factor, np.ones(len(points)))
@@ -81,7 +81,7 @@ class GaussianProcess:
         return cls(points, outcomes, kinds, fit_hyperparameters(points, outcomes, kinds, variances), variances)
 
     def predict(self, points: Points) -> Posterior:
-        """Predictions for any number of points, in portions that fit into memory."""
+        """Predictions for any number of points, in portions."""
         portion = max(1, _PORTION // max(1, self.kinds.count * len(self.points)))
         found = [self._predict(points.pick(slice(i, i + portion))) for i in range(0, max(1, len(points)), portion)]
         return Posterior(mean=np.concatenate([f.mean for f in found]), std=np.concatenate([f.std for f in found]))
@@ -119,7 +119,8 @@ class GaussianProcess:
         return GaussianProcess(self.points.join(points), believed, self.kinds, self.hyper, variances)
 
     def _predict(self, points: Points) -> Posterior:
-        cross = covariance(distances(points, self.points, self.kinds), self.kinds, self.hyper).value
+        apart = distances(points, self.points, self.kinds)
+        cross = covariance(apart, self.kinds, self.hyper, slopes=False).value
         half = half_solve(self._factor, cross.T)
         variance = self.hyper.signal - np.einsum("nm,nm->m", half, half)
         return Posterior(mean=self.mean + cross @ self._weights, std=np.sqrt(np.maximum(variance, _SMALLEST_VARIANCE)))

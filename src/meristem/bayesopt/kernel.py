@@ -19,6 +19,7 @@ is one more category of a categorical parameter.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -119,17 +120,29 @@ class Hyperparameters:
 
 def distances(a: Points, b: Points, kinds: Kinds) -> Array:
     """Squared numeric distances and category mismatches before scaling, shape (d, len(a), len(b))."""
-    columns = [_column_distances(a, b, kinds, column) for column in range(kinds.count)]
-    return np.array(columns, dtype=float).reshape(kinds.count, len(a), len(b))
+    gaps = a.unit.T[:, :, None] - b.unit.T[:, None, :]
+    if not kinds.conditional.any():
+        return _from_gaps(gaps, None, None, kinds)
+    in_a, in_b = a.active.T[:, :, None], b.active.T[:, None, :]
+    return _from_gaps(gaps, in_a & in_b, in_a != in_b, kinds)
 
 
-def triangle(apart: Array) -> Array:
-    """The entries below the diagonal of `distances` of points to themselves, shape (d, n * (n - 1) / 2).
+def own_distances(points: Points, kinds: Kinds) -> Array:
+    """The `distances` of points to those before them, shape (d, n * (n - 1) / 2), in `pairs` order.
 
     The other half is the same and the diagonal is zero, so that fitting needs no more.
     """
-    rows, columns = np.tril_indices(apart.shape[1], -1)
-    return np.ascontiguousarray(apart[:, rows, columns])
+    rows, columns = pairs(len(points))
+    gaps = (points.unit[rows] - points.unit[columns]).T
+    both = (points.active[rows] & points.active[columns]).T
+    one = (points.active[rows] != points.active[columns]).T
+    return _from_gaps(np.ascontiguousarray(gaps), both, one, kinds)
+
+
+@lru_cache(maxsize=32)
+def pairs(count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Rows and columns of the entries below the diagonal of a square matrix."""
+    return np.tril_indices(count, -1)
 
 
 def distance_slopes(a: Points, b: Points, kinds: Kinds) -> Array:
@@ -162,53 +175,56 @@ class Covariance:
     sum_slopes: Array | None
 
 
-def covariance(apart: Array, kinds: Kinds, hyper: Hyperparameters) -> Covariance:
-    """The kernel for pairs of points whose `distances` are `apart`, shape (d, *pairs)."""
-    numeric = ~kinds.categorical
+def covariance(apart: Array, kinds: Kinds, hyper: Hyperparameters, *, slopes: bool = True) -> Covariance:
+    """The kernel for pairs of points whose `distances` are `apart`, shape (d, *pairs).
+
+    Without `slopes`, those are left empty or None.
+    """
+    categorical, mixed = kinds.categorical, bool(kinds.categorical.any())
     lift = (slice(None), *(None,) * (apart.ndim - 1))
-    scaled = apart * np.where(numeric, hyper.scales**-2.0, 1.0 / hyper.scales)[lift]
-    mixed = bool(kinds.categorical.any())
-    root = _SQRT5 * np.sqrt((scaled[numeric] if mixed else scaled).sum(axis=0))
-    decay = np.exp(-root - scaled[kinds.categorical].sum(axis=0)) if mixed else np.exp(-root)
-    slope = (-5.0 / 6.0) * (1.0 + root) * decay
+    scaled = apart * np.where(categorical, 1.0 / hyper.scales, hyper.scales**-2.0)[lift]
+    root = _SQRT5 * np.sqrt((scaled[~categorical] if mixed else scaled).sum(axis=0))
+    decay = np.exp(-root - scaled[categorical].sum(axis=0)) if mixed else np.exp(-root)
     product = (1.0 + root + root * root / 3.0) * decay
-    if hyper.share <= 0.0:
-        return Covariance(
-            value=hyper.signal * product,
-            product=product,
-            sum=None,
-            scaled=scaled,
-            product_slope=slope,
-            sum_slopes=None,
-        )
-    roots = (_SQRT5 / hyper.narrowing) * np.sqrt(scaled)
-    decays = np.exp(-roots)
-    slopes = (-5.0 / 6.0 / hyper.narrowing**2) * (1.0 + roots) * decays
-    values = (1.0 + roots + roots * roots / 3.0) * decays
-    if mixed:
-        values[kinds.categorical] = np.exp(-scaled[kinds.categorical])
-        slopes[kinds.categorical] = -values[kinds.categorical]
-    average = values.mean(axis=0)
+    slope = (-5.0 / 6.0) * (1.0 + root) * decay if slopes else product[:0]
+    average, sum_slopes, value = None, None, hyper.signal * product
+    if hyper.share > 0.0:
+        average, sum_slopes = _sum(scaled, categorical, hyper.narrowing, slopes)
+        value *= 1.0 - hyper.share
+        value += (hyper.signal * hyper.share) * average
     return Covariance(
-        value=hyper.signal * ((1.0 - hyper.share) * product + hyper.share * average),
-        product=product,
-        sum=average,
-        scaled=scaled,
-        product_slope=slope,
-        sum_slopes=slopes,
+        value=value, product=product, sum=average, scaled=scaled, product_slope=slope, sum_slopes=sum_slopes
     )
 
 
-def _column_distances(a: Points, b: Points, kinds: Kinds, column: int) -> Array:
-    gap = a.unit[:, column, None] - b.unit[None, :, column]
-    if kinds.categorical[column]:
-        out = (np.abs(gap) > _SAME_CATEGORY).astype(float)
-    elif kinds.conditional[column]:
-        out = 4.0 * np.sin(0.5 * gap) ** 2
-    else:
-        return np.asarray(gap * gap, dtype=float)
-    if kinds.conditional[column]:
-        in_a, in_b = a.active[:, column, None], b.active[None, :, column]
-        out[in_a != in_b] = 1.0
-        out[~in_a & ~in_b] = 0.0
-    return np.asarray(out, dtype=float)
+def _sum(scaled: Array, categorical: Mask, narrowing: float, slopes: bool) -> tuple[Array, Array | None]:
+    """The mean of the columns' own kernels, and its derivatives by `scaled` times their number."""
+    roots = np.sqrt(scaled)
+    roots *= _SQRT5 / narrowing
+    decays = np.exp(-roots)
+    raised = 1.0 + roots
+    by_distance = (-5.0 / 6.0 / narrowing**2) * raised * decays if slopes else None
+    roots *= roots  # in place from here: these arrays are what takes the time
+    roots /= 3.0
+    roots += raised
+    roots *= decays
+    if categorical.any():
+        roots[categorical] = np.exp(-scaled[categorical])
+        if by_distance is not None:
+            by_distance[categorical] = -roots[categorical]
+    return np.asarray(roots.mean(axis=0), dtype=float), by_distance
+
+
+def _from_gaps(gaps: Array, both: Mask | None, one: Mask | None, kinds: Kinds) -> Array:
+    """Distances from differences, in place; `both` and `one` say where how many of the two are active."""
+    for column in np.flatnonzero(kinds.categorical | kinds.conditional):
+        gap = gaps[column]
+        if kinds.categorical[column]:
+            gap[:] = np.abs(gap) > _SAME_CATEGORY
+        else:
+            gap[:] = 2.0 * np.sin(0.5 * gap)
+        if kinds.conditional[column] and both is not None and one is not None:
+            gap[~both[column]] = 0.0
+            gap[one[column]] = 1.0
+    np.square(gaps, out=gaps)
+    return gaps

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from meristem.bayesopt.kernel import Array, Kinds, Mask, Points
+from meristem.bayesopt.gp import GaussianProcess
+from meristem.bayesopt.kernel import Array, Hyperparameters, Kinds, Mask, Points
 from meristem.bayesopt.outcomes import BENT, choose_subset
 from meristem.controllers.protocol import Observation
 
@@ -20,7 +21,10 @@ _MOST_POINTS = 150
 _FEWEST_LOSSES = 3  # of fewer nothing can be said about how they compare
 _MOST_STUDIES = 10
 
+_LEAST_SPREAD = 0.3
+
 Encodable = Callable[[int, Sequence[Observation]], tuple[Points, Mask]]
+Fitted = Callable[[Points, Array, Kinds], Hyperparameters]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +36,14 @@ class Lessons:
         points: Shape (n, columns of `kinds`).
         outcomes: Shape (n,); each study's own losses on a common scale.
         place: Where this study lies in the further column; None without one.
+        process: What the earlier studies alone say.
     """
 
     kinds: Kinds
     points: Points
     outcomes: Array
     place: float | None = None
+    process: GaussianProcess | None = None
 
     @classmethod
     def none(cls, kinds: Kinds) -> Lessons:
@@ -47,12 +53,23 @@ class Lessons:
         """Points of this study, with the further column."""
         return points if self.place is None else _in_study(points, self.place)
 
+    def scale_of(self, points: Points) -> tuple[float, float]:
+        """Mean and spread that outcomes of this study at `points` (of the space) have on the common scale.
+
+        A study's few first losses cannot tell whether they are good; earlier studies can.
+        """
+        if self.process is None or self.place is None:
+            return 0.0, 1.0
+        places = np.unique(self.points.unit[:, -1])
+        expected = np.mean([self.process.predict(_in_study(points, place)).mean for place in places], axis=0)
+        return float(expected.mean()), max(float(expected.std()), _LEAST_SPREAD)
+
     def extend(self, unit: Array, active: Mask) -> tuple[Array, Mask]:
         """The same for one point."""
         return (unit, active) if self.place is None else (np.append(unit, self.place), np.append(active, True))
 
 
-def learn(earlier: Sequence[Sequence[Observation]], kinds: Kinds, encodable: Encodable) -> Lessons:
+def learn(earlier: Sequence[Sequence[Observation]], kinds: Kinds, encodable: Encodable, fitted: Fitted) -> Lessons:
     """What the trials of earlier studies say, the latest studies and their best trials first."""
     studies = [(n, [o for o in study if o.loss is not None]) for n, study in enumerate(earlier)]
     studies = [(n, measured) for n, measured in studies if len(measured) >= _FEWEST_LOSSES][-_MOST_STUDIES:]
@@ -69,11 +86,15 @@ def learn(earlier: Sequence[Sequence[Observation]], kinds: Kinds, encodable: Enc
     points = _in_study(found[0][0], places[1])
     for place, (more, _) in zip(places[2:], found[1:], strict=True):
         points = points.join(_in_study(more, place))
+    outcomes = np.concatenate([outcomes for _, outcomes in found])
+    wider = Kinds(categorical=np.append(kinds.categorical, True), conditional=np.append(kinds.conditional, False))
+    hyper = fitted(points, outcomes, wider)
     return Lessons(
-        kinds=Kinds(categorical=np.append(kinds.categorical, True), conditional=np.append(kinds.conditional, False)),
+        kinds=wider,
         points=points,
-        outcomes=np.concatenate([outcomes for _, outcomes in found]),
+        outcomes=outcomes,
         place=float(places[0]),
+        process=GaussianProcess(points, outcomes, wider, hyper),
     )
 
 

@@ -18,7 +18,15 @@ from meristem.bayesopt.gp import GaussianProcess
 from meristem.bayesopt.kernel import Array, Hyperparameters, Kinds, Mask, Points
 from meristem.bayesopt.model import Model, choose_model
 from meristem.bayesopt.optimize import Domain, maximize_acquisition
-from meristem.bayesopt.outcomes import BENT, STRAIGHT, TRANSFORMS, Transform, choose_subset, standardize_excesses
+from meristem.bayesopt.outcomes import (
+    BENT,
+    STRAIGHT,
+    TRANSFORMS,
+    Outcomes,
+    Transform,
+    choose_subset,
+    standardize_excesses,
+)
 from meristem.controllers.earlier import Lessons, learn
 from meristem.controllers.pins import Pins
 from meristem.controllers.protocol import Observation, Snapshot
@@ -127,11 +135,11 @@ class Surrogate:
         Raises:
             numpy.linalg.LinAlgError: The fit fails numerically.
         """
-        lessons = learn(snapshot.earlier, self._kinds, self._encodable)
+        lessons = learn(snapshot.earlier, self._kinds, self._encodable, self._fitted_earlier)
         measured = snapshot.history.measured()
         model = self._model(snapshot, measured, lessons)
         chosen = _subset(measured, self._most_points)
-        told = model.transform.apply(_losses(chosen))
+        told = _told(model.transform, _losses(chosen), self._observed(chosen), lessons)
         failed = [o for o in snapshot.history if o.status == "failed" and o.loss is None][-_MOST_FAILED:]
         # A failure counts as a rather bad loss: its neighbourhood is avoided, not walled off.
         assumed = np.full(len(failed), np.quantile(told.values, _FAILED_QUANTILE))
@@ -177,7 +185,7 @@ class Surrogate:
                 return choose_model(
                     points, losses, self._kinds, sems, transforms=self._transforms(), additive=self.variant.additive
                 )
-            told = BENT.apply(losses)
+            told = _told(BENT, losses, self._observed(fitted), lessons)
             values = np.concatenate([told.values, lessons.outcomes])
             variances = np.concatenate([(told.slopes * sems) ** 2, np.zeros(len(lessons.points))])
             fitter = Fitter(points, lessons.kinds, additive=self.variant.additive)
@@ -273,11 +281,17 @@ class Surrogate:
         fits = np.zeros(len(observations), dtype=bool)
         for row, observation in enumerate(observations):
             try:
-                self._observed([observation], study)
+                self.space.check(observation.parameters)
             except ParameterError:
                 continue
             fits[row] = True
         return self._observed([o for o, fit in zip(observations, fits, strict=True) if fit], study), fits
+
+    def _fitted_earlier(self, points: Points, outcomes: Array, kinds: Kinds) -> Hyperparameters:
+        def fit() -> Hyperparameters:
+            return Fitter(points, kinds, additive=self.variant.additive).fit(outcomes)
+
+        return self._remembered("earlier", [points.unit, points.active, outcomes], fit)
 
     def _encode(self, parameters: Parameters) -> tuple[Array, Mask]:
         return self.space.encode(parameters), self.space.active_mask(parameters)
@@ -286,6 +300,13 @@ class Surrogate:
         if self.space.size is None or self.space.size > _ENUMERABLE:
             return None
         return self.points(list(self.space.points()))
+
+
+def _told(transform: Transform, losses: Array, points: Points, lessons: Lessons) -> Outcomes:
+    """Standardized losses, on the scale of earlier studies where there are some."""
+    told = transform.apply(losses)
+    middle, spread = lessons.scale_of(points)
+    return replace(told, values=middle + spread * told.values, slopes=spread * told.slopes)
 
 
 def _origin(model: Model, lessons: Lessons, infeasible: bool) -> dict[str, Any]:
