@@ -31,6 +31,7 @@ _SIGNAL_BOUNDS = (np.log(0.05), np.log(20.0))
 _NOISE_BOUNDS = (np.log(1e-6), np.log(1.0))
 _START = 0.3  # length scale as a fraction of sqrt(d)
 _NO_SUM = -40.0  # log odds that come to a share of nothing
+_FEWEST_COLUMNS = 4  # with fewer, a product learns as fast and a sum misleads where there is noise (measured)
 _MOST_COLUMNS = 100  # with more, a sum costs much and the product alone is used
 _OTHERS = 4  # hyperparameters that are not length scales, in this order at the end
 _NARROWING, _ODDS = -4, -3
@@ -54,7 +55,7 @@ class Fitter:
         self._kinds = kinds
         self._count = len(points)
         self._apart = own_distances(points, kinds)
-        self._additive = additive and 1 < kinds.count <= _MOST_COLUMNS
+        self._additive = additive and _FEWEST_COLUMNS <= kinds.count <= _MOST_COLUMNS
         self.priors = Priors.of(kinds)
 
     def fit(

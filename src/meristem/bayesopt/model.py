@@ -13,9 +13,10 @@ import numpy as np
 
 from meristem.bayesopt.fitting import Fitter
 from meristem.bayesopt.kernel import Array, Hyperparameters, Kinds, Points
-from meristem.bayesopt.outcomes import TRANSFORMS, Transform, likely_normal
+from meristem.bayesopt.outcomes import BENT, STRAIGHT, TRANSFORMS, Transform, likely_normal
 
 _ROUNDS = 3
+_NOISY = 0.02  # share of the signal; with more, curves that stretch good losses mostly stretch luck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +46,16 @@ def choose_model(
         additive: Whether effects of single columns may add up.
     """
     fitter = Fitter(points, kinds, additive=additive)
+    model = _most_evident(fitter, losses, np.zeros(len(losses)) if sems is None else sems, transforms)
+    calm = [transform for transform in transforms if transform in (BENT, STRAIGHT)]
+    if calm and model.transform not in calm and model.hyper.noise > _NOISY * model.hyper.signal:
+        return _most_evident(fitter, losses, np.zeros(len(losses)) if sems is None else sems, calm)
+    return model
+
+
+def _most_evident(fitter: Fitter, losses: Array, sems: Array, transforms: Sequence[Transform]) -> Model:
     tried = [transform.apply(losses) for transform in transforms]
-    errors = [np.zeros(len(losses)) if sems is None else (t.slopes * sems) ** 2 for t in tried]
+    errors = [(t.slopes * sems) ** 2 for t in tried]
     first = likely_normal(losses)
     current = next((place for place, t in enumerate(transforms) if t is first), 0)
     hyper = None

@@ -128,6 +128,7 @@ class Surrogate:
         self._fits: dict[str, tuple[tuple[bytes, ...], Any]] = {}
         self._most_points = min(_MOST_POINTS, int((_MOST_ENTRIES / max(1, self._kinds.count)) ** 0.5))
         self._pool = self._whole_space()
+        self.domain = self._domain(Pins(space, {}), Lessons.none(self._kinds))  # where nothing is fixed
 
     def believe(self, snapshot: Snapshot) -> Belief:
         """Fits to the losses of `snapshot`, of which there must be one at least.
