@@ -13,6 +13,7 @@ from meristem.controllers.random import RandomController
 from meristem.controllers.sobol import SobolController
 from meristem.controllers.taken import Taken
 from meristem.errors import InputError, did_you_mean
+from meristem.space import Space
 
 if TYPE_CHECKING:
     from meristem.controllers.surrogate import Surrogate
@@ -31,7 +32,8 @@ class GpController:
     resemble this one, and take the place of the Sobol points.
 
     Args:
-        initial: How many losses to gather first; by default 5 to 10, more with more parameters.
+        initial: How many losses to gather first; by default 5 to 10, more with more parameters; up to 14
+            where there are unordered choices, each value of which should be seen.
         transform: How losses are put on a scale: "auto" chooses by evidence among "straight" (as they are),
             "bent" (bad ones drawn in), "power" and "log" (good ones stretched).
         kernel: "auto" for a product over parameters and a sum over them, in learned shares; or "product".
@@ -54,7 +56,7 @@ class GpController:
         if count < 1:
             return []
         dimensions = len(snapshot.space.dimensions)
-        wanted = self.initial or (1 if _teach(snapshot) else min(max(5, 2 * dimensions), 10))
+        wanted = self.initial or (1 if _teach(snapshot) else min(max(5, 2 * dimensions), _most_initial(snapshot.space)))
         if dimensions == 0 or not _has_losses(snapshot, wanted):
             return self._sobol.recommend(snapshot, count)
         try:
@@ -95,6 +97,10 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise InputError(f"The {name} {value!r} is not known. {did_you_mean(str(value), allowed)}".rstrip())
     return value
+
+
+def _most_initial(space: Space) -> int:
+    return 10 if all(space.parameters[name].ordinal for name in space.dimensions) else 14
 
 
 def _teach(snapshot: Snapshot) -> bool:
