@@ -181,12 +181,23 @@ def test_earlier_trials_that_do_not_fit_the_space_are_left_out() -> None:
     assert history[2].origin["earlier"] == 30
 
 
-def test_a_variant_can_be_fixed_and_is_told() -> None:
-    history = search(bowl, 9, controller=GpController(initial=4, transform="bent", kernel="product"))
-    assert history[8].origin == {"by": "gp", "transform": "bent", "kernel": "product"}
-    logarithm = search(bowl, 9, controller=GpController(initial=4, transform="log"))
-    assert logarithm[8].origin["transform"].startswith("log")
-    assert logarithm[8].origin["kernel"] == "product + sum"
+def test_the_model_is_told_and_can_be_fixed() -> None:
+    space = Space({name: Float(0.0, 1.0) for name in "wxyz"})
+    free = search(bowl, 6, space=space, controller=GpController(initial=5))
+    assert free[5].origin["kernel"] == "product + sum"
+    fixed = search(bowl, 6, space=space, controller=GpController(initial=5, transform="bent", kernel="product"))
+    assert fixed[5].origin == {"by": "gp", "transform": "bent", "kernel": "product"}
+    logarithm = search(bowl, 6, space=space, controller=GpController(initial=5, transform="log"))
+    assert logarithm[5].origin["transform"].startswith("log")
+
+
+def test_unordered_choices_get_more_trials_to_begin_with() -> None:
+    plain = {f"x{i}": Float(0.0, 1.0) for i in range(9)}
+    mixed = Space({**plain, "c": Choice(["a", "b", "c", "d"])})
+    begun = search(lambda p: {"loss": p["x0"]}, 15, space=mixed, controller=GpController())
+    assert [o.origin["by"] for o in begun] == ["sobol"] * 14 + ["gp"]
+    begun = search(lambda p: {"loss": p["x0"]}, 11, space=Space(plain), controller=GpController())
+    assert [o.origin["by"] for o in begun] == ["sobol"] * 10 + ["gp"]
 
 
 @pytest.mark.parametrize("arguments", [{"transform": "powerful"}, {"kernel": "matern"}, {"transform": 3}])
