@@ -55,7 +55,7 @@ def choose_model(
 
 def _most_evident(fitter: Fitter, losses: Array, sems: Array, transforms: Sequence[Transform]) -> Model:
     tried = [transform.apply(losses) for transform in transforms]
-    errors = [(t.slopes * sems) ** 2 for t in tried]
+    errors = [t.variances(sems) for t in tried]
     first = likely_normal(losses)
     current = next((place for place, t in enumerate(transforms) if t is first), 0)
     hyper = None

@@ -85,16 +85,12 @@ def maximize_acquisition(
         return None
     values = acquisition.values(points)
     if domain.pool is None:
-        starts = points.pick(_spread_best(points, values))
+        starts = points.pick(np.argsort(-values, kind="stable")[:_STARTS])
         refined = _repaired(_climb(acquisition, starts, domain.smooth), domain)
         points = points.join(refined)
         values = np.concatenate([values, acquisition.values(refined)]) if len(refined) else values
     ranked = points.unit[np.argsort(-values, kind="stable")]
     return next((vector for vector in ranked if domain.admits(vector)), None)
-
-
-def _spread_best(points: Points, values: Array) -> npt.NDArray[np.intp]:
-    return np.argsort(-values, kind="stable")[:_STARTS]
 
 
 def _candidates(top: Array, domain: Domain, rng: np.random.Generator) -> Array:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from meristem.bayesopt.kernel import Array
 
 _LARGEST = 1e300  # differences of losses must not overflow
+_LARGEST_ERROR = 1e3  # a value known no better than that is as good as unknown
 _FARTHEST = 1e9  # in scales; losses beyond count as equal
 _BEND = 2.0  # from so many scales above the median on, how bad a loss is matters less and less
 _REACH = 2.0  # and never counts for more than _BEND + _REACH
@@ -32,6 +33,11 @@ class Outcomes:
     values: Array
     slopes: Array
     log_jacobian: float
+
+    def variances(self, sems: Array) -> Array:
+        """Variances of the values for small standard errors of the losses, shape (n,)."""
+        errors = np.minimum(sems, _LARGEST) * np.minimum(self.slopes, _LARGEST / np.maximum(sems, 1.0))
+        return np.asarray(np.minimum(errors, _LARGEST_ERROR) ** 2, dtype=float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,7 @@ _MOST_REMEMBERED = 4 * _MOST_POINTS
 _ENUMERABLE = 256
 _COARSE = 16  # parameters of at most so many values are searched value by value, not along a gradient
 _FAILED_QUANTILE = 0.75
+_LARGEST_ERROR = 1e3  # of an excess in its own units; known no better it is as good as unknown
 
 Found = TypeVar("Found")
 
@@ -146,7 +147,7 @@ class Surrogate:
         assumed = np.full(len(failed), np.quantile(told.values, _FAILED_QUANTILE))
         points = lessons.here(self._observed([*chosen, *failed])).join(lessons.points)
         variances = np.zeros(len(points))
-        variances[: len(chosen)] = (told.slopes * _sems(snapshot, chosen)) ** 2
+        variances[: len(chosen)] = told.variances(_sems(snapshot, chosen))
         values = np.concatenate([told.values, assumed, lessons.outcomes])
         process = GaussianProcess(points, values, lessons.kinds, model.hyper, variances)
         limits, kept = self._limits(snapshot, chosen, lessons)
@@ -188,7 +189,7 @@ class Surrogate:
                 )
             told = _told(BENT, losses, self._observed(fitted), lessons)
             values = np.concatenate([told.values, lessons.outcomes])
-            variances = np.concatenate([(told.slopes * sems) ** 2, np.zeros(len(lessons.points))])
+            variances = np.concatenate([told.variances(sems), np.zeros(len(lessons.points))])
             fitter = Fitter(points, lessons.kinds, additive=self.variant.additive)
             return Model(transform=BENT, hyper=fitter.fit(values, variances))
 
@@ -212,8 +213,8 @@ class Surrogate:
                 continue
             raw = np.array([excesses[row][place] for row in known], dtype=float)
             values, scale = standardize_excesses(raw)
-            sems = [constraint.sem(chosen[row].sems) or 0.0 for row in known]
-            variances = (np.array(sems, dtype=float) / scale) ** 2
+            sems = _errors([constraint.sem(chosen[row].sems) for row in known])
+            variances = (np.minimum(sems, _LARGEST_ERROR * scale) / scale) ** 2
             points = lessons.here(self._observed([chosen[row] for row in known]))
             limit = self._limit(str(constraint), points, values, variances, lessons.kinds)
             limits.append(limit)
@@ -334,5 +335,10 @@ def _losses(measured: Sequence[Observation]) -> Array:
 def _sems(snapshot: Snapshot, observations: Sequence[Observation]) -> Array:
     """Known standard errors of the loss, shape (n,); 0 where none is known."""
     objective = snapshot.goals.objectives[0]
-    found = np.array([objective.sem(o.sems) or 0.0 for o in observations], dtype=float)
+    return _errors([objective.sem(o.sems) for o in observations])
+
+
+def _errors(sems: Sequence[float | None]) -> Array:
+    """Standard errors as numbers; 0 where none is known, or where it is no number."""
+    found = np.array([sem or 0.0 for sem in sems], dtype=float)
     return np.where(np.isfinite(found), np.abs(found), 0.0)

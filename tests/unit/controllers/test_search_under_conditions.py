@@ -253,6 +253,17 @@ def test_absurd_losses_are_survived(losses: list[float]) -> None:
     assert all("fallback" not in r.origin for r in found)
 
 
+@pytest.mark.parametrize("sem", [1e300, 1e-300, 0.0, float("nan"), float("inf")])
+def test_absurd_standard_errors_are_survived(sem: float) -> None:
+    rng, history = np.random.default_rng(0), History(SQUARE)
+    goals = Goals.parse("-loss", ("size <= 0.5",))
+    for _ in range(12):
+        p = SQUARE.sample(rng)
+        add(history, goals, p, {**bowl(p), "size": p["x"]}, sem=sem)
+    [found] = GpController().recommend(snapshot_of(history, goals), 1)
+    assert "fallback" not in found.origin
+
+
 def test_hundreds_of_trials_of_one_point_are_survived() -> None:
     rng, goals, history = np.random.default_rng(0), Goals.parse("-loss"), History(SQUARE)
     for _ in range(600):
