@@ -6,6 +6,8 @@ everywhere once a search has found something good.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.special import erfcx, log_ndtr
 
@@ -41,6 +43,59 @@ def log_expected_improvement_slopes(process: GaussianProcess, points: Points, be
     std_share = found.std_slope / found.std[:, None]
     z_slope = -found.mean_slope / found.std[:, None] - z[:, None] * std_share
     return log_h + np.log(found.std), _log_h_slope(z, log_h)[:, None] * z_slope + std_share
+
+
+def log_probability_below(mean: Array, std: Array, bound: float = 0.0) -> Array:
+    """Log of the probability of a value of at most `bound`, shape (n,)."""
+    return np.asarray(log_ndtr((bound - mean) / std), dtype=float)
+
+
+def log_probability_below_slopes(process: GaussianProcess, points: Points, bound: float = 0.0) -> tuple[Array, Array]:
+    """Log probability of a value of at most `bound`, shape (m,), and its derivatives, shape (m, d)."""
+    found = process.predict_slopes(points)
+    z = (bound - found.mean) / found.std
+    values = np.asarray(log_ndtr(z), dtype=float)
+    # pdf(z) / cdf(z), which tends to |z| far below zero
+    near = np.exp(-0.5 * np.maximum(z, _FAR) ** 2 - _HALF_LOG_2PI - np.where(z > _FAR, values, 0.0))
+    ratio = np.where(z > _FAR, near, -z)
+    z_slope = -(found.mean_slope + z[:, None] * found.std_slope) / found.std[:, None]
+    return values, ratio[:, None] * z_slope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Improvement:
+    """Log expected improvement below `best` where limits are kept, each with its own process.
+
+    The logarithms of the probabilities of keeping each limit are added (Gardner et al., ICML 2014, in the
+    logarithm). Without a `best`, which is while no feasible point is known, only these count.
+
+    Attributes:
+        limits: Processes of what must be at most 0.
+    """
+
+    process: GaussianProcess
+    best: float | None
+    limits: tuple[GaussianProcess, ...] = ()
+
+    def values(self, points: Points) -> Array:
+        total = np.zeros(len(points))
+        if self.best is not None:
+            found = self.process.predict(points)
+            total += log_expected_improvement(found.mean, found.std, self.best)
+        for limit in self.limits:
+            found = limit.predict(points)
+            total += log_probability_below(found.mean, found.std)
+        return total
+
+    def slopes(self, points: Points) -> tuple[Array, Array]:
+        """Values, shape (m,), and derivatives by the points' values, shape (m, d)."""
+        total, slope = np.zeros(len(points)), np.zeros(points.unit.shape)
+        if self.best is not None:
+            total, slope = log_expected_improvement_slopes(self.process, points, self.best)
+        for limit in self.limits:
+            more, steeper = log_probability_below_slopes(limit, points)
+            total, slope = total + more, slope + steeper
+        return total, slope
 
 
 def _log_h(z: Array) -> Array:

@@ -73,8 +73,8 @@ def leave_one_out(process: GaussianProcess) -> CrossValidation:
     In standardized units, as the process itself. One point alone is predicted by the prior.
     """
     apart = distances(process.points, process.points, process.kinds)
-    kernel, _ = covariance(apart, process.kinds, process.hyper)
-    return leave_one_out_of(kernel, process.hyper.noise, process.outcomes)
+    kernel = covariance(apart, process.kinds, process.hyper, slopes=False).value
+    return leave_one_out_of(kernel, process.hyper.noise + process.variances, process.outcomes)
 
 
 def leave_one_out_of(

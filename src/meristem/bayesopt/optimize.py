@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-from scipy.optimize import minimize
+import numpy.typing as npt
 
-from meristem.bayesopt.acquisition import log_expected_improvement, log_expected_improvement_slopes
+from meristem.bayesopt.acquisition import Improvement
+from meristem.bayesopt.descent import Box, descend
 from meristem.bayesopt.gp import GaussianProcess
 from meristem.bayesopt.kernel import Array, Kinds, Mask, Points
 
@@ -20,6 +22,7 @@ Repair = Callable[[Array], tuple[Array, Mask] | None]
 _STARTS = 4
 _NEIGHBOURS_OF = 4
 _SPREADS = (0.2, 0.05, 0.01)
+_LONGEST, _STEPS, _DECREASE = 0.3, 40, 1e-3  # of one step in a coordinate; how many; in the logarithm
 _STEPS_BACK = (1.0, 0.5, 0.2, 0.05)
 
 
@@ -44,17 +47,16 @@ class Domain:
     candidates: int = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Acquisition:
-    process: GaussianProcess
-    best: float
+class Acquisition(Protocol):
+    """What is to be maximized."""
 
     def values(self, points: Points) -> Array:
-        found = self.process.predict(points)
-        return log_expected_improvement(found.mean, found.std, self.best)
+        """Shape (m,)."""
+        ...
 
     def slopes(self, points: Points) -> tuple[Array, Array]:
-        return log_expected_improvement_slopes(self.process, points, self.best)
+        """Values, shape (m,), and derivatives by the points' values, shape (m, d)."""
+        ...
 
 
 def maximize(process: GaussianProcess, domain: Domain, *, best: float, rng: np.random.Generator) -> Array | None:
@@ -66,8 +68,19 @@ def maximize(process: GaussianProcess, domain: Domain, *, best: float, rng: np.r
     Returns:
         None when no candidate is admissible.
     """
-    acquisition = _Acquisition(process=process, best=best)
-    points = domain.pool or _repaired(_candidates(process, domain, rng), domain)
+    top = process.points.unit[np.argsort(process.outcomes, kind="stable")[:_NEIGHBOURS_OF]]
+    return maximize_acquisition(Improvement(process=process, best=best), domain, near=top, rng=rng)
+
+
+def maximize_acquisition(
+    acquisition: Acquisition, domain: Domain, *, near: Array, rng: np.random.Generator
+) -> Array | None:
+    """The admissible vector, shape (d,), with the largest value that was found; None without one.
+
+    Args:
+        near: Places worth looking around, best first, shape (any, d).
+    """
+    points = domain.pool or _repaired(_candidates(near[:_NEIGHBOURS_OF], domain, rng), domain)
     if not len(points):
         return None
     values = acquisition.values(points)
@@ -75,16 +88,17 @@ def maximize(process: GaussianProcess, domain: Domain, *, best: float, rng: np.r
         starts = points.pick(np.argsort(-values, kind="stable")[:_STARTS])
         refined = _repaired(_climb(acquisition, starts, domain.smooth), domain)
         points = points.join(refined)
-        values = np.concatenate([values, acquisition.values(refined)])
+        values = np.concatenate([values, acquisition.values(refined)]) if len(refined) else values
     ranked = points.unit[np.argsort(-values, kind="stable")]
     return next((vector for vector in ranked if domain.admits(vector)), None)
 
 
-def _candidates(process: GaussianProcess, domain: Domain, rng: np.random.Generator) -> Array:
+def _candidates(top: Array, domain: Domain, rng: np.random.Generator) -> Array:
     """Vectors spread over the cube and around the best points known."""
     count = domain.kinds.count
     anywhere = rng.random((domain.candidates // 2, count))
-    top = process.points.unit[np.argsort(process.outcomes, kind="stable")[:_NEIGHBOURS_OF]]
+    if not len(top):
+        return anywhere
     each = max(1, (domain.candidates - len(anywhere)) // (len(top) * len(_SPREADS)))
     around = []
     for spread in _SPREADS:
@@ -103,7 +117,7 @@ def _repaired(vectors: Array, domain: Domain) -> Points:
     return Points.stack(rows, domain.kinds.count)
 
 
-def _climb(acquisition: _Acquisition, starts: Points, smooth: Mask) -> Array:
+def _climb(acquisition: Acquisition, starts: Points, smooth: Mask) -> Array:
     """Follows the gradient from all `starts` at once; gives ends and points on the way back to the starts.
 
     Points on the way back are for constrained spaces, where the end may lie outside.
@@ -112,23 +126,13 @@ def _climb(acquisition: _Acquisition, starts: Points, smooth: Mask) -> Array:
     if not free.any():
         return starts.unit[:0]
 
-    def descent(flat: Array) -> tuple[float, Array]:
-        unit = starts.unit.copy()
-        unit[free] = flat
-        values, slopes = acquisition.slopes(Points(unit=unit, active=starts.active))
-        return -float(values.sum()), -slopes[free]
+    def descent(unit: Array, rows: npt.NDArray[np.intp]) -> tuple[Array, Array]:
+        values, slopes = acquisition.slopes(Points(unit=unit, active=starts.active[rows]))
+        return -values, np.where(free[rows], -slopes, 0.0)
 
-    start = starts.unit[free]
-    found = minimize(
-        descent,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(0.0, 1.0)] * len(start),
-        options={"maxiter": 40, "ftol": 1e-7, "gtol": 1e-5},
-    )
-    if not np.all(np.isfinite(found.x)):
-        return starts.unit[:0]
-    ends = starts.unit.copy()
-    ends[free] = found.x
-    return np.concatenate([starts.unit + share * (ends - starts.unit) for share in _STEPS_BACK])
+    count = starts.unit.shape[1]
+    box = Box(low=np.zeros(count), high=np.ones(count), longest=_LONGEST, steps=_STEPS, decrease=_DECREASE)
+    ends, values = descend(descent, starts.unit, box)
+    ends = ends[np.isfinite(values)]
+    begins = starts.unit[np.isfinite(values)]
+    return np.concatenate([begins + share * (ends - begins) for share in _STEPS_BACK])

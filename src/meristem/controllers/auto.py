@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from meristem.controllers.gp import GpController
+from meristem.controllers.pins import Pins
 from meristem.controllers.protocol import Observation, Recommendation, Snapshot
 
 
@@ -27,7 +29,17 @@ class AutoController:
     def _find_centre(self, snapshot: Snapshot) -> Recommendation | None:
         if len(snapshot.history) or any(p.origin.get("by") == "center" for p in snapshot.pending):
             return None
-        point = snapshot.space.center()
+        point = _centre(snapshot)
         if not snapshot.space.is_feasible(point) or snapshot.taken(point):
             return None
         return Recommendation(parameters=point, origin={"by": "center"})
+
+
+def _centre(snapshot: Snapshot) -> dict[str, Any]:
+    """Defaults or middle, with the values that every recommendation must have."""
+    space, pins = snapshot.space, Pins(snapshot.space, snapshot.fixed)
+    centre = space.center()
+    if not pins:
+        return centre
+    pinned = space.decode(pins.place(space.encode(centre)))  # which may activate other parameters
+    return pins.settle({name: centre.get(name, value) for name, value in pinned.items()})

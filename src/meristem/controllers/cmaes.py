@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from meristem.bayesopt.kernel import Array
 from meristem.controllers.evolution import total_violation
-from meristem.controllers.pinned import Pinned
+from meristem.controllers.pins import Pins
 from meristem.controllers.protocol import History, Observation, Recommendation, Snapshot
 from meristem.controllers.random import RandomController
 from meristem.controllers.taken import Taken
@@ -65,12 +65,12 @@ class CmaesController:
                 fix="Use 'gp' or 'evolution' for several, or one weighted sum such as '2*accuracy - latency'.",
             )
         strategy = self._caught_up(snapshot)
-        taken, pinned = Taken(snapshot), Pinned(snapshot)
+        taken, pins = Taken(snapshot), Pins(snapshot.space, snapshot.fixed)
         recommended: list[Recommendation] = []
         index = strategy.next_index(snapshot)
         for place in range(count):
             origin = {"by": _BY, "run": strategy.run, "generation": strategy.generation}
-            index, point = strategy.sample(snapshot, taken, pinned, index)
+            index, point = strategy.sample(snapshot, taken, pins, index)
             if point is None:
                 point = self._random.draw(snapshot, taken, place)
                 origin["stuck"] = True  # nothing new is sampled any more: the next run begins
@@ -166,13 +166,13 @@ class _Strategy:
         pending = [self._index(observation) for observation in snapshot.pending]
         return max([self._next, *(index + 1 for index in pending if index is not None)])
 
-    def sample(self, snapshot: Snapshot, taken: Taken, pinned: Pinned, start: int) -> tuple[int, dict[str, Any] | None]:
+    def sample(self, snapshot: Snapshot, taken: Taken, pins: Pins, start: int) -> tuple[int, dict[str, Any] | None]:
         """The first usable sample from `start` on, with its index; None where many in a row cannot be used."""
         if not self._layout.count:
             return start, None
         for index in range(start, start + _TRIES):
             vector = self._layout.vector(self._solution(index), len(self.space.dimensions))
-            point = self.space.decode(pinned(vector))
+            point = self.space.decode(pins.place(vector))
             if self.space.is_feasible(point) and point not in taken:
                 return index, point
         return start, None

@@ -18,7 +18,7 @@ import numpy as np
 
 from meristem.bayesopt.kernel import Array, Mask
 from meristem.bayesopt.pareto import Ranks, fittest
-from meristem.controllers.pinned import Pinned
+from meristem.controllers.pins import Pins
 from meristem.controllers.protocol import Observation, Recommendation, Snapshot
 from meristem.controllers.random import RandomController
 from meristem.controllers.sobol import SobolController
@@ -151,7 +151,7 @@ def _offspring(
     parents: _Parents, snapshot: Snapshot, taken: Taken, place: int
 ) -> tuple[dict[str, Any] | None, list[int]]:
     """An untaken child and its parents' numbers; None where none was found."""
-    space, rng, pinned = snapshot.space, snapshot.rng(place), Pinned(snapshot)
+    space, rng, pins = snapshot.space, snapshot.rng(place), Pins(snapshot.space, snapshot.fixed)
     kinds = [space.parameters[name] for name in space.dimensions]
     categorical = np.array([not kind.ordinal for kind in kinds], dtype=bool)
     sizes = np.array([kind.cardinality or math.inf for kind in kinds])
@@ -160,7 +160,7 @@ def _offspring(
         child = _crossed(parents.vectors[one], parents.vectors[other], categorical, rng)
         # Where children keep being taken, they are moved further.
         child = _mutated(child, categorical, sizes, rng, strength=1.0 + attempt / 5.0)
-        point = space.decode(pinned(child))
+        point = space.decode(pins.place(child))
         if space.is_feasible(point) and point not in taken:
             return point, sorted({parents.numbers[one], parents.numbers[other]})
     return None, []

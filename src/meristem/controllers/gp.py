@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -12,27 +12,43 @@ from meristem.controllers.protocol import Recommendation, Snapshot
 from meristem.controllers.random import RandomController
 from meristem.controllers.sobol import SobolController
 from meristem.controllers.taken import Taken
-from meristem.errors import InputError
+from meristem.errors import InputError, did_you_mean
+from meristem.space import Space
 
 if TYPE_CHECKING:
     from meristem.controllers.pareto_surrogate import ParetoBelief, ParetoSurrogate
     from meristem.controllers.surrogate import Belief, Surrogate
 
 
+_TRANSFORMS = ("auto", "straight", "bent", "power", "log")
+_KERNELS = ("auto", "product")
+_ENOUGH = 5  # losses of an earlier study that make a Sobol start needless
+
+
 class GpController:
     """Sobol points until `initial` trials have a loss, then Gaussian process and log expected improvement.
 
+    With limits on metrics, the improvement is weighted by the probability of keeping them; while no trial
+    keeps them, the search is for one that does. Trials of earlier studies count as far as they turn out to
+    resemble this one, and take the place of the Sobol points.
+
     Args:
-        initial: How many losses to gather first; by default 5 to 10, more with more parameters.
+        initial: How many losses to gather first; by default 5 to 10, more with more parameters; up to 14
+            where there are unordered choices, each value of which should be seen.
+        transform: How losses are put on a scale: "auto" chooses by evidence among "straight" (as they are),
+            "bent" (bad ones drawn in), "power" and "log" (good ones stretched).
+        kernel: "auto" for a product over parameters and a sum over them, in learned shares; or "product".
     """
 
-    def __init__(self, initial: int | None = None) -> None:
+    def __init__(self, initial: int | None = None, transform: str = "auto", kernel: str = "auto") -> None:
         if initial is not None and (isinstance(initial, bool) or not isinstance(initial, int) or initial < 1):
             raise InputError(
                 f"The number of initial trials must be a whole number of at least 1, not {initial!r}.",
                 fix="Leave it out to have it chosen by the number of parameters.",
             )
         self.initial = initial
+        self.transform = _one_of("transform", transform, _TRANSFORMS)
+        self.kernel = _one_of("kernel", kernel, _KERNELS)
         self._sobol = SobolController()
         self._random = RandomController()
         self._surrogate: Surrogate | ParetoSurrogate | None = None
@@ -41,7 +57,7 @@ class GpController:
         if count < 1:
             return []
         dimensions = len(snapshot.space.dimensions)
-        wanted = self.initial or min(max(5, 2 * dimensions), 10)
+        wanted = self.initial or (1 if _teach(snapshot) else min(max(5, 2 * dimensions), _most_initial(snapshot.space)))
         if dimensions == 0 or not _has_losses(snapshot, wanted):
             return self._sobol.recommend(snapshot, count)
         try:
@@ -55,16 +71,20 @@ class GpController:
 
     def _propose(self, snapshot: Snapshot, count: int) -> list[Recommendation]:
         from meristem.controllers.pareto_surrogate import ParetoSurrogate  # imports scipy.optimize, which takes long
-        from meristem.controllers.surrogate import Surrogate
+        from meristem.controllers.surrogate import Surrogate, Variant
 
         kind = Surrogate if snapshot.goals.single else ParetoSurrogate
         if not isinstance(self._surrogate, kind) or self._surrogate.space is not snapshot.space:
-            self._surrogate = kind(snapshot.space)
+            self._surrogate = (
+                Surrogate(snapshot.space, Variant(transform=self.transform, additive=self.kernel == "auto"))
+                if snapshot.goals.single
+                else ParetoSurrogate(snapshot.space)
+            )
         taken = Taken(snapshot)
         belief: Belief | ParetoBelief = self._surrogate.believe(snapshot)
         recommended: list[Recommendation] = []
         for place in range(count):
-            origin: dict[str, Any] = {"by": "gp"}
+            origin = dict(belief.origin)
             point = belief.most_promising(taken, snapshot.rng(place))
             if point is None:
                 point = self._random.draw(snapshot, taken, place)
@@ -76,6 +96,21 @@ class GpController:
             if len(recommended) < count:
                 belief = belief.after(point)
         return recommended
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise InputError(f"The {name} {value!r} is not known. {did_you_mean(str(value), allowed)}".rstrip())
+    return value
+
+
+def _most_initial(space: Space) -> int:
+    return 10 if all(space.parameters[name].ordinal for name in space.dimensions) else 14
+
+
+def _teach(snapshot: Snapshot) -> bool:
+    """Whether earlier studies tell enough to begin with."""
+    return any(sum(o.loss is not None for o in study) >= _ENOUGH for study in snapshot.earlier)
 
 
 @cache

@@ -6,8 +6,8 @@ content, so that it saves time and never changes an answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from meristem.bayesopt.hypervolume_improvement import HypervolumeImprovement, Li
 from meristem.bayesopt.kernel import Array, Hyperparameters, Mask, Points
 from meristem.bayesopt.optimize import Domain
 from meristem.bayesopt.pareto import fittest, non_dominated
-from meristem.controllers.pinned import Pinned
+from meristem.controllers.pins import Pins
 from meristem.controllers.protocol import Observation, Snapshot
 from meristem.controllers.surrogate import Surrogate
 from meristem.controllers.taken import Taken
@@ -52,6 +52,7 @@ class ParetoBelief:
     limits: Sequence[Limit]
     thresholds: Sequence[float | None]
     counts: Mask
+    origin: Mapping[str, Any] = field(default_factory=lambda: {"by": "gp", "model": "hypervolume"})
 
     def most_promising(self, taken: Taken, rng: np.random.Generator) -> dict[str, Any] | None:
         """The untaken point with the largest expected gain that was found; None where none was."""
@@ -129,7 +130,7 @@ class ParetoSurrogate:
             limits.append(Limit(process=process, most=excess.most))
         belief = ParetoBelief(
             surrogate=self,
-            domain=_narrowed(self.domain, Pinned(snapshot)),
+            domain=_narrowed(self.domain, Pins(self.space, snapshot.fixed)),
             processes=processes,
             limits=limits,
             thresholds=lessons.thresholds,
@@ -202,17 +203,17 @@ def _standardized(excesses: Array) -> _Excess:
     return _Excess(rows=rows, outcomes=(bent - mean) / spread, most=-mean / spread)
 
 
-def _narrowed(domain: Domain, pinned: Pinned) -> Domain:
-    """`domain` without what `pinned` leaves no choice in."""
-    if not len(pinned.places):
+def _narrowed(domain: Domain, pins: Pins) -> Domain:
+    """`domain` without what `pins` leave no choice in."""
+    if not pins:
         return domain
     smooth = domain.smooth.copy()
-    smooth[pinned.places] = False
+    smooth[pins.columns] = False
     pool = domain.pool
     if pool is not None:
-        fits = [bool(np.allclose(pinned(row), row) or not mask[pinned.places].all()) for row, mask in _rows(pool)]
+        fits = [bool(np.allclose(pins.place(row), row) or not mask[pins.columns].all()) for row, mask in _rows(pool)]
         pool = pool.pick(np.flatnonzero(fits))
-    return replace(domain, smooth=smooth, repair=lambda vector: domain.repair(pinned(vector)), pool=pool)
+    return replace(domain, smooth=smooth, repair=lambda vector: domain.repair(pins.place(vector)), pool=pool)
 
 
 def _rows(points: Points) -> Iterator[tuple[Array, Mask]]:

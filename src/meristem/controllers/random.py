@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from meristem.controllers.enumeration import Untaken
+from meristem.controllers.pins import Pins
 from meristem.controllers.protocol import Recommendation, Snapshot
 from meristem.controllers.taken import Taken
 from meristem.errors import SpaceError
+from meristem.space.space import SAMPLE_TRIES
 
 _TRIES = 200
 
@@ -38,6 +42,8 @@ class RandomController:
         Where nearly all points are taken, drawing rarely hits a free one: then the first free one is given.
         """
         space, rng = snapshot.space, snapshot.rng(place)
+        if snapshot.fixed:
+            return self._draw_pinned(snapshot, taken, rng)
         try:
             for _ in range(_TRIES):
                 point = space.sample(rng)
@@ -49,3 +55,13 @@ class RandomController:
                 raise
             return found
         return self._untaken.find(snapshot, taken)
+
+    def _draw_pinned(self, snapshot: Snapshot, taken: Taken, rng: np.random.Generator) -> dict[str, Any] | None:
+        space, pins = snapshot.space, Pins(snapshot.space, snapshot.fixed)
+        for _ in range(SAMPLE_TRIES):
+            point = pins.settle(space.decode(pins.place(rng.random(len(space.dimensions)))))
+            if space.is_feasible(point) and point not in taken:
+                return point
+        if space.size is None:
+            return None
+        return next((p for p in space.points() if pins.hold(p) and p not in taken), None)

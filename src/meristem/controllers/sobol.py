@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from meristem.controllers.pins import Pins
 from meristem.controllers.positions import Position
 from meristem.controllers.protocol import Recommendation, Snapshot
 from meristem.controllers.random import RandomController
@@ -46,9 +47,11 @@ class SobolController:
 
     def _next_usable(self, snapshot: Snapshot, taken: Taken, start: int) -> tuple[int, dict[str, Any] | None]:
         space = snapshot.space
+        pins = Pins(space, snapshot.fixed)
         for index in range(start, start + _TRIES):
             number, row = divmod(index, _BLOCK)
-            point = space.decode(_block(len(space.dimensions), snapshot.seed, number)[row])
+            unit = _block(len(space.dimensions), snapshot.seed, number)[row]
+            point = pins.settle(space.decode(pins.place(unit)))
             if space.is_feasible(point) and point not in taken:
                 return index, point
         return start + _TRIES - 1, None

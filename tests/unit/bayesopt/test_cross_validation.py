@@ -44,7 +44,7 @@ def test_it_is_as_if_each_point_had_been_left_out_and_the_process_conditioned_an
 
 def test_each_point_may_have_its_own_noise() -> None:
     whole = process(10, 0.1)
-    kernel, _ = covariance(distances(whole.points, whole.points, KINDS), KINDS, whole.hyper)
+    kernel = covariance(distances(whole.points, whole.points, KINDS), KINDS, whole.hyper).value
     noise = np.linspace(0.01, 0.5, 10)
     found = leave_one_out_of(kernel, noise, whole.outcomes, mean_precision=math.inf)
     rest = np.arange(1, 10)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meristem.bayesopt.gp import GaussianProcess, fit_hyperparameters, negative_log_posterior
+from meristem.bayesopt.fitting import Fitter
+from meristem.bayesopt.gp import GaussianProcess, fit_hyperparameters
 from meristem.bayesopt.kernel import Hyperparameters, Kinds, Points, covariance, distances
 from meristem.bayesopt.outcomes import standardize
 
@@ -24,24 +25,40 @@ def mixed_points(count: int, seed: int = 0) -> Points:
 
 def some_hyper(seed: int = 0) -> Hyperparameters:
     rng = np.random.default_rng(seed)
-    return Hyperparameters(scales=rng.uniform(0.3, 1.5, 4), signal=1.3, noise=0.01)
+    return Hyperparameters(
+        scales=rng.uniform(0.3, 1.5, 4),
+        signal=1.3,
+        noise=0.01,
+        share=rng.uniform(0.2, 0.8),
+        narrowing=rng.uniform(0.3, 1.0),
+    )
 
 
 def smooth(points: Points) -> np.ndarray:
     return standardize(np.sin(4 * points.unit[:, 0]) + points.unit[:, 1] + points.unit[:, 2] ** 2)
 
 
+@pytest.mark.parametrize("additive", [True, False])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_gradient_of_the_posterior_of_hyperparameters_is_right(seed: int) -> None:
+def test_the_gradient_of_the_posterior_of_hyperparameters_is_right(seed: int, additive: bool) -> None:
     points = mixed_points(12, seed)
-    apart, outcomes, theta = distances(points, points, MIXED), smooth(points), some_hyper(seed).to_vector()
-    _, gradient = negative_log_posterior(theta, apart, outcomes, MIXED)
+    fitter = Fitter(points, MIXED, additive=additive)
+    outcomes, theta = smooth(points), some_hyper(seed).to_vector()
+    errors = np.random.default_rng(seed).random(12) * 0.1
+    _, gradient = fitter.negative_log_posterior(theta, outcomes, errors)
     for place in range(len(theta)):
         step = np.zeros_like(theta)
         step[place] = 1e-5
-        above, _ = negative_log_posterior(theta + step, apart, outcomes, MIXED)
-        below, _ = negative_log_posterior(theta - step, apart, outcomes, MIXED)
+        above, _ = fitter.negative_log_posterior(theta + step, outcomes, errors)
+        below, _ = fitter.negative_log_posterior(theta - step, outcomes, errors)
         assert gradient[place] == pytest.approx((above - below) / 2e-5, rel=1e-5, abs=1e-6)
+
+
+def test_hyperparameters_survive_the_way_to_a_vector_and_back() -> None:
+    before = some_hyper(3)
+    after = Hyperparameters.from_vector(before.to_vector())
+    np.testing.assert_allclose(after.scales, before.scales)
+    assert (after.share, after.narrowing, after.noise) == pytest.approx((before.share, before.narrowing, before.noise))
 
 
 def test_the_gradient_of_predictions_is_right_and_zero_where_nothing_can_move() -> None:
@@ -74,7 +91,7 @@ def test_predictions_with_and_without_slopes_agree() -> None:
 @given(seed=st.integers(0, 10_000))
 def test_the_kernel_is_positive_semidefinite_across_conditions(seed: int) -> None:
     points = mixed_points(25, seed)
-    kernel, _ = covariance(distances(points, points, MIXED), MIXED, some_hyper(seed))
+    kernel = covariance(distances(points, points, MIXED), MIXED, some_hyper(seed)).value
     assert np.linalg.eigvalsh(kernel).min() > -1e-10
 
 
@@ -155,3 +172,52 @@ def test_believing_pending_points_keeps_the_means_and_removes_uncertainty_there(
     assert (believing.predict(pending).std < process.predict(pending).std).all()
     assert believing.predict(pending).std.max() < 0.12
     assert process.believing(pending.pick(slice(0, 0))) is process
+
+
+def test_a_sum_of_effects_is_learned_from_few_points_in_many_columns() -> None:
+    rng = np.random.default_rng(6)
+    seen, unseen = Points.all_active(rng.random((60, 8))), Points.all_active(rng.random((40, 8)))
+
+    def truth(points: Points) -> np.ndarray:
+        return np.asarray(np.sin(6 * points.unit + np.arange(8)).sum(axis=1))
+
+    outcomes = standardize(truth(seen))
+    error = {}
+    for additive in (True, False):
+        hyper = Fitter(seen, Kinds.numeric(8), additive=additive).fit(outcomes)
+        found = GaussianProcess(seen, outcomes, Kinds.numeric(8), hyper).predict(unseen).mean
+        error[additive] = 1 - np.corrcoef(found, truth(unseen))[0, 1]
+    assert error[True] < 0.05 < error[False]
+
+
+def test_known_errors_of_outcomes_are_believed() -> None:
+    points = Points.all_active([[0.1], [0.5], [0.9]])
+    hyper = Hyperparameters(scales=np.array([0.2]), signal=1.0, noise=1e-6)
+    errors = np.array([0.0, 1.0, 0.0])
+    found = GaussianProcess(points, np.array([0.0, 2.0, 0.0]), Kinds.numeric(1), hyper, errors).predict(points)
+    assert found.mean[1] < 1.2
+    assert found.std[1] > 0.5 > 0.05 > found.std[0]
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_neither_the_order_of_trials_nor_that_of_parameters_matters(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    unit, asked, rows, columns = rng.random((12, 3)), rng.random((5, 3)), rng.permutation(12), rng.permutation(3)
+    outcomes = standardize(np.sin(4 * unit.sum(axis=1)))
+    hyper = Hyperparameters(scales=np.array([0.4, 0.8, 1.2]), signal=1.0, noise=1e-3, share=0.4, narrowing=0.5)
+    turned = Hyperparameters(scales=hyper.scales[columns], signal=1.0, noise=1e-3, share=0.4, narrowing=0.5)
+    first = GaussianProcess(Points.all_active(unit), outcomes, Kinds.numeric(3), hyper)
+    other = GaussianProcess(Points.all_active(unit[rows][:, columns]), outcomes[rows], Kinds.numeric(3), turned)
+    before, after = first.predict(Points.all_active(asked)), other.predict(Points.all_active(asked[:, columns]))
+    np.testing.assert_allclose(before.mean, after.mean, atol=1e-8)
+    np.testing.assert_allclose(before.std, after.std, atol=1e-8)
+
+
+def test_predictions_do_not_depend_on_how_many_are_asked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = GaussianProcess(mixed_points(10), smooth(mixed_points(10)), MIXED, some_hyper())
+    whole = process.predict(mixed_points(20, seed=5))
+    monkeypatch.setattr("meristem.bayesopt.gp._PORTION", 120)
+    parts = process.predict(mixed_points(20, seed=5))
+    np.testing.assert_allclose(whole.mean, parts.mean, rtol=1e-12)
+    np.testing.assert_allclose(whole.std, parts.std, rtol=1e-9)

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from meristem.bayesopt.acquisition import log_expected_improvement
+from meristem.bayesopt.acquisition import Improvement, log_expected_improvement
 from meristem.bayesopt.gp import GaussianProcess
 from meristem.bayesopt.kernel import Array, Hyperparameters, Kinds, Mask, Points
-from meristem.bayesopt.optimize import Domain, maximize
+from meristem.bayesopt.optimize import Domain, maximize, maximize_acquisition
 
 
 def anything(vector: Array) -> tuple[Array, Mask] | None:
@@ -72,3 +72,16 @@ def test_a_pool_is_searched_whole() -> None:
     pool = Points.all_active([[0.1, 0.1], [0.7, 0.65], [0.2, 0.9]])
     best = max(pool.unit, key=value_at)
     np.testing.assert_array_equal(find(replace(DOMAIN, pool=pool)), best)
+
+
+def test_it_is_never_below_the_best_of_the_places_it_was_pointed_to() -> None:
+    process, seen = bowl(), bowl().points.unit
+    for seed in range(5):
+        near = np.random.default_rng(seed).random((3, 2))
+        acquisition = Improvement(process=process, best=float(process.fitted.min()))
+        domain = replace(DOMAIN, pool=Points.all_active(near))
+        from_pool = maximize_acquisition(acquisition, domain, near=seen, rng=np.random.default_rng(seed))
+        found = maximize_acquisition(acquisition, DOMAIN, near=seen, rng=np.random.default_rng(seed))
+        assert found is not None
+        assert from_pool is not None
+        assert value_at(found) >= value_at(from_pool) - 1e-9

@@ -90,7 +90,7 @@ def test_gp_covers_the_front_better_than_chance_would() -> None:
     trials = played(GpController(), TWO, 16)
     assert volume(trials) > volume(sampled(TWO, 16)) + 0.1
     assert volume(trials) > 0.7  # 0.826 can be had
-    assert trials[-1].origin == {"by": "gp"}
+    assert trials[-1].origin == {"by": "gp", "model": "hypervolume"}
 
 
 @pytest.mark.parametrize("name", CONTROLLERS)

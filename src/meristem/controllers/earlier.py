@@ -1,0 +1,106 @@
+"""What earlier studies teach about this one: their trials as points of a further, categorical column.
+
+Each study is one category. How alike studies are is learned with the other length scales, so that a study
+that has nothing to do with this one comes to count for little (Swersky et al., "Multi-Task Bayesian
+Optimization", 2013, with one correlation for all pairs of studies).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from meristem.bayesopt.gp import GaussianProcess
+from meristem.bayesopt.kernel import Array, Hyperparameters, Kinds, Mask, Points
+from meristem.bayesopt.outcomes import BENT, choose_subset
+from meristem.controllers.protocol import Observation
+
+_MOST_POINTS = 150
+_FEWEST_LOSSES = 3  # of fewer nothing can be said about how they compare
+_MOST_STUDIES = 10
+
+_LEAST_SPREAD = 0.3
+
+Encodable = Callable[[int, Sequence[Observation]], tuple[Points, Mask]]
+Fitted = Callable[[Points, Array, Kinds], Hyperparameters]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lessons:
+    """Points of earlier studies with their standardized outcomes.
+
+    Attributes:
+        kinds: The columns of the space, and one that tells studies apart where there are earlier ones.
+        points: Shape (n, columns of `kinds`).
+        outcomes: Shape (n,); each study's own losses on a common scale.
+        place: Where this study lies in the further column; None without one.
+        process: What the earlier studies alone say.
+    """
+
+    kinds: Kinds
+    points: Points
+    outcomes: Array
+    place: float | None = None
+    process: GaussianProcess | None = None
+
+    @classmethod
+    def none(cls, kinds: Kinds) -> Lessons:
+        return cls(kinds=kinds, points=Points.stack([], kinds.count), outcomes=np.zeros(0))
+
+    def here(self, points: Points) -> Points:
+        """Points of this study, with the further column."""
+        return points if self.place is None else _in_study(points, self.place)
+
+    def scale_of(self, points: Points) -> tuple[float, float]:
+        """Mean and spread that outcomes of this study at `points` (of the space) have on the common scale.
+
+        A study's few first losses cannot tell whether they are good; earlier studies can.
+        """
+        if self.process is None or self.place is None:
+            return 0.0, 1.0
+        places = np.unique(self.points.unit[:, -1])
+        expected = np.mean([self.process.predict(_in_study(points, place)).mean for place in places], axis=0)
+        return float(expected.mean()), max(float(expected.std()), _LEAST_SPREAD)
+
+    def extend(self, unit: Array, active: Mask) -> tuple[Array, Mask]:
+        """The same for one point."""
+        return (unit, active) if self.place is None else (np.append(unit, self.place), np.append(active, True))
+
+
+def learn(earlier: Sequence[Sequence[Observation]], kinds: Kinds, encodable: Encodable, fitted: Fitted) -> Lessons:
+    """What the trials of earlier studies say, the latest studies and their best trials first."""
+    studies = [(n, [o for o in study if o.loss is not None]) for n, study in enumerate(earlier)]
+    studies = [(n, measured) for n, measured in studies if len(measured) >= _FEWEST_LOSSES][-_MOST_STUDIES:]
+    found: list[tuple[Points, Array]] = []
+    for number, measured in studies:
+        losses = np.array([o.loss for o in measured], dtype=float)
+        chosen = choose_subset(losses, max(_FEWEST_LOSSES, _MOST_POINTS // len(studies)))
+        points, fits = encodable(number, [measured[row] for row in chosen])
+        if fits.sum() >= _FEWEST_LOSSES:
+            found.append((points, BENT.apply(losses[chosen][fits]).values))
+    if not found:
+        return Lessons.none(kinds)
+    places = (np.arange(len(found) + 1) + 0.5) / (len(found) + 1)  # this study comes first
+    points = _in_study(found[0][0], places[1])
+    for place, (more, _) in zip(places[2:], found[1:], strict=True):
+        points = points.join(_in_study(more, place))
+    outcomes = np.concatenate([outcomes for _, outcomes in found])
+    wider = Kinds(categorical=np.append(kinds.categorical, True), conditional=np.append(kinds.conditional, False))
+    hyper = fitted(points, outcomes, wider)
+    return Lessons(
+        kinds=wider,
+        points=points,
+        outcomes=outcomes,
+        place=float(places[0]),
+        process=GaussianProcess(points, outcomes, wider, hyper),
+    )
+
+
+def _in_study(points: Points, place: float) -> Points:
+    count = len(points)
+    return Points(
+        unit=np.column_stack([points.unit, np.full(count, place)]),
+        active=np.column_stack([points.active, np.ones(count, dtype=bool)]),
+    )
