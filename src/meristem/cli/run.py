@@ -55,6 +55,7 @@ def run(
         found.name, space=found.space, objective=str(found.goals),
         outcome_constraints=[str(limit) for limit in found.goals.constraints], thresholds=found.goals.thresholds,
         controller=found.controller, store=store_url(store, found.store), seed=found.seed,
+        warm_start=found.warm_start,
     )  # fmt: skip
     with told(study.store, found.name, as_json=as_json):
         study.run(

@@ -71,6 +71,11 @@ def study_file_schema() -> dict[str, Any]:
             "budget": _budget(),
             "store": {"type": "string", "description": "URL or path, relative to the working directory."},
             "seed": {"type": "integer", "minimum": 0, "description": "Makes the search repeatable."},
+            "warm_start": {
+                "type": "array",
+                "items": {"type": "string", "minLength": 1},
+                "description": "Earlier studies of the same store to learn from.",
+            },
             "early_stopping": {
                 "anyOf": [
                     _component("Stops trials whose learning curve is hopeless.", known_names("stopping rule")),

@@ -26,7 +26,7 @@ RUN_SETTINGS = (
     "on_handler_error",
 )  # fmt: skip
 SECTIONS = (
-    "name", "space", "constraints", "objective", "outcome_constraints", "thresholds",
+    "name", "space", "constraints", "objective", "outcome_constraints", "thresholds", "warm_start",
     "controller", "executor", "handlers", "budget", "store",
     "seed", "gpus", "early_stopping", *RUN_SETTINGS,
 )  # fmt: skip
@@ -53,6 +53,7 @@ class StudyFile:
     store: str | None = None
     seed: int | None = None
     early_stopping: Any = None
+    warm_start: tuple[str, ...] = ()
 
 
 def read_study_file(path: str | Path) -> StudyFile:
@@ -116,6 +117,7 @@ class _Checker:
             "store": self._part("store", given, _text("store")),
             "seed": self._part("seed", given, check_seed),
             "early_stopping": self._early_stopping(given),
+            "warm_start": self._part("warm_start", given, _names),
         }
         return {name: value for name, value in found.items() if value is not None}
 
@@ -282,6 +284,12 @@ def _text(what: str) -> Callable[[Any], str]:
         return given
 
     return read
+
+
+def _names(given: Any) -> tuple[str, ...]:
+    if not isinstance(given, list):
+        raise InputError("warm_start must be a list of studies, such as [digits-2024]")
+    return tuple(check_name(name) for name in given)
 
 
 def _is_whole(given: Any) -> bool:

@@ -37,7 +37,7 @@ class Asking:
     """Gives trials out and takes their results, on one ledger."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+        self.ledger = ledger
 
     def ask(self, controller: Callable[[], Controller], fixed: Mapping[str, Any] | None = None) -> TrialRow:
         """A trial for the caller to run: one that waits, or a new one.
@@ -45,7 +45,7 @@ class Asking:
         Raises:
             NothingToTry: The controller has no more recommendations now.
         """
-        ledger = self._ledger
+        ledger = self.ledger
         ledger.sync()
         for row in ledger.waiting():
             if any(row.parameters.get(name) != value for name, value in (fixed or {}).items()):
@@ -67,10 +67,8 @@ class Asking:
         row = self._row(number)
         if row.run_by != CALLER and row.status == TrialStatus.RUNNING:
             raise InputError(f"Trial {number} is run by an engine, which tells its result itself.")
-        goals = self._ledger.definition.goals
-        reported = LastValues(
-            self._ledger.store.trials.measurements(self._ledger.study_id, number, attempt=row.attempt)
-        )
+        goals = self.ledger.definition.goals
+        reported = LastValues(self.ledger.store.trials.measurements(self.ledger.study_id, number, attempt=row.attempt))
         outcome = Outcome(status=OutcomeStatus.COMPLETED, score=score)
         if failed is not None:
             outcome = Outcome(status=OutcomeStatus.FAILED, score=score, error=str(failed))
@@ -82,8 +80,8 @@ class Asking:
 
     def enqueue(self, parameters: Mapping[str, Any], origin: Mapping[str, Any]) -> TrialRow:
         """Stores a trial that is to be tried next."""
-        self._ledger.sync()
-        return self._ledger.enqueue(parameters, origin)
+        self.ledger.sync()
+        return self.ledger.enqueue(parameters, origin)
 
     def abandon(self, number: int, reason: str) -> TrialRow:
         """Gives a trial up. Raises IllegalMove where it has ended."""
@@ -92,12 +90,12 @@ class Asking:
 
     def attach(self, parameters: Mapping[str, Any], score: Any, failed: str | None) -> TrialRow:
         """Stores a trial that was run elsewhere, with its result. Raises as `tell`."""
-        goals = self._ledger.definition.goals
+        goals = self.ledger.definition.goals
         if failed is None:
             _check_told(score, goals, judge(Outcome(status=OutcomeStatus.COMPLETED, score=score), goals, LastValues()))
-        self._ledger.sync()
-        row = self._ledger.enqueue(parameters, {"by": "user", "attached": True}, run_by=CALLER)
-        started = self._ledger.start(row, slot=None, token=None)
+        self.ledger.sync()
+        row = self.ledger.enqueue(parameters, {"by": "user", "attached": True}, run_by=CALLER)
+        started = self.ledger.start(row, slot=None, token=None)
         assert started is not None  # it was the caller's from the start
         return self.tell(started.number, score, failed)
 
@@ -106,17 +104,17 @@ class Asking:
         points = measurements_of_line(line_of(step, metrics))
         event = measurement_reported(trial.number, len(points), step)
         told = TrialMeasurements(trial=trial.number, attempt=trial.attempt, measurements=points)
-        self._ledger.write([event], measurements=[told])
+        self.ledger.write([event], measurements=[told])
 
     def _row(self, number: int) -> TrialRow:
-        row = self._ledger.store.trials.find(self._ledger.study_id, number)
+        row = self.ledger.store.trials.find(self.ledger.study_id, number)
         if row is None:
-            raise InputError(f"Study {self._ledger.name!r} has no trial {number}.")
+            raise InputError(f"Study {self.ledger.name!r} has no trial {number}.")
         return row
 
     def _end(self, before: TrialRow, after: TrialRow) -> TrialRow:
         event: Event = trial_ended(before.number, after.attempt, str(after.status))
-        self._ledger.write([event], moves=[(before, after)])
+        self.ledger.write([event], moves=[(before, after)])
         return after
 
 

@@ -23,6 +23,7 @@ class Definition:
     Attributes:
         controller: How it is built again after a restart; None where it was given as an object.
         controller_label: What the definition calls the controller.
+        warm_start: Earlier studies of the same store that the controller learns from.
     """
 
     space: Space
@@ -30,6 +31,7 @@ class Definition:
     controller: ComponentSpec | None
     controller_label: str
     seed: int
+    warm_start: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         controller = self.controller.to_json() if self.controller else {"object": self.controller_label}
@@ -43,6 +45,8 @@ class Definition:
             data["outcome_constraints"] = [str(limit) for limit in self.goals.constraints]
         if self.goals.thresholds:
             data["thresholds"] = dict(self.goals.thresholds)
+        if self.warm_start:
+            data["warm_start"] = list(self.warm_start)
         return data
 
 
@@ -106,7 +110,7 @@ def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str
             f"constraints were {_short(old_space.get('constraints', []))} "
             f"and are now {_short(new_space.get('constraints', []))}"
         )
-    for part in ("objective", "outcome_constraints", "thresholds", "controller"):
+    for part in ("objective", "outcome_constraints", "thresholds", "controller", "warm_start"):
         if stored.get(part) != given.get(part):
             found.append(f"{part} was {_short(stored.get(part))} and is now {_short(given.get(part))}")
     return found

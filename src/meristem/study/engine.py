@@ -242,6 +242,8 @@ class Engine:
             trials = [self._view.trial_of(row) for row in rows]
             self._audience.tell(told.RecommendationsAvailable(trials=trials))
         for row in rows:
+            if fallback := row.origin.get("fallback"):
+                log.warning("Trial %d: the controller fell back to %s.", row.number, fallback)
             self._launch(row)
 
     def _launch(self, row: TrialRow) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from meristem.controllers.protocol import Observation
@@ -34,6 +35,12 @@ def trial_of(row: TrialRow, goals: Goals, *, study: str = "", root: Path | None 
         ended_at=row.ended_at,
         place=trial_folder(root, row.number, row.attempt) if root else None,
     )
+
+
+def observation_anew(row: TrialRow, goals: Goals) -> Observation | None:
+    """A trial of another study, judged by `goals`; None where it has no value of every objective."""
+    losses = goals.losses(row.metrics)
+    return None if losses is None else observation_of(replace(row, loss=losses[0]), goals)
 
 
 def observation_of(row: TrialRow, goals: Goals) -> Observation:

@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from meristem.controllers.protocol import Controller, History, Recommendation, Snapshot
-from meristem.errors import ComponentFailed, IllegalMove, MeristemError
+from meristem.controllers.protocol import Controller, History, Observation, Recommendation, Snapshot
+from meristem.errors import ComponentFailed, IllegalMove, InputError, MeristemError
 from meristem.events import Event, EventKind, trial_started
 from meristem.statuses import ENDED, TrialStatus, check_move
 from meristem.store.rows import Change, Conflict, StudyRow, TrialMeasurements, TrialMove, TrialRow
 from meristem.store.store import Store
 from meristem.study.definition import Definition
-from meristem.study.from_rows import observation_of
+from meristem.study.from_rows import observation_anew, observation_of
 from meristem.study.leaders import Leaders
 
 
@@ -44,6 +44,7 @@ class Ledger:
         self.leaders = Leaders(definition.goals)
         self.created = 0
         self.cursor = 0
+        self._learned: Sequence[Sequence[Observation]] | None = None if definition.warm_start else ()
 
     def sync(self) -> None:
         """Takes in what the store has that this process has not seen."""
@@ -66,7 +67,19 @@ class Ledger:
             seed=self.definition.seed,
             fixed=fixed or {},
             baseline=self.leaders.baseline,
+            earlier=self._earlier(),
         )
+
+    def _earlier(self) -> Sequence[Sequence[Observation]]:
+        """What earlier studies measured of this study's objective; read once, as it was then."""
+        if self._learned is None:
+            goals, trials = self.definition.goals, self.store.trials
+            studies = [self.store.studies.get(name) for name in self.definition.warm_start]
+            self._learned = [
+                [o for row in trials.list_page(study.id, statuses=["completed"]) if (o := observation_anew(row, goals))]
+                for study in studies
+            ]
+        return self._learned
 
     def waiting(self) -> list[TrialRow]:
         """Trials that an engine should run, in order."""
@@ -192,14 +205,20 @@ class Ledger:
         name = getattr(controller, "label", type(controller).__name__)
         try:
             given = list(controller.recommend(self.snapshot(fixed), count))
-            return [self._checked(recommendation) for recommendation in given[:count]]
+            return [self._checked(recommendation, fixed or {}) for recommendation in given[:count]]
         except MeristemError as error:
             raise ComponentFailed("controller", name, str(error)) from error
         except Exception as error:  # a user's controller may raise anything
             raise ComponentFailed("controller", name, traceback.format_exc()) from error
 
-    def _checked(self, recommendation: Recommendation) -> Recommendation:
+    def _checked(self, recommendation: Recommendation, fixed: Mapping[str, Any]) -> Recommendation:
         space = self.definition.space
         parameters = space.normalize(recommendation.parameters)
         space.check(parameters)
+        for name, value in fixed.items():
+            if parameters.get(name, value) != value:
+                raise InputError(
+                    f"It recommended {name}={parameters[name]!r:.80} where {value!r:.80} was asked for.",
+                    fix="Not every controller can keep fixed values: use auto, gp, sobol, random or evolution.",
+                )
         return replace(recommendation, parameters=parameters)

@@ -73,9 +73,13 @@ class StudyRun:
 
     def regret_bound(self, *, doubt: float = 0.1) -> float | None:
         """By how much a point may be better than the best, as a model believes; None with too few losses."""
-        from meristem.controllers.regret import regret_bound  # imports scipy, which takes long
+        from meristem.controllers.insight import FEWEST  # imports scipy, which takes long
+        from meristem.study.insight import insight_of
 
-        return regret_bound(self._ledger.snapshot(), doubt=doubt)
+        measured = sum(loss is not None for loss in self.losses)
+        if measured < FEWEST or not self.space.dimensions:
+            return None
+        return insight_of(self._ledger.snapshot(), self.goals.objectives[0]).regret_bound(doubt=doubt)
 
     @property
     def elapsed(self) -> float:

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,20 +19,19 @@ from meristem.components import spec_of
 from meristem.controllers.protocol import Controller
 from meristem.errors import (
     InputError,
-    NoBestTrial,
+    ParameterError,
     StudyBusy,
     StudyError,
     StudyExists,
     TooManyFailures,
+    did_you_mean,
 )
-from meristem.events import Event
 from meristem.objective import Goals
 from meristem.space import Space
-from meristem.spool import Measurement
 from meristem.statuses import StudyStatus
 from meristem.stopping.rule import StoppingRule
 from meristem.store.lease import new_owner
-from meristem.store.rows import StudyRow, TrialRow
+from meristem.store.rows import StudyRow
 from meristem.store.stopping import request_stop
 from meristem.store.store import Store
 from meristem.study.asking import AskedTrial, Asking
@@ -40,23 +39,22 @@ from meristem.study.definition import Definition, build_controller, check_name, 
 from meristem.study.early_stopping import rule_of
 from meristem.study.engine import Engine
 from meristem.study.folders import study_folder
-from meristem.study.from_rows import trial_of
 from meristem.study.heartbeat import Heartbeat
 from meristem.study.interrupts import interruptible
-from meristem.study.leaders import leaders_of
 from meristem.study.ledger import Ledger
 from meristem.study.plan import Ending, Plan
 from meristem.study.protocols import Executor, Handler
+from meristem.study.results import Results
 from meristem.study.setup import Setup, build_executor, build_handler, setup_of, with_progress
 from meristem.trial import Trial
 
 if TYPE_CHECKING:
-    import pandas
+    pass
 
 _WAIT_SECONDS = 1.0
 
 
-class Study:
+class Study(Results):
     """One search: a space, objectives, a controller, and the trials so far.
 
     A name that exists in the store with the same definition is opened; trials go on where they were.
@@ -72,6 +70,8 @@ class Study:
             an object with `recommend`, an object in the style of Clara AutoML, or a function.
         store: Where the study is kept, such as `sqlite:///meristem.db`; None: in memory, gone with the process.
         seed: Makes the search repeatable; by default a new one, kept with the study.
+        warm_start: Names of earlier studies of the same store, from whose trials the controller learns where
+            they share parameters with this one.
 
     Raises:
         StudyExists: The name is taken by a study with another definition.
@@ -90,6 +90,7 @@ class Study:
         controller: Any = "auto",
         store: str | Store | None = None,
         seed: int | None = None,
+        warm_start: Sequence[str] = (),
     ) -> None:
         check_name(name)
         built, spec, label = build_controller(controller)
@@ -99,6 +100,7 @@ class Study:
             controller=spec,
             controller_label=label,
             seed=check_seed(seed),
+            warm_start=_check_names(warm_start),
         )
         opened = store if isinstance(store, Store) else Store(store)
         row = opened.studies.ensure(name, definition.to_json(), StudyStatus.CREATED)
@@ -136,6 +138,7 @@ class Study:
             controller=spec,
             controller_label=stored.get("object", ""),
             seed=row.definition["seed"],
+            warm_start=tuple(row.definition.get("warm_start", ())),
         )
         study = cls.__new__(cls)
         study._set(opened, row, definition, built)
@@ -305,7 +308,7 @@ class Study:
             ParameterError: The fixed parameters do not lie in the space.
         """
         if fixed is not None:
-            self._complete(fixed)
+            fixed = self._checked_part(fixed)
         row = self._asking.ask(self._controller, fixed)
         return AskedTrial(**{**_fields(self._trial(row)), "keep": self._asking.keep_report})
 
@@ -355,96 +358,30 @@ class Study:
         self.space.check(complete)
         return complete
 
+    def _own_ledger(self) -> Ledger:
+        return self._asking.ledger
+
+    def _checked_part(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Some parameters of a point, checked one by one."""
+        if not isinstance(given, Mapping):
+            raise InputError(f"Parameters are a mapping of names to values, not {given!r:.80}.")
+        known = self.space.parameters
+        problems = [
+            f"{name}: is not a parameter. {did_you_mean(str(name), list(known))}" for name in given if name not in known
+        ]
+        found = self.space.normalize(given)
+        refused = {name: known[name].refuses(value) for name, value in found.items() if name in known}
+        problems += [f"{name}: {why}" for name, why in refused.items() if why]
+        if problems:
+            raise ParameterError("The fixed parameters do not lie in the space", problems)
+        return found
+
     def _score(self, value: Any, metrics: Mapping[str, Any], failed: str | None) -> Any:
         if value is None and not metrics and failed is None:
             raise InputError("tell() got no result.", fix="Write tell(trial, accuracy=0.9) or tell(trial, failed='…').")
         if value is None or isinstance(value, Mapping):
             return {**(value or {}), **metrics}
         return {**metrics, self.goals.objectives[0].metric: value} if self.goals.single else value
-
-    # Reading
-
-    @property
-    def store(self) -> Store:
-        """The store that keeps it."""
-        return self._store
-
-    @property
-    def status(self) -> StudyStatus:
-        """Where it stands; `interrupted` also when the engine that ran it has died."""
-        row = self._store.studies.get(self.name)
-        return StudyStatus.INTERRUPTED if row.engine_died else StudyStatus(row.status)
-
-    @property
-    def best(self) -> Trial:
-        """The completed trial with the best objective value that keeps all limits; among equals the earlier one.
-
-        Raises:
-            NoBestTrial: None has completed yet.
-            InputError: The study has several objectives: see `pareto`.
-        """
-        if not self.goals.single:
-            raise InputError(
-                f"Study {self.name!r} has several objectives ({self.goals}), so that no trial is the best.",
-                fix="See study.pareto, the trials that no other beats in everything.",
-            )
-        return self._leaders()[0]
-
-    @property
-    def pareto(self) -> list[Trial]:
-        """The completed trials that keep all limits and that no other beats in everything.
-
-        Raises:
-            NoBestTrial: None has completed yet.
-        """
-        return self._leaders()
-
-    def _leaders(self) -> list[Trial]:
-        rows = leaders_of(self._store, self._id, self.goals)
-        if not rows:
-            counts = ", ".join(f"{n} {status}" for status, n in self.counts().items()) or "no trials"
-            raise NoBestTrial(self.name, counts)
-        return [self._trial(row) for row in rows]
-
-    @property
-    def trials(self) -> list[Trial]:
-        """All trials in order of their numbers."""
-        return [self._trial(row) for row in self._store.trials.list_page(self._id)]
-
-    def get_trial(self, number: int) -> Trial:
-        """One trial. Raises InputError when there is none of that number."""
-        row = self._store.trials.find(self._id, number)
-        if row is None:
-            raise InputError(f"Study {self.name!r} has no trial {number}.")
-        return self._trial(row)
-
-    def counts(self) -> dict[str, int]:
-        """How many trials there are in each status."""
-        return self._store.trials.counts(self._id)
-
-    def measurements(self, number: int) -> list[Measurement]:
-        """What a trial reported, by step."""
-        return list(self._store.trials.measurements(self._id, number))
-
-    def events(self, after: int = 0, *, limit: int = 1000) -> list[Event]:
-        """The study's log after cursor `after`; the last event's number is the next cursor."""
-        return self._store.events.list_after(self._id, after, limit=limit)
-
-    def trials_dataframe(self) -> pandas.DataFrame:
-        """All trials as a table: one row a trial, `parameters.NAME` and `metrics.NAME` columns.
-
-        Raises:
-            InputError: pandas is not installed.
-        """
-        try:
-            import pandas  # optional, and slow to import
-        except ImportError as error:
-            raise InputError("A DataFrame needs pandas.", fix="pip install 'meristem[pandas]'") from error
-        return pandas.DataFrame(_as_records(self.trials))
-
-    def _trial(self, row: TrialRow) -> Trial:
-        ordered = {n: row.parameters[n] for n in self.space.names if n in row.parameters}
-        return trial_of(replace(row, parameters=ordered), self.goals, study=self.name, root=self.folder)
 
     def __repr__(self) -> str:
         return f"Study({self.name!r}, {self._store.database.shown_url}, objective={str(self.goals)!r})"
@@ -469,26 +406,17 @@ def resume(name: str, *, store: str | Store, wait: bool = False, **changes: Any)
     return study.run(executor=spec, handlers=setup.handlers, wait=wait, **settings)
 
 
+def _check_names(names: Any) -> tuple[str, ...]:
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        raise InputError(f"warm_start={names!r:.80} is no list of studies.", fix="Write warm_start=['digits-2024'].")
+    return tuple(check_name(name) for name in names)
+
+
 def _number_of(trial: Trial | int) -> int:
     number = trial.number if isinstance(trial, Trial) else trial
     if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 2**31:
         raise InputError(f"{trial!r:.80} is no trial.", fix="Give a trial that ask() gave, or its number.")
     return number
-
-
-def _as_records(trials: Iterable[Trial]) -> list[dict[str, Any]]:
-    return [
-        {
-            "number": t.number,
-            "status": t.status.value,
-            "value": t.value,
-            **{f"parameters.{n}": v for n, v in t.parameters.items()},
-            **{f"metrics.{n}": v for n, v in t.metrics.items()},
-            "seconds": t.seconds,
-            "error": t.error,
-        }
-        for t in trials
-    ]
 
 
 def _fields(trial: Trial) -> dict[str, Any]:

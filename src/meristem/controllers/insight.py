@@ -1,0 +1,156 @@
+"""What the trials of a study tell about its space: predictions, how far to trust them, what matters.
+
+All numbers are in the metric's own unit and sense. The process is fitted to the values as they are; searching
+bends them first (see `surrogate`), which would make its predictions hard to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from meristem.bayesopt.cross_validation import CrossValidation, leave_one_out
+from meristem.bayesopt.gp import GaussianProcess
+from meristem.bayesopt.importance import Columns, ped_anova
+from meristem.bayesopt.kernel import Array
+from meristem.bayesopt.outcomes import choose_subset
+from meristem.bayesopt.sensitivity import sobol_indices
+from meristem.controllers.surrogate import Surrogate
+from meristem.errors import InputError
+from meristem.space import Parameters, Space
+from meristem.stopping.regret import confidence_width, regret_bound
+
+FEWEST = 5
+_MOST = 500
+_CANDIDATES = 512
+_DRAWS = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What is expected of a metric at a point; `std` is how unsure that is, without the noise of measuring."""
+
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shares:
+    """Of the variation of a metric over the space: shares by parameter, and by pairs beyond their shares alone.
+
+    Source: Sobol indices of first, total and second order (see `meristem.bayesopt.sensitivity`).
+    """
+
+    first: Mapping[str, float]
+    total: Mapping[str, float]
+    second: Mapping[tuple[str, str], float]
+
+
+class Insight:
+    """One metric of a study as a Gaussian process sees it.
+
+    Args:
+        tried: Points that were tried, and `values` of the metric there, finite; at least five.
+        sems: Standard errors of the values; 0 where not known.
+        maximize: Whether larger is better.
+
+    Raises:
+        InputError: Too few values, or a space without anything to choose.
+    """
+
+    def __init__(
+        self, space: Space, tried: Sequence[Parameters], values: Sequence[float], *, sems: Sequence[float] = (),
+        maximize: bool, seed: int = 0,
+    ) -> None:  # fmt: skip
+        if len(values) < FEWEST or not space.dimensions:
+            raise InputError(f"{len(values)} trials tell too little; {FEWEST} with a value are needed.")
+        self.space, self.maximize, self.seed = space, maximize, seed
+        self._all, self._values = tried, np.asarray(values, dtype=float)
+        self._surrogate = Surrogate(space)
+        signed = -self._values if maximize else self._values
+        chosen = choose_subset(signed, _MOST)
+        self.tried = [tried[place] for place in chosen]
+        self._centre = float(self._values[chosen].mean())
+        self._spread = float(self._values[chosen].std()) or 1.0
+        errors = np.asarray(sems, dtype=float)[chosen] / self._spread if len(sems) else np.zeros(len(chosen))
+        self._process = GaussianProcess.fit(
+            self._surrogate.points(self.tried),
+            (self._values[chosen] - self._centre) / self._spread,
+            self._surrogate.domain.kinds,
+            errors**2,
+        )
+
+    def predict(self, points: Sequence[Parameters]) -> list[Prediction]:
+        """What is expected at each of `points`, which must lie in the space."""
+        mean, std = self._predict([self.space.normalize(point) for point in points])
+        return [Prediction(mean=float(m), std=float(s)) for m, s in zip(mean, std, strict=True)]
+
+    def best(self) -> dict[str, object]:
+        """The tried point of which the best is expected: less often lucky than the best measured one."""
+        mean, _ = self._predict(self.tried)
+        return dict(self.tried[int(np.argmax(mean) if self.maximize else np.argmin(mean))])
+
+    def cross_validation(self) -> CrossValidation:
+        """Each value as it is predicted from all others: how far predictions can be trusted."""
+        found = leave_one_out(self._process)
+        return replace(
+            found,
+            observed=found.observed * self._spread + self._centre,
+            mean=found.mean * self._spread + self._centre,
+            std=found.std * self._spread,
+        )
+
+    def sensitivity(self) -> Shares:
+        """How much of the metric's variation over the space is due to each parameter, as the process believes."""
+        names = self.space.dimensions
+        found = sobol_indices(
+            lambda unit: self._predict_unit(unit)[0], len(names), count=_DRAWS, seed=self.seed, repeats=2
+        )
+        assert found.second is not None
+        pairs = [(i, j) for i in range(len(names)) for j in range(i)]
+        return Shares(
+            first={name: float(share) for name, share in zip(names, found.first, strict=True)},
+            total={name: float(share) for name, share in zip(names, found.total, strict=True)},
+            second={(names[j], names[i]): float(found.second[i, j]) for i, j in pairs},
+        )
+
+    def importance(self, *, top: float = 0.1) -> dict[str, float]:
+        """Which parameters make the best trials good, from the trials alone (PED-ANOVA); the sum is 1.
+
+        Args:
+            top: The share of trials that counts as the best.
+        """
+        points = self._surrogate.points(self._all)
+        parameters = [self.space.parameters[name] for name in self.space.dimensions]
+        columns = Columns(
+            categorical=np.array([not p.ordinal for p in parameters], dtype=bool),
+            sizes=np.array([min(p.cardinality or 0, 2**31) for p in parameters], dtype=np.int64),
+        )
+        losses = -self._values if self.maximize else self._values
+        found = ped_anova(
+            points.unit, losses, active=points.active, columns=columns, top=top, against_space=True, seed=self.seed
+        )
+        return {name: float(share) for name, share in zip(self.space.dimensions, found, strict=True)}
+
+    def regret_bound(self, *, doubt: float = 0.1) -> float:
+        """By how much another point may at most be better than the best, with probability 1 - `doubt`."""
+        sign = -1.0 if self.maximize else 1.0
+
+        def losses(unit: Array) -> tuple[Array, Array]:
+            mean, std = self._predict_unit(unit)
+            return sign * mean, std
+
+        measured = self._surrogate.points(self.tried).unit
+        count = measured.shape[1]
+        candidates = np.random.default_rng([self.seed, len(self._values)]).random((_CANDIDATES, count))
+        width = confidence_width(count, len(self._values), doubt=doubt)
+        return regret_bound(losses, measured, candidates, width=width, seed=self.seed)
+
+    def _predict(self, points: Sequence[Parameters]) -> tuple[Array, Array]:
+        found = self._process.predict(self._surrogate.points(points))
+        return found.mean * self._spread + self._centre, found.std * self._spread
+
+    def _predict_unit(self, unit: Array) -> tuple[Array, Array]:
+        return self._predict([self.space.decode(row) for row in unit])

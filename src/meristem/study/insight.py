@@ -1,0 +1,27 @@
+"""What the trials of a study tell about its space (see `meristem.controllers.insight`)."""
+
+from __future__ import annotations
+
+import math
+
+from meristem.controllers.insight import Insight
+from meristem.controllers.protocol import Snapshot
+from meristem.objective import Objective
+
+
+def insight_of(snapshot: Snapshot, objective: Objective) -> Insight:
+    """What the ended trials tell about `objective`, which may be any metric or weighted sum of metrics.
+
+    Raises:
+        InputError: Fewer than five trials have a finite value of it.
+    """
+    found = [(o, objective.value(o.metrics)) for o in snapshot.history]
+    known = [(o, value) for o, value in found if value is not None and math.isfinite(value)]
+    return Insight(
+        snapshot.space,
+        [o.parameters for o, _ in known],
+        [value for _, value in known],
+        sems=[objective.sem(o.sems) or 0.0 for o, _ in known],
+        maximize=objective.maximize,
+        seed=snapshot.seed,
+    )

@@ -1,0 +1,120 @@
+"""What a study's trials tell about its space, and what one study learns from another."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+import meristem as ms
+from meristem.errors import ComponentFailed, InputError, StudyNotFound
+from meristem.store.store import Store
+
+SPACE = {"x": ms.Float(0, 1), "y": ms.Float(0, 1), "k": ms.Choice(["a", "b"])}
+
+
+def value_of(p: Any) -> float:
+    return 3.0 - 4.0 * (p["x"] - 0.3) ** 2 + (0.2 if p["k"] == "a" else 0.0)
+
+
+def filled(count: int = 40, **options: Any) -> ms.Study:
+    study = ms.Study("s", **{"space": SPACE, "objective": "score", "controller": "sobol", "seed": 1, **options})
+    for _ in range(count):
+        trial = study.ask()
+        study.tell(trial, score=value_of(trial), cost=trial["y"] * 10)
+    return study
+
+
+def test_predictions_are_in_the_unit_of_the_metric_and_say_how_sure_they_are() -> None:
+    insight = filled().insight()
+    near, far = insight.predict([{"x": 0.3, "y": 0.5, "k": "a"}, {"x": 1.0, "y": 1.0, "k": "b"}])
+    assert near.mean == pytest.approx(3.2, abs=0.1)
+    assert near.std < far.std
+    assert insight.cross_validation().r2 > 0.95
+    assert abs(insight.best()["x"] - 0.3) < 0.1  # type: ignore[operator]
+
+
+def test_what_matters_is_told_with_a_model_and_without() -> None:
+    insight = filled().insight()
+    shares = insight.sensitivity()
+    assert shares.total["x"] > 0.8
+    assert shares.total["y"] < 0.05
+    assert set(shares.second) == {("x", "y"), ("x", "k"), ("y", "k")}
+    importance = insight.importance(top=0.25)
+    assert sum(importance.values()) == pytest.approx(1.0)
+    assert max(importance, key=lambda name: importance[name]) == "x"
+
+
+def test_any_metric_can_be_looked_at() -> None:
+    insight = filled().insight("-cost")
+    assert insight.predict([{"x": 0.5, "y": 0.7, "k": "a"}])[0].mean == pytest.approx(7.0, abs=0.3)
+    assert insight.best()["y"] < 0.1  # type: ignore[operator]
+    assert 0 <= insight.regret_bound() < 2.0
+
+
+def test_too_few_trials_and_several_objectives_say_what_to_do() -> None:
+    with pytest.raises(InputError, match="5 with a value are needed"):
+        filled(3).insight()
+    several = filled(6, objective="score, -cost")
+    with pytest.raises(InputError, match="Name one"):
+        several.insight()
+    assert several.insight("-cost").maximize is False
+
+
+def test_the_hypervolume_is_measured_from_the_thresholds() -> None:
+    study = ms.Study("h", space=SPACE, objective="a, -b", thresholds={"a": 1, "b": 10}, controller="random")
+    for a, b in ((2.0, 6.0), (4.0, 8.0), (0.5, 1.0)):
+        study.tell(study.ask(), a=a, b=b)
+    assert study.hypervolume() == pytest.approx(3 * 2 + 1 * 2)
+    assert next(t.values for t in study.pareto) == {"a": 4.0, "b": 8.0}
+    with pytest.raises(InputError, match="no worst value"):
+        filled(6, objective="score, -cost").hypervolume()
+
+
+def test_a_study_learns_from_an_earlier_one() -> None:
+    store = Store(None)
+    draw = random.Random(0)
+    old = ms.Study("old", space=SPACE, objective="score", store=store)
+    for _ in range(40):
+        point = {"x": draw.random(), "y": draw.random(), "k": draw.choice("ab")}
+        old.attach(point, score=value_of(point))
+    new = ms.Study("new", space=SPACE, objective="score", controller="gp", store=store, seed=1, warm_start=["old"])
+    for _ in range(5):
+        trial = new.ask()
+        new.tell(trial, value_of(trial))
+    cold = filled(5, controller="gp")
+    assert new.best.value is not None
+    assert cold.best.value is not None
+    assert new.best.value > max(3.19, cold.best.value)
+    assert ms.Study.open("new", store=store).definition.warm_start == ("old",)
+
+
+def test_an_earlier_study_that_is_not_there_is_told() -> None:
+    study = ms.Study("new", space=SPACE, objective="score", warm_start=["nothing"])
+    with pytest.raises((StudyNotFound, ComponentFailed), match="nothing"):
+        study.ask()
+    with pytest.raises(InputError, match="no list of studies"):
+        ms.Study("other", space=SPACE, objective="score", warm_start="old")
+
+
+@pytest.mark.parametrize("controller", ["auto", "gp", "sobol", "random", "evolution"])
+def test_fixed_values_are_kept(controller: str) -> None:
+    study = filled(12, controller=controller)
+    for _ in range(3):
+        trial = study.ask({"k": "b", "x": 0.25})
+        assert (trial["k"], trial["x"]) == ("b", 0.25)
+
+
+def test_a_controller_that_cannot_keep_them_is_told() -> None:
+    study = ms.Study("g", space={"x": ms.Int(1, 3), "y": ms.Int(1, 3)}, objective="score", controller="grid")
+    with pytest.raises(ComponentFailed, match="keep fixed values"):
+        study.ask({"x": 3})
+
+
+@pytest.mark.parametrize(
+    ("fixed", "told"), [({"z": 1}, "z: is not"), ({"x": 7}, "x: "), ({"k": "c"}, "k: "), (3, "mapping")]
+)
+def test_fixed_values_that_do_not_lie_in_the_space_are_refused(fixed: Any, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        filled(1).ask(fixed)
