@@ -5,14 +5,12 @@ As `optimize`, for acquisitions that are made of several processes.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
 from meristem.bayesopt.kernel import Array, Points
-from meristem.bayesopt.optimize import Domain
+from meristem.bayesopt.optimize import Acquisition, Domain, nudged, repaired
 
 _STARTS = 4
 _SPREADS = (0.2, 0.05, 0.01)
@@ -20,18 +18,6 @@ _STEPS_BACK = (1.0, 0.5, 0.2, 0.05)
 _LEAST_APART = 1e-3  # starts nearer than this in every column climb the same hill
 _STEPS = 30
 _NEXT_TO_NOTHING = 0.1  # in the acquisition's units, which are logarithms
-
-
-class Acquisition(Protocol):
-    """How promising points are: the larger the better."""
-
-    def values(self, points: Points) -> Array:
-        """Shape (n,)."""
-        ...
-
-    def slopes(self, points: Points) -> tuple[Array, Array]:
-        """Values, shape (n,), and their derivatives by the numeric columns, shape (n, d)."""
-        ...
 
 
 def find_best(acquisition: Acquisition, domain: Domain, points: Points) -> Array | None:
@@ -45,7 +31,7 @@ def find_best(acquisition: Acquisition, domain: Domain, points: Points) -> Array
     values = acquisition.values(points)
     if domain.pool is None:
         chosen = points.pick(_starts(points.unit, values))
-        refined = _repaired(_climb(acquisition, chosen, domain), domain)
+        refined = repaired(_climb(acquisition, chosen, domain), domain)
         if len(refined):
             # What the taken-back moves would have gained must not bring the candidates to the front.
             points = refined.join(points)
@@ -60,7 +46,7 @@ def candidates(domain: Domain, known: Array, rng: np.random.Generator) -> Points
     Args:
         known: Vectors near which to look closer, shape (k, d), such as the points of the front.
     """
-    return domain.pool or _repaired(_drawn(domain, known, rng), domain)
+    return domain.pool or repaired(_drawn(domain, known, rng), domain)
 
 
 def _drawn(domain: Domain, known: Array, rng: np.random.Generator) -> Array:
@@ -69,19 +55,10 @@ def _drawn(domain: Domain, known: Array, rng: np.random.Generator) -> Array:
     if not len(known):
         return anywhere
     each = (domain.candidates - len(anywhere)) // (len(_SPREADS) + 1)
-    drawn = [anywhere]
-    for spread in _SPREADS:
-        near = known[rng.integers(0, len(known), each)]
-        # Few columns at a time: in many dimensions a move in all of them is hardly near.
-        moved = rng.random(near.shape) < min(1.0, 3.0 / max(1, count))
-        step = np.clip(near + spread * rng.standard_normal(near.shape), 0.0, 1.0)
-        anew = rng.random(near.shape)
-        step = np.where(domain.kinds.categorical | (~domain.smooth & (anew < 0.3)), anew, step)
-        drawn.append(np.where(moved, step, near))
+    near = [nudged(known[rng.integers(0, len(known), each)], spread, domain, rng) for spread in _SPREADS]
     one, other = known[rng.integers(0, len(known), (2, each))]
     share = np.where(domain.kinds.categorical, np.round(rng.random((each, count))), rng.uniform(-0.2, 1.2, (each, 1)))
-    drawn.append(np.clip(one + share * (other - one), 0.0, 1.0))
-    return np.concatenate(drawn)
+    return np.concatenate([anywhere, *near, np.clip(one + share * (other - one), 0.0, 1.0)])
 
 
 def _starts(unit: Array, values: Array) -> npt.NDArray[np.intp]:
@@ -141,8 +118,3 @@ def _tempered(acquisition: Acquisition, starts: Points, ends: Array) -> Array:
     tempered = ends.copy()
     tempered[rows[idle], columns[idle]] = starts.unit[rows[idle], columns[idle]]
     return tempered
-
-
-def _repaired(vectors: Array, domain: Domain) -> Points:
-    rows = [row for row in map(domain.repair, vectors) if row is not None]
-    return Points.stack(rows, domain.kinds.count)

@@ -80,13 +80,13 @@ def maximize_acquisition(
     Args:
         near: Places worth looking around, best first, shape (any, d).
     """
-    points = domain.pool or _repaired(_candidates(near[:_NEIGHBOURS_OF], domain, rng), domain)
+    points = domain.pool or repaired(_candidates(near[:_NEIGHBOURS_OF], domain, rng), domain)
     if not len(points):
         return None
     values = acquisition.values(points)
     if domain.pool is None:
         starts = points.pick(np.argsort(-values, kind="stable")[:_STARTS])
-        refined = _repaired(_climb(acquisition, starts, domain.smooth), domain)
+        refined = repaired(_climb(acquisition, starts, domain.smooth), domain)
         points = points.join(refined)
         values = np.concatenate([values, acquisition.values(refined)]) if len(refined) else values
     ranked = points.unit[np.argsort(-values, kind="stable")]
@@ -100,19 +100,22 @@ def _candidates(top: Array, domain: Domain, rng: np.random.Generator) -> Array:
     if not len(top):
         return anywhere
     each = max(1, (domain.candidates - len(anywhere)) // (len(top) * len(_SPREADS)))
-    around = []
-    for spread in _SPREADS:
-        near = np.repeat(top, each, axis=0)
-        # Few columns at a time: in many dimensions a move in all of them is hardly near.
-        moved = rng.random(near.shape) < min(1.0, 3.0 / max(1, count))
-        drawn = np.clip(near + spread * rng.standard_normal(near.shape), 0.0, 1.0)
-        anew = rng.random(near.shape)
-        drawn = np.where(domain.kinds.categorical | (~domain.smooth & (anew < 0.3)), anew, drawn)
-        around.append(np.where(moved, drawn, near))
+    around = [nudged(np.repeat(top, each, axis=0), spread, domain, rng) for spread in _SPREADS]
     return np.concatenate([anywhere, *around])
 
 
-def _repaired(vectors: Array, domain: Domain) -> Points:
+def nudged(near: Array, spread: float, domain: Domain, rng: np.random.Generator) -> Array:
+    """Vectors beside `near`, shape (n, d): numeric columns moved by about `spread`, others drawn anew."""
+    # Few columns at a time: in many dimensions a move in all of them is hardly near.
+    moved = rng.random(near.shape) < min(1.0, 3.0 / max(1, near.shape[1]))
+    drawn = np.clip(near + spread * rng.standard_normal(near.shape), 0.0, 1.0)
+    anew = rng.random(near.shape)
+    drawn = np.where(domain.kinds.categorical | (~domain.smooth & (anew < 0.3)), anew, drawn)
+    return np.where(moved, drawn, near)
+
+
+def repaired(vectors: Array, domain: Domain) -> Points:
+    """The points of the space that `vectors` stand for, without those that may not be proposed."""
     rows = [row for row in map(domain.repair, vectors) if row is not None]
     return Points.stack(rows, domain.kinds.count)
 
