@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -53,3 +54,13 @@ def test_the_quickstart_finds_something_and_compares_it_with_the_defaults(tmp_pa
     assert done.returncode == 0, done.stderr
     assert "held-out test set" in done.stdout
     assert "meristem study show" in done.stdout
+
+
+def test_the_code_of_the_readme_runs(tmp_path: Path) -> None:
+    code = re.findall(r"```python\n(.*?)```", (EXAMPLES.parent / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(code) == 1
+    script = tmp_path / "readme.py"
+    script.write_text(code[0].replace("trials=20", "trials=6"), encoding="utf-8")
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "'model'" in done.stdout

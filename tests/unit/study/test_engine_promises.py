@@ -108,7 +108,7 @@ def test_promise_1_study_ended_happens_also_when_the_controller_raises() -> None
     last_first=st.booleans(),
     stop_after=st.integers(1, 15),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_promise_2_every_trial_started_is_followed_by_exactly_one_trial_ended(
     outcomes: list[str], parallel: int, retries: int, last_first: bool, stop_after: int
 ) -> None:
@@ -214,7 +214,8 @@ def test_promise_4_running_trials_may_be_awaited_instead() -> None:
     assert study.counts() == {"completed": 3}
 
 
-def test_promise_4_another_process_may_ask_to_stop(tmp_path: Any) -> None:
+def test_promise_4_another_process_may_ask_to_stop(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meristem.study.heartbeat._BEAT_SECONDS", 0.05)
     study = make_study(store=f"sqlite:///{tmp_path}/s.db")
 
     class AskFromElsewhere(Handler):
@@ -406,7 +407,10 @@ def test_measurements_reach_the_store_and_the_handlers_before_the_trials_end() -
     assert [m.value for m in study.measurements(1)] == [0.0, 0.1, 0.2]
 
 
-def test_two_engines_on_one_study_one_is_refused_and_takes_over_when_the_first_has_ended(tmp_path: Any) -> None:
+def test_two_engines_on_one_study_one_is_refused_and_takes_over_when_the_first_has_ended(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meristem.study.study._WAIT_SECONDS", 0.05)
     url = f"sqlite:///{tmp_path}/s.db"
     first_runs, let_go = threading.Event(), threading.Event()
 
