@@ -99,7 +99,9 @@ def told(store: Store, name: str, *, as_json: bool) -> Iterator[None]:
 
 
 def _require_end(found: StudyFile, plan: Plan) -> None:
-    if not found.handlers and not plan.is_bounded(found.space):
+    from meristem.study.definition import build_controller  # slow to import: not for --help
+
+    if not found.handlers and not plan.is_bounded(found.space, build_controller(found.controller)[0]):
         raise InputError(
             f"The study of {found.path} would never end: its space is infinite and it has no budget.",
             fix="Add 'budget: {trials: 50}' (or seconds, without_improvement), or give --trials 50.",

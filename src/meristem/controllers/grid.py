@@ -15,6 +15,8 @@ class GridController:
     Parameters of few values take all of them, whatever `levels` says. The study ends after the last point.
     """
 
+    ends_by_itself = True
+
     def __init__(self, levels: int = 5) -> None:
         if isinstance(levels, bool) or not isinstance(levels, int) or levels < 1:
             raise InputError(

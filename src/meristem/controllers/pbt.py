@@ -36,6 +36,8 @@ class PbtController:
         generations: After so many there is nothing more to try.
     """
 
+    ends_by_itself = True
+
     def __init__(self, population: int = 10, share: float = 0.2, resample: float = 0.25, generations: int = 10) -> None:
         problems = _problems(population, share, resample, generations)
         if problems:

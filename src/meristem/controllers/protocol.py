@@ -141,6 +141,7 @@ class Controller(Protocol):
 
         Returning none while trials are pending means "ask again when one has ended";
         returning none while nothing is pending ends the study: there is nothing more to try.
+        A controller that always comes to that may say so by an attribute `ends_by_itself`, and needs no budget.
         It must not raise for a history that lacks usable losses, and must give the same answer
         for the same snapshot.
         """

@@ -28,6 +28,7 @@ def placeholders(command: Command, known_names: Collection[str]) -> list[str]:
     return (
         _clashes(known_names)
         + _in_here_document(command, known)
+        + _in_arithmetic(command, known)
         + [
             f"the command has the placeholder {{{name}}}, but there is no parameter {name!r}. "
             f"{did_you_mean(name, known)}Known: {', '.join(known)}. "
@@ -67,6 +68,18 @@ def _in_here_document(command: Command, known: Collection[str]) -> list[str]:
         f"the placeholder {{{name}}} stands in or after a here-document (<<), where quotes mean something else; "
         f"write ${variable_of(name)} there, or put the text into a file of its own"
         for name in dict.fromkeys(after)
+    ]
+
+
+def _in_arithmetic(command: Command, known: Collection[str]) -> list[str]:
+    if not isinstance(command, str):
+        return []
+    found = [m for m in _pattern(known).finditer(command) if m["name"] in known]
+    inside = [m["name"] for m in found if command.count("$((", 0, m.start()) > command.count("))", 0, m.start())]
+    return [
+        f"the placeholder {{{name}}} stands in $((…)), where its value would be read as an expression; "
+        f"put it into a variable before: v={{{name}}}; … $((v * 2))"
+        for name in dict.fromkeys(inside)
     ]
 
 

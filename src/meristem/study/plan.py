@@ -79,10 +79,11 @@ class Plan:
     def grace_time(self) -> timedelta:
         return timedelta(seconds=self.grace)
 
-    def is_bounded(self, space: Space) -> bool:
-        """Whether a run ends by itself, also without handlers."""
+    def is_bounded(self, space: Space, controller: Any = None) -> bool:
+        """Whether a run ends by itself, also without handlers; a controller may say that it does."""
         limits = (self.trials, self.seconds, self.without_improvement)
-        return space.size is not None or any(limit is not None for limit in limits)
+        ends = bool(getattr(controller, "ends_by_itself", False))
+        return ends or space.size is not None or any(limit is not None for limit in limits)
 
     def to_json(self) -> dict[str, Any]:
         """The settings that differ from the defaults."""

@@ -224,7 +224,7 @@ class Study(Results):
             min_failures_before_abort=min_failures_before_abort, at_stop=at_stop, grace=grace,
             on_handler_error=on_handler_error,
         )  # fmt: skip
-        if not handlers and not plan.is_bounded(self.space):
+        if not handlers and not plan.is_bounded(self.space, self._controller()):
             raise InputError(
                 "This study would never end: its space is infinite and it has no budget.",
                 fix="Give trials=50, seconds=3600 or without_improvement=20.",

@@ -125,6 +125,7 @@ def test_every_unknown_placeholder_is_told_once_in_order():
     [
         ("cat <<EOF\nlr: {lr}\nEOF", ["lr"], "$MERISTEM_PARAM_LR"),
         ("cat <<-'EOF'\n{l-r}\nEOF", ["l-r"], "$MERISTEM_PARAM_L_R"),
+        ("echo $(({n} * 2))", ["n"], "v={n}"),
         ("train {lr}", ["lr", "LR"], "rename one"),
         ("train {ä}", ["ä", "ö"], "rename one"),
         ("train {folder}", ["folder"], "rename it"),
@@ -134,7 +135,9 @@ def test_what_would_get_a_wrong_value_without_a_word_is_refused(command, names, 
     assert any(told in problem for problem in placeholders(command, names))
 
 
-@pytest.mark.parametrize("command", ["train {lr} <<EOF\nx\nEOF", "x <<< {lr}", "echo $((1 << 2)) {lr}"])
+@pytest.mark.parametrize(
+    "command", ["train {lr} <<EOF\nx\nEOF", "x <<< {lr}", "echo $((1 << 2)) {lr}", "n={lr}; echo $((n * 2)) {lr}"]
+)
 def test_here_documents_without_placeholders_are_no_problem(command):
     assert placeholders(command, ["lr"]) == []
 
