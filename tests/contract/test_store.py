@@ -59,7 +59,8 @@ def test_studies_are_listed_latest_change_first(store: Store, study: StudyRow) -
     assert [s.id for s in store.studies.list()] == [study.id, other.id]
     assert [s.id for s in store.studies.list(limit=1, offset=1)] == [other.id]
     assert store.studies.list(status="running") == []
-    assert store.studies.counts() == {study.id: {"running": 1}}
+    assert store.studies.counts([study.id, other.id]) == {study.id: {"running": 1}}
+    assert store.studies.counts([other.id]) == {}
 
 
 def test_a_trial_comes_back_as_it_was_stored(store: Store, study: StudyRow) -> None:

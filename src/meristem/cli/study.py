@@ -60,13 +60,14 @@ def list_studies(
     meristem study list --store runs.db --json
     """
     opened = open_store(store)
-    counts = opened.studies.counts()
-    views = [list_view(row, counts.get(row.id, {})) for row in opened.studies.list(limit=limit, offset=offset)]
+    rows = opened.studies.list(limit=limit, offset=offset)
+    counts = opened.studies.counts([row.id for row in rows])
+    views = [list_view(row, counts.get(row.id, {})) for row in rows]
     if as_json:
         print_json({"offset": offset, "limit": limit, "studies": views})
     elif views:
-        rows = [[v["name"], v["status"], v["objective"], shown_counts(v["counts"])] for v in views]
-        print_table(("name", "status", "objective", "trials"), rows)
+        cells = [[v["name"], v["status"], v["objective"], shown_counts(v["counts"])] for v in views]
+        print_table(("name", "status", "objective", "trials"), cells)
     else:
         say("No studies yet. Start one with: meristem run study.yaml")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, exc, func, insert, literal_column, select
@@ -53,9 +53,10 @@ class Studies:
             query = query.where(studies.c.status == status)
         return self._database.read(lambda connection: [_study(row) for row in connection.execute(query)])
 
-    def counts(self) -> dict[int, dict[str, int]]:
-        """Trials by status, of every study by id."""
-        query = select(trials.c.study_id, trials.c.status, func.count()).group_by(trials.c.study_id, trials.c.status)
+    def counts(self, study_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+        """Trials by status, of each of these studies that has any."""
+        query = select(trials.c.study_id, trials.c.status, func.count()).where(trials.c.study_id.in_(study_ids))
+        query = query.group_by(trials.c.study_id, trials.c.status)
         found: dict[int, dict[str, int]] = {}
         for study_id, status, count in self._database.read(lambda c: c.execute(query).all()):
             found.setdefault(study_id, {})[status] = count
