@@ -151,7 +151,7 @@ class NoBestTrial(StudyError):
         self.name = name
         super().__init__(
             f"Study {name!r} has no best trial yet.",
-            f"No trial has completed with a finite objective value ({counts}).",
+            f"No trial has completed with finite objective values within all limits ({counts}).",
             f"Run more trials, or see why they failed: study.trials, meristem study trials {name} --status failed",
         )
 

@@ -183,6 +183,8 @@ class Goals:
         names = [o.metric for o in objectives]
         problems += [f"the objective {name!r} stands there twice" for name in set(names) if names.count(name) > 1]
         problems += _threshold_problems(thresholds or {}, names)
+        if thresholds and len(parts) == 1:
+            problems.append("thresholds are for several objectives; of a single one nothing is measured from them")
         if problems:
             if len(problems) == 1:
                 raise InputError(problems[0])

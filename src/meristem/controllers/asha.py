@@ -36,6 +36,11 @@ class AshaController:
         return [self._inner.wrap(found) for found in self._inner.recommend(snapshot, count)]
 
     @property
+    def ends_by_itself(self) -> bool:
+        """Whether the inner controller comes to an end."""
+        return self._inner.ends_by_itself
+
+    @property
     def stop_message(self) -> str | None:
         """Why the inner controller asked to stop; None while it has not."""
         return self._inner.stop_message

@@ -149,12 +149,14 @@ class _Strategy:
         self._layout = _Layout.of(snapshot.space)
         self._population = population or 4 + math.floor(3 * math.log(max(1, self._layout.count)))
         self._history: History = snapshot.history
+        self._baseline = snapshot.baseline  # limits may be relative to it: what was learned before is learned anew
         self._read = 0
         self._begin(run=0)
 
     def fits(self, snapshot: Snapshot) -> bool:
         """Whether it can go on from where it is: the same study, and no part of its history gone."""
-        return snapshot.history is self._history and snapshot.seed == self._seed and len(snapshot.history) >= self._read
+        same = snapshot.history is self._history and snapshot.seed == self._seed and snapshot.baseline == self._baseline
+        return same and len(snapshot.history) >= self._read
 
     def read(self, snapshot: Snapshot) -> None:
         """Learns from what has ended since it last did."""
@@ -172,7 +174,7 @@ class _Strategy:
             return start, None
         for index in range(start, start + _TRIES):
             vector = self._layout.vector(self._solution(index), len(self.space.dimensions))
-            point = self.space.decode(pins.place(vector))
+            point = pins.point(self.space, vector)
             if self.space.is_feasible(point) and point not in taken:
                 return index, point
         return start, None

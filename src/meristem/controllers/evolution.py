@@ -160,7 +160,7 @@ def _offspring(
         child = _crossed(parents.vectors[one], parents.vectors[other], categorical, rng)
         # Where children keep being taken, they are moved further.
         child = _mutated(child, categorical, sizes, rng, strength=1.0 + attempt / 5.0)
-        point = space.decode(pins.place(child))
+        point = pins.point(space, child)
         if space.is_feasible(point) and point not in taken:
             return point, sorted({parents.numbers[one], parents.numbers[other]})
     return None, []

@@ -109,8 +109,10 @@ def _most_initial(space: Space) -> int:
 
 
 def _teach(snapshot: Snapshot) -> bool:
-    """Whether earlier studies tell enough to begin with."""
-    return any(sum(o.loss is not None for o in study) >= _ENOUGH for study in snapshot.earlier)
+    """Whether earlier studies tell enough to begin with; several objectives do not learn from them."""
+    return snapshot.goals.single and any(
+        sum(o.loss is not None for o in study) >= _ENOUGH for study in snapshot.earlier
+    )
 
 
 @cache

@@ -46,6 +46,10 @@ class Inner:
         return list(self._controller.recommend(within, count))[: max(0, count)]
 
     @property
+    def ends_by_itself(self) -> bool:
+        return bool(getattr(self._controller, "ends_by_itself", False))
+
+    @property
     def stop_message(self) -> str | None:
         """Why the inner controller asked to stop; None while it has not."""
         return getattr(self._controller, "stop_message", None)

@@ -54,6 +54,7 @@ class Insight:
     Args:
         tried: Points that were tried, and `values` of the metric there, finite; at least five.
         sems: Standard errors of the values; 0 where not known.
+        allowed: Which of the points keep all limits; by default all.
         maximize: Whether larger is better.
 
     Raises:
@@ -62,7 +63,7 @@ class Insight:
 
     def __init__(
         self, space: Space, tried: Sequence[Parameters], values: Sequence[float], *, sems: Sequence[float] = (),
-        maximize: bool, seed: int = 0,
+        allowed: Sequence[bool] = (), maximize: bool, seed: int = 0,
     ) -> None:  # fmt: skip
         if len(values) < FEWEST or not space.dimensions:
             raise InputError(f"{len(values)} trials tell too little; {FEWEST} with a value are needed.")
@@ -72,6 +73,7 @@ class Insight:
         signed = -self._values if maximize else self._values
         chosen = choose_subset(signed, _MOST)
         self.tried = [tried[place] for place in chosen]
+        self._allowed = np.asarray(allowed, dtype=bool)[chosen] if len(allowed) else np.ones(len(chosen), dtype=bool)
         self._centre = float(self._values[chosen].mean())
         self._spread = float(self._values[chosen].std()) or 1.0
         errors = np.asarray(sems, dtype=float)[chosen] / self._spread if len(sems) else np.zeros(len(chosen))
@@ -88,9 +90,16 @@ class Insight:
         return [Prediction(mean=float(m), std=float(s)) for m, s in zip(mean, std, strict=True)]
 
     def best(self) -> dict[str, object]:
-        """The tried point of which the best is expected: less often lucky than the best measured one."""
+        """The tried point within the limits of which the best is expected: less often lucky than the best measured.
+
+        Raises:
+            InputError: No trial keeps the limits.
+        """
+        if not self._allowed.any():
+            raise InputError("No trial keeps all limits, so that none is the best.")
         mean, _ = self._predict(self.tried)
-        return dict(self.tried[int(np.argmax(mean) if self.maximize else np.argmin(mean))])
+        losses = np.where(self._allowed, -mean if self.maximize else mean, np.inf)
+        return dict(self.tried[int(np.argmin(losses))])
 
     def cross_validation(self) -> CrossValidation:
         """Each value as it is predicted from all others: how far predictions can be trusted."""

@@ -45,6 +45,7 @@ class OptunaController:
         self._sampler(seed=0, limits=0)
         self._random = RandomController()
         self._history: History | None = None
+        self._baseline: Mapping[str, float] | None = None
         self._shown: list[Any] = []
 
     def recommend(self, snapshot: Snapshot, count: int) -> list[Recommendation]:
@@ -112,8 +113,9 @@ class OptunaController:
 
     def _ended(self, snapshot: Snapshot) -> list[Any]:
         """The history as Optuna's trials; converted once, since history only grows."""
-        if snapshot.history is not self._history or len(snapshot.history) < len(self._shown):
-            self._history, self._shown = snapshot.history, []
+        same = snapshot.history is self._history and snapshot.baseline == self._baseline
+        if not same or len(snapshot.history) < len(self._shown):
+            self._history, self._baseline, self._shown = snapshot.history, snapshot.baseline, []
         for place in range(len(self._shown), len(snapshot.history)):
             self._shown.append(_shown(snapshot.history[place], snapshot))
         return self._shown

@@ -47,6 +47,7 @@ class ParetoBelief:
     """
 
     surrogate: ParetoSurrogate
+    pins: Pins
     domain: Domain
     processes: Sequence[GaussianProcess]
     limits: Sequence[Limit]
@@ -59,7 +60,7 @@ class ParetoBelief:
         space = self.surrogate.space
 
         def admits(vector: Array) -> bool:
-            return space.decode(vector) not in taken
+            return self.pins.point(space, vector) not in taken
 
         # What pending trials are believed to reach counts as reached, or they would be proposed once more.
         fitted = np.stack([process.fitted for process in self.processes], axis=1)
@@ -69,7 +70,7 @@ class ParetoBelief:
         region = region_to_win(fitted[self.counts], self._reference(fitted[shown], points))
         acquisition = HypervolumeImprovement(processes=self.processes, region=region, limits=self.limits)
         vector = find_best(acquisition, replace(self.domain, admits=admits), points)
-        return None if vector is None else space.decode(vector)
+        return None if vector is None else self.pins.point(space, vector)
 
     def _reference(self, fitted: Array, points: Points) -> Array:
         """The worst losses that count, by what was reached and by what the processes expect at `points`.
@@ -128,9 +129,11 @@ class ParetoSurrogate:
         for excess, hyper in zip(lessons.limits, hypers[len(processes) :], strict=True):
             process = GaussianProcess(points.pick(excess.rows), excess.outcomes, kinds, hyper)
             limits.append(Limit(process=process, most=excess.most))
+        pins = Pins(self.space, snapshot.fixed)
         belief = ParetoBelief(
             surrogate=self,
-            domain=_narrowed(self.domain, Pins(self.space, snapshot.fixed)),
+            pins=pins,
+            domain=_narrowed(self.domain, pins),
             processes=processes,
             limits=limits,
             thresholds=lessons.thresholds,

@@ -46,6 +46,8 @@ class PbtController:
         self._first = Inner(SobolController(), _BY)
 
     def recommend(self, snapshot: Snapshot, count: int) -> list[Recommendation]:
+        if not snapshot.goals.single:
+            raise InputError("The controller 'pbt' has one objective only.", fix="Name one weighted sum instead.")
         ended, pending = _generations(snapshot.history), _generations(snapshot.pending)
         generation = max([0, *ended, *pending])
         here = [*ended.get(generation, []), *pending.get(generation, [])]

@@ -37,6 +37,10 @@ class Pins:
         pinned[..., self.columns] = self._units
         return pinned
 
+    def point(self, space: Space, unit: Array) -> dict[str, Any]:
+        """The point that a vector stands for, the fixed values exactly as they are."""
+        return self.settle(space.decode(self.place(unit)))
+
     def settle(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """A decoded point with the values exactly as fixed, which rounding may have missed."""
         return {name: self._values.get(name, value) for name, value in parameters.items()} if self else parameters

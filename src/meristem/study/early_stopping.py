@@ -25,9 +25,9 @@ def rule_of(given: Any, controller: Any, goals: Goals) -> StoppingRule | None:
         return None
     if not goals.single:
         raise InputError(
-            f"Trials cannot be stopped early in a study of several objectives ({goals}).",
-            "Which of two curves is the better one is not clear.",
-            "Leave early_stopping out.",
+            f"Trials cannot be stopped early in a study of several objectives ({goals}): which of two curves is the "
+            "better one is not clear.",
+            fix="Leave early_stopping out, and controllers such as asha that stop trials.",
         )
     if given is None:
         return own

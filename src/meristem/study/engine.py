@@ -242,8 +242,6 @@ class Engine:
             trials = [self._view.trial_of(row) for row in rows]
             self._audience.tell(told.RecommendationsAvailable(trials=trials))
         for row in rows:
-            if fallback := row.origin.get("fallback"):
-                log.warning("Trial %d: the controller fell back to %s.", row.number, fallback)
             self._launch(row)
 
     def _launch(self, row: TrialRow) -> None:
@@ -274,6 +272,8 @@ class Engine:
             for report in reports:
                 if report.number not in self._ledger.open and report.outcome is not None:
                     del self._running[report.number]
+                    if self._early is not None:
+                        self._early.end(report.number)
                     self._audience.tell(told.TrialEnded(trial=self._view.get_trial(report.number)))
             self._take_in([r for r in reports if r.number in self._ledger.open])
 
@@ -293,8 +293,11 @@ class Engine:
             self._stop_hopeless(self._early, reports)
         for happening in found.happenings:
             self._audience.tell(happening)
-        if found.missing is not None and not self._ledger.history.anything_measured:
-            self.ask_to_stop(found.missing, StudyStatus.FAILED)
+        if found.missing is not None and not self._ever_given(found.missing[0]):
+            self.ask_to_stop(found.missing[1], StudyStatus.FAILED)
+
+    def _ever_given(self, metrics: Sequence[str]) -> bool:
+        return any(all(name in o.metrics for name in metrics) for o in self._ledger.history)
 
     def _stop_hopeless(self, early: EarlyStopping, reports: Sequence[Report]) -> None:
         for report in reports:

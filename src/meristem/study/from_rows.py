@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from meristem.controllers.protocol import Observation
+from meristem.errors import ParameterError
 from meristem.objective import Goals
+from meristem.space import Space
 from meristem.statuses import TrialStatus
 from meristem.store.rows import TrialRow
 from meristem.study.folders import trial_folder
@@ -37,10 +39,22 @@ def trial_of(row: TrialRow, goals: Goals, *, study: str = "", root: Path | None 
     )
 
 
-def observation_anew(row: TrialRow, goals: Goals) -> Observation | None:
-    """A trial of another study, judged by `goals`; None where it has no value of every objective."""
+def observation_anew(row: TrialRow, goals: Goals, space: Space) -> Observation | None:
+    """A trial of another study as one of this: parameters that it lacks are at their defaults or in the middle.
+
+    None where it has no value of every objective, or does not lie in `space`.
+    """
     losses = goals.losses(row.metrics)
-    return None if losses is None else observation_of(replace(row, loss=losses[0]), goals)
+    if losses is None:
+        return None
+    shared = {name: value for name, value in row.parameters.items() if name in space.parameters}
+    filled = space.complete({**space.center(), **shared})
+    try:
+        parameters = {name: filled[name] for name in space.active(filled)}
+        space.check(parameters)
+    except (ParameterError, KeyError):
+        return None
+    return observation_of(replace(row, loss=losses[0], parameters=parameters), goals)
 
 
 def observation_of(row: TrialRow, goals: Goals) -> Observation:

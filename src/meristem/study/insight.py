@@ -10,18 +10,20 @@ from meristem.objective import Objective
 
 
 def insight_of(snapshot: Snapshot, objective: Objective) -> Insight:
-    """What the ended trials tell about `objective`, which may be any metric or weighted sum of metrics.
+    """What the completed trials tell about `objective`, which may be any metric or weighted sum of metrics.
 
     Raises:
         InputError: Fewer than five trials have a finite value of it.
     """
-    found = [(o, objective.value(o.metrics)) for o in snapshot.history]
+    completed = [o for o in snapshot.history if o.status == "completed"]
+    found = [(o, objective.value(o.metrics)) for o in completed]
     known = [(o, value) for o, value in found if value is not None and math.isfinite(value)]
     return Insight(
         snapshot.space,
         [o.parameters for o, _ in known],
         [value for _, value in known],
         sems=[objective.sem(o.sems) or 0.0 for o, _ in known],
+        allowed=[snapshot.goals.keeps_limits(o.metrics, snapshot.baseline) for o, _ in known],
         maximize=objective.maximize,
         seed=snapshot.seed,
     )

@@ -13,7 +13,7 @@ from meristem.store.rows import TrialMeasurements, TrialRow
 from meristem.study import happenings as told
 from meristem.study.plan import Plan
 from meristem.study.protocols import Outcome, OutcomeStatus, Report
-from meristem.study.verdict import Verdict, judge
+from meristem.study.verdict import Verdict, judge, why_missing
 from meristem.trial import Trial
 
 TIMEOUT, ASKED, STUDY = "timeout", "asked", "study"
@@ -41,14 +41,14 @@ class Intake:
     """What one round of reports comes to.
 
     Attributes:
-        missing: What an ended trial said of objectives that it never gave; None where all gave them.
+        missing: Metrics that an ended trial did not give though goals name them, and that in words.
     """
 
     events: list[Event] = field(default_factory=list)
     moves: list[tuple[TrialRow, TrialRow]] = field(default_factory=list)
     measurements: list[TrialMeasurements] = field(default_factory=list)
     happenings: list[told.Happening] = field(default_factory=list)
-    missing: str | None = None
+    missing: tuple[tuple[str, ...], str] | None = None
 
 
 def take_in(
@@ -93,7 +93,7 @@ def _take_outcome(
             after = replace(again(row), failures=row.failures + 1, error=verdict.error, traceback=verdict.traceback)
     goes_on = after.status == TrialStatus.WAITING
     if verdict is not None and verdict.missing and not goes_on:
-        found.missing = verdict.error
+        found.missing = (verdict.missing, why_missing(verdict, goals))
     found.moves.append((row, after))
     found.events.append(trial_ended(row.number, row.attempt, told_as, again=goes_on))
     seen = replace(row, error=after.error, traceback=after.traceback) if goes_on else after

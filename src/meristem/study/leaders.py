@@ -32,8 +32,7 @@ class Leaders:
 
     Attributes:
         since: Trials ended since the leaders changed.
-        baseline: Metrics of the trial that limits may be relative to: the one that the user marked, else the
-            defaults that `auto` tries first.
+        baseline: Metrics of the marked trial, to which limits may be relative.
     """
 
     def __init__(self, goals: Goals) -> None:
@@ -41,7 +40,7 @@ class Leaders:
         self._front: list[tuple[Losses, TrialRow]] = []
         self._relative = any(limit.relative for limit in goals.constraints)
         self._completed: list[TrialRow] = []  # kept where limits are relative: the baseline may come last
-        self._marked = False
+        self._marked = 2**62  # the number of the marked trial
         self.since = 0
         self.baseline: Mapping[str, float] | None = None
 
@@ -71,10 +70,11 @@ class Leaders:
         self._consider(row)
 
     def _is_baseline(self, row: TrialRow) -> bool:
-        if row.origin.get("baseline") is True:
-            self._marked = True
-            return True
-        return not self._marked and row.origin.get("by") == "center"
+        """Of several that are marked the first counts, in whatever order they end."""
+        if row.origin.get("baseline") is not True or row.number > self._marked:
+            return False
+        self._marked = row.number
+        return True
 
     def _consider(self, row: TrialRow) -> None:
         losses = self._goals.losses(row.metrics)

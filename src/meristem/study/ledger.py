@@ -7,6 +7,7 @@ writes what became of trials.
 
 from __future__ import annotations
 
+import logging
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,8 @@ from meristem.store.store import Store
 from meristem.study.definition import Definition
 from meristem.study.from_rows import observation_anew, observation_of
 from meristem.study.leaders import Leaders
+
+log = logging.getLogger("meristem.study")
 
 
 class Ledger:
@@ -73,12 +76,10 @@ class Ledger:
     def _earlier(self) -> Sequence[Sequence[Observation]]:
         """What earlier studies measured of this study's objective; read once, as it was then."""
         if self._learned is None:
-            goals, trials = self.definition.goals, self.store.trials
-            studies = [self.store.studies.get(name) for name in self.definition.warm_start]
-            self._learned = [
-                [o for row in trials.list_page(study.id, statuses=["completed"]) if (o := observation_anew(row, goals))]
-                for study in studies
-            ]
+            of, trials = self.definition, self.store.trials
+            rows = [trials.list_page(self.store.studies.get(name).id, statuses=["completed"]) for name in of.warm_start]
+            anew = [[observation_anew(row, of.goals, of.space) for row in study] for study in rows]
+            self._learned = [[o for o in study if o is not None] for study in anew]
         return self._learned
 
     def waiting(self) -> list[TrialRow]:
@@ -116,6 +117,9 @@ class Ledger:
             events = [Event(kind=EventKind.RECOMMENDATIONS_AVAILABLE, payload={"trials": [r.number for r in rows]})]
             events += [trial_started(row.number, row.attempt, row.slot) for row in rows]
             if self._create(rows, events, token=token):
+                for row in rows:
+                    if fallback := row.origin.get("fallback"):
+                        log.warning("Trial %d: the controller fell back to %s.", row.number, fallback)
                 return rows
 
     def enqueue(self, parameters: Mapping[str, Any], origin: Mapping[str, Any], *, run_by: str = "engine") -> TrialRow:

@@ -68,8 +68,15 @@ class StudyRun:
 
     @property
     def losses(self) -> list[float | None]:
-        """The losses of all ended trials in the order in which they ended; None where a trial has none."""
-        return [observation.loss for observation in self._ledger.history]
+        """The losses of all ended trials in the order in which they ended.
+
+        None where a trial has none that counts: it did not complete, or breaks a limit.
+        """
+        baseline = self._ledger.leaders.baseline
+        return [
+            o.loss if o.status == TrialStatus.COMPLETED and self.goals.keeps_limits(o.metrics, baseline) else None
+            for o in self._ledger.history
+        ]
 
     def regret_bound(self, *, doubt: float = 0.1) -> float | None:
         """By how much a point may be better than the best, as a model believes; None with too few losses."""

@@ -246,6 +246,7 @@ class Study(Results):
         expect = getattr(executor, "expect", None)
         if callable(expect) and (problems := expect(self.space.names)):  # it fills names into a command
             raise InputError("The executor does not fit the space", problems)
+        self._mark_baseline()
         token = self._acquire(wait)
         with Heartbeat(self._store, self._id, token) as heartbeat:
             # The engine has the ledger while it runs; whoever asks and tells meanwhile, in another thread, a new one.
@@ -262,6 +263,16 @@ class Study(Results):
         if ending.status == StudyStatus.FAILED:
             raise TooManyFailures(self.name, ending.message, engine.failures)
         return ending
+
+    def _mark_baseline(self) -> None:
+        """Where limits are relative and no trial is marked as the baseline, the defaults are tried as such."""
+        if not any(limit.relative for limit in self.goals.constraints):
+            return
+        ledger = self._asking.ledger
+        ledger.sync()
+        known = [row.origin for row in ledger.open.values()] + [o.origin for o in ledger.history]
+        if not any(origin.get("baseline") for origin in known):
+            self._asking.enqueue(self._complete(self.space.center()), {"by": "center", "baseline": True})
 
     def _acquire(self, wait: bool) -> int:
         owner = new_owner()
@@ -309,6 +320,7 @@ class Study(Results):
         """
         if fixed is not None:
             fixed = self._checked_part(fixed)
+        self._mark_baseline()
         row = self._asking.ask(self._controller, fixed)
         return AskedTrial(**{**_fields(self._trial(row)), "keep": self._asking.keep_report})
 

@@ -22,7 +22,7 @@ class Verdict:
 
     Attributes:
         loss: Of the first objective; None unless all objectives are there and finite.
-        missing: Metrics of the objectives that the trial did not give, though it gave others.
+        missing: Metrics of objectives and limits that the trial did not give, though it gave others.
     """
 
     status: TrialStatus
@@ -67,7 +67,16 @@ def judge(outcome: Outcome, goals: Goals, reported: LastValues) -> Verdict:
         error = read.problem or _why_no_loss(goals, metrics, missing, outcome.score)
         misnamed = missing if metrics and not read.problem else ()
         return replace(found, status=TrialStatus.FAILED, error=error, loss=None, missing=misnamed)
-    return found
+    return replace(found, missing=tuple(n for limit in goals.constraints for n in limit.terms if n not in metrics))
+
+
+def why_missing(verdict: Verdict, goals: Goals) -> str:
+    """What is wrong with a study whose trials lack what `verdict` lacks."""
+    if verdict.error:
+        return verdict.error
+    limit = next(str(limit) for limit in goals.constraints if verdict.missing[0] in limit.terms)
+    given = ", ".join(map(repr, list(verdict.metrics)[:10]))
+    return f"the limit {limit!r} needs the metric {verdict.missing[0]!r}, but a trial gave {given}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

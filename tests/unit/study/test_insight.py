@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import meristem as ms
-from meristem.errors import ComponentFailed, InputError, StudyNotFound
+from meristem.errors import ComponentFailed, InputError, StudyNotFound, TooManyFailures
 from meristem.store.store import Store
 
 SPACE = {"x": ms.Float(0, 1), "y": ms.Float(0, 1), "k": ms.Choice(["a", "b"])}
@@ -118,3 +118,56 @@ def test_a_controller_that_cannot_keep_them_is_told() -> None:
 def test_fixed_values_that_do_not_lie_in_the_space_are_refused(fixed: Any, told: str) -> None:
     with pytest.raises(InputError, match=told):
         filled(1).ask(fixed)
+
+
+def test_failed_trials_and_those_beyond_a_limit_are_no_results() -> None:
+    study = ms.Study("l", space={"x": ms.Float(0, 1)}, objective="-f", outcome_constraints=["size <= 0.5"], seed=1)
+    for i in range(10):
+        study.attach({"x": i / 10}, f=1 - i / 10, size=i / 10)
+    failed = study.ask()
+    failed.report(f=-100.0, size=0.0)
+    study.tell(failed, failed="broken")
+    assert study.best.parameters == {"x": 0.5}
+    assert study.insight().best() == {"x": 0.5}
+
+
+@pytest.mark.parametrize("controller", ["auto", "gp", "evolution", "cmaes", "optuna"])
+def test_fixed_values_on_a_log_scale_are_kept_exactly(controller: str) -> None:
+    space = {"x": ms.Float(1e-4, 1.0, log=True), "y": ms.Float(0, 1)}
+    objective = "a" if controller == "cmaes" else "a, -b"
+    study = ms.Study("f", space=space, objective=objective, controller=controller, seed=1)
+    for i in range(14):
+        study.attach({"x": 10 ** (-i / 4), "y": i / 14}, a=float(i % 5), b=float(i % 3))
+    assert study.ask({"x": 0.1})["x"] == 0.1
+
+
+@pytest.mark.parametrize("controller", ["gp", "sobol", "auto", {"name": "asha", "args": {"proposals": "random"}}])
+def test_relative_limits_have_the_defaults_as_baseline_unless_one_is_marked(controller: Any) -> None:
+    space, limits = {"x": ms.Float(0, 1, default=0.5)}, ["c <= 1.1 * baseline"]
+    study = ms.Study("b", space=space, objective="a", outcome_constraints=limits, controller=controller)
+    study.run(lambda t: {"a": t["x"], "c": t["x"]}, trials=8, isolate=False, handlers=[])
+    assert study.get_trial(1).parameters == {"x": 0.5}
+    assert study.best["x"] <= 0.55
+    own = ms.Study("o", space=space, objective="a", outcome_constraints=limits, controller=controller)
+    own.enqueue({"x": 0.2}, baseline=True)
+    own.run(lambda t: {"a": t["x"], "c": t["x"]}, trials=8, isolate=False, handlers=[])
+    assert own.best["x"] <= 0.22
+
+
+def test_a_limit_on_a_metric_that_never_comes_ends_the_study_at_its_first_trial() -> None:
+    study = ms.Study("m", space={"x": ms.Float(0, 1)}, objective="a", outcome_constraints=["latency <= 10"])
+    with pytest.raises(TooManyFailures, match="needs the metric 'latency', but a trial gave 'a', 'lat'"):
+        study.run(lambda t: {"a": 1.0, "lat": 2.0}, trials=50, isolate=False, handlers=[])
+    assert len(study.trials) == 1
+
+
+def test_an_earlier_study_without_one_of_the_parameters_teaches_with_its_default() -> None:
+    store = Store(None)
+    old = ms.Study(
+        "old", space={"x": SPACE["x"], "y": SPACE["y"], "gone": ms.Int(1, 3)}, objective="score", store=store
+    )
+    for i in range(12):
+        old.attach({"x": i / 12, "y": 0.5, "gone": 1}, score=value_of({"x": i / 12, "k": "a"}))
+    new = ms.Study("new", space=SPACE, objective="score", controller="gp", store=store, seed=1, warm_start=["old"])
+    new.tell(new.ask(), 1.0)
+    assert new.ask().origin["earlier"] == 12

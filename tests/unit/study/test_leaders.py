@@ -43,12 +43,12 @@ def test_a_baseline_that_comes_late_decides_about_all() -> None:
     leaders.take(ended(1, a=9.0, size=8.0))
     leaders.take(ended(2, a=5.0, size=5.0))
     assert numbers(leaders) == []
-    leaders.take(ended(3, {"by": "center"}, a=1.0, size=4.0))
-    assert numbers(leaders) == [2]
     leaders.take(ended(4, {"by": "user", "baseline": True}, a=0.0, size=6.0))
     assert numbers(leaders) == [1]
-    leaders.take(ended(5, {"by": "center"}, a=0.0, size=1.0))  # the marked one stays the baseline
+    leaders.take(ended(5, {"by": "user", "baseline": True}, a=0.0, size=1.0))  # the first that is marked counts
     assert numbers(leaders) == [1]
+    leaders.take(ended(3, {"by": "center", "baseline": True}, a=1.0, size=4.0))  # in whatever order they end
+    assert numbers(leaders) == [2]
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=30))
