@@ -139,7 +139,9 @@ def _quality(kind: str, title: str, rows: Sequence[Row], peers: Sequence[str]) -
 
 def _ranks(rows: Sequence[Row], peers: Sequence[str]) -> list[dict[str, Any]]:
     """Mean ranks of the medians: once of those peers that have most rows, once of all that have any."""
-    everyone = [peer for peer in peers if any(peer in row.cells for row in rows)]
+    # The same search through `Study` is no competitor of its own.
+    rivals = [peer for peer in peers if peer != "meristem-study" or "meristem-auto" not in peers]
+    everyone = [peer for peer in rivals if any(peer in row.cells for row in rows)]
     counts = {peer: sum(peer in row.cells for row in rows) for peer in everyone}
     full = [peer for peer in everyone if counts[peer] >= 0.8 * max(counts.values())]  # a cut by time leaves gaps
     found = []
