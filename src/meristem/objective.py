@@ -115,6 +115,8 @@ class OutcomeConstraint:
         share = -terms.pop(BASELINE, 0.0)
         if not terms:
             raise InputError(f"The limit {text!r} names no metric.", fix=_LIMIT_HOW)
+        if odd := [name for name in terms if name.lower() in ("nan", "inf", "infinity")]:
+            raise InputError(f"The limit {text!r} has {odd[0]!r}, which is no finite number.", fix=_LIMIT_HOW)
         return cls(text=text.strip(), terms=terms, bound=found.bound, share=_share(share, terms))
 
     @property
@@ -261,4 +263,5 @@ def _sum(terms: Mapping[str, float], metrics: Mapping[str, float]) -> float | No
 
 def _share(share: float, terms: Mapping[str, float]) -> float:
     # "qps >= 0.9 * baseline" is read as -qps <= -0.9 * baseline: the share is of the sum as it stands here.
+    # Of a sum it cannot be seen which way round it was written; a share of it is taken as positive.
     return share / next(iter(terms.values())) if len(terms) == 1 else abs(share)

@@ -17,7 +17,7 @@ from meristem.errors import InputError, SpaceError, StudyFileError, did_you_mean
 from meristem.objective import Goals
 from meristem.space import Space
 from meristem.stopping.combined import build_rule
-from meristem.study.definition import build_controller, check_name, check_seed
+from meristem.study.definition import build_controller, check_fits, check_name, check_seed
 from meristem.study.plan import Plan
 
 BUDGET = ("trials", "seconds", "without_improvement")
@@ -95,6 +95,7 @@ class _Checker:
     def __init__(self, located: Located, path: Path) -> None:
         self._located, self._folder = located, path.absolute().parent
         self.problems: list[tuple[int, str]] = list(located.problems)
+        self._components: list[tuple[Any, tuple[Any, ...]]] = []
 
     def check(self) -> dict[str, Any]:
         data = self._located.data
@@ -119,7 +120,16 @@ class _Checker:
             "early_stopping": self._early_stopping(given),
             "warm_start": self._part("warm_start", given, _names),
         }
+        self._check_one_objective(found["goals"])
         return {name: value for name, value in found.items() if value is not None}
+
+    def _check_one_objective(self, goals: Goals | None) -> None:
+        if goals is None or goals.single:
+            return
+        for component, place in self._components:
+            self._tried(partial(check_fits, component, goals), *place)
+        if self._located.data.get("early_stopping") is not None:
+            self._say("trials can be stopped early where there is one objective only", "early_stopping")
 
     def _say(self, problem: str, *place: Any) -> None:
         self.problems.append((self._located.line(*place), problem.strip()))
@@ -253,7 +263,9 @@ class _Checker:
     def _built(self, work: Callable[[], Any], spec: ComponentSpec, *place: Any) -> Any:
         """What `work` builds; a problem that begins with an argument's name is told in its line."""
         try:
-            return work()
+            built = work()
+            self._components.append((built[0] if isinstance(built, tuple) else built, place))
+            return built
         except InputError as error:
             for problem in error.problems or (str(error),):
                 named = next((arg for arg in spec.args if problem.startswith(f"{arg!r} ")), None)

@@ -28,6 +28,12 @@ def values_of(trial: TrialRow, goals: Goals) -> dict[str, float]:
     return {} if trial.loss is None else goals.values(trial.metrics)
 
 
+def over_limits(trial: TrialRow, goals: Goals) -> list[str]:
+    """The limits that a trial breaks, as far as they do not depend on a baseline."""
+    excesses = zip(goals.constraints, goals.excesses(trial.metrics), strict=True)
+    return [str(limit) for limit, excess in excesses if excess is not None and excess > 0]
+
+
 def value_view(trial: TrialRow, goals: Goals) -> dict[str, Any]:
     """`value`, and where there are several objectives `values`."""
     values = values_of(trial, goals)
@@ -74,6 +80,9 @@ def show_view(store: Store, study: StudyRow) -> dict[str, Any]:
         "name": study.name,
         **status_view(study),
         "objective": study.definition["objective"],
+        "outcome_constraints": study.definition.get("outcome_constraints", []),
+        "thresholds": study.definition.get("thresholds", {}),
+        "warm_start": study.definition.get("warm_start", []),
         "counts": store.trials.counts(study.id),
         **best_view(store, study),
         "runs": study.run,
@@ -95,6 +104,9 @@ def show_pairs(view: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("study", view["name"]),
         ("status", f"{view['status']}: {view['message']}" if view["message"] else view["status"]),
         ("objective", view["objective"]),
+        ("limits", ", ".join(view["outcome_constraints"]) or None),
+        ("thresholds", shown_parameters(view["thresholds"]) or None),
+        ("learns from", ", ".join(view["warm_start"]) or None),
         ("trials", shown_counts(view["counts"])),
         ("best value", best and best["value"]),
         ("best parameters", best and shown_parameters(best["parameters"])),
@@ -125,6 +137,7 @@ def trial_view(trial: TrialRow, goals: Goals) -> dict[str, Any]:
     return {
         "number": trial.number,
         "status": trial.status,
+        **({"over_limits": over_limits(trial, goals)} if goals.constraints else {}),
         **value_view(trial, goals),
         "parameters": trial.parameters,
         "metrics": trial.metrics,
@@ -155,9 +168,10 @@ def trial_row(trial: TrialRow, goals: Goals) -> list[Any]:
     values = values_of(trial, goals)
     seconds = seconds_of(trial)
     took = None if seconds is None else f"{seconds:.1f}"
+    over = ", ".join(over_limits(trial, goals)) if trial.status == "completed" else ""
     return [
         trial.number,
-        trial.status,
+        f"{trial.status}, breaks {over}" if over else trial.status,
         *(values.get(objective.metric) for objective in goals.objectives),
         took,
         shown_parameters(trial.parameters),

@@ -26,6 +26,8 @@ class AshaController:
         stopping: The stopping rule that the engine asks at each measurement.
     """
 
+    one_objective = True
+
     def __init__(
         self, proposals: Any = "gp", reduction: float = 2, min_step: float = 1, max_step: float | None = None
     ) -> None:

@@ -47,6 +47,8 @@ class CmaesController:
         InputError: The library is not installed, or an argument cannot be used.
     """
 
+    one_objective = True
+
     def __init__(self, population: int | None = None, restarts: bool = True) -> None:
         _library()
         if population is not None and (type(population) is not int or not 4 <= population <= _LARGEST_POPULATION):

@@ -14,13 +14,14 @@ from meristem.controllers.taken import Taken
 from meristem.space import Space
 
 _REMEMBERED = 1024
+_MOST_LOOKED_AT = 200_000  # about half a second
 
 
 class Enumeration:
     """The points of a space by index; cheap for rising indices."""
 
-    def __init__(self, levels: int = 5) -> None:
-        self._levels = levels
+    def __init__(self, levels: int = 5, *, most: int | None = None) -> None:
+        self._levels, self.most = levels, most
         self._space: Space | None = None
         self._recent: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED)
         self._ahead: Iterator[dict[str, Any]] = iter(())
@@ -29,7 +30,7 @@ class Enumeration:
     def find(self, space: Space, index: int) -> dict[str, Any] | None:
         """The point of that index; None past the last."""
         if space is not self._space or index < self._reached - len(self._recent):
-            self._space, self._ahead, self._reached = space, space.points(self._levels), 0
+            self._space, self._ahead, self._reached = space, space.points(self._levels, most=self.most), 0
             self._recent.clear()
         while self._reached <= index:
             point = next(self._ahead, None)
@@ -44,12 +45,13 @@ class Untaken:
     """The first point of the enumeration that is not taken."""
 
     def __init__(self) -> None:
-        self._enumeration = Enumeration()
+        self._enumeration = Enumeration(most=_MOST_LOOKED_AT)
         self._history: History | None = None
         self._tried = 0
 
     def find(self, snapshot: Snapshot, taken: Taken) -> dict[str, Any] | None:
-        """None when all points are taken."""
+        """None when all points are taken, or none of very many that were looked at is free."""
+        self._enumeration.most = _MOST_LOOKED_AT + 4 * len(snapshot.history)
         if snapshot.history is not self._history:
             self._history, self._tried = snapshot.history, 0
         index = self._tried

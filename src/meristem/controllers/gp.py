@@ -63,7 +63,7 @@ class GpController:
         try:
             with _one_thread().limit(limits=1):
                 return self._propose(snapshot, count)
-        except np.linalg.LinAlgError as error:
+        except (np.linalg.LinAlgError, FloatingPointError, ValueError, MemoryError) as error:
             fallback = {"by": "gp", "fallback": f"sobol: {error}"}
             return [
                 Recommendation(parameters=r.parameters, origin=fallback) for r in self._sobol.recommend(snapshot, count)

@@ -27,6 +27,8 @@ class HyperbandController:
         stopping: The stopping rule that the engine asks at each measurement; curves must carry the bracket.
     """
 
+    one_objective = True
+
     def __init__(
         self, proposals: Any = "gp", reduction: float = 2, min_step: float = 1, max_step: float | None = None
     ) -> None:

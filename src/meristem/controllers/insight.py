@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from meristem.bayesopt.cross_validation import CrossValidation, leave_one_out
+from meristem.bayesopt.fitting import fit_hyperparameters
 from meristem.bayesopt.gp import GaussianProcess
 from meristem.bayesopt.importance import Columns, ped_anova
 from meristem.bayesopt.kernel import Array
@@ -23,8 +24,9 @@ from meristem.space import Parameters, Space
 from meristem.stopping.regret import confidence_width, regret_bound
 
 FEWEST = 5
-_MOST = 500
+_MOST, _MOST_FITTED = 500, 150
 _CANDIDATES = 512
+_LARGEST = 1e100  # squares must not overflow
 _DRAWS = 1024
 
 
@@ -74,19 +76,32 @@ class Insight:
         chosen = choose_subset(signed, _MOST)
         self.tried = [tried[place] for place in chosen]
         self._allowed = np.asarray(allowed, dtype=bool)[chosen] if len(allowed) else np.ones(len(chosen), dtype=bool)
+        self._values = np.clip(self._values, -_LARGEST, _LARGEST)
         self._centre = float(self._values[chosen].mean())
         self._spread = float(self._values[chosen].std()) or 1.0
         errors = np.asarray(sems, dtype=float)[chosen] / self._spread if len(sems) else np.zeros(len(chosen))
-        self._process = GaussianProcess.fit(
-            self._surrogate.points(self.tried),
-            (self._values[chosen] - self._centre) / self._spread,
-            self._surrogate.domain.kinds,
-            errors**2,
-        )
+        points, kinds = self._surrogate.points(self.tried), self._surrogate.domain.kinds
+        outcomes = (self._values[chosen] - self._centre) / self._spread
+        few = choose_subset(signed[chosen], _MOST_FITTED)  # the fit is what costs
+        hyper = fit_hyperparameters(points.pick(few), outcomes[few], kinds, errors[few] ** 2)
+        self._process = GaussianProcess(points, outcomes, kinds, hyper, errors**2)
+
+    def __repr__(self) -> str:
+        return f"Insight of {len(self._values)} trials, {'larger' if self.maximize else 'smaller'} is better"
 
     def predict(self, points: Sequence[Parameters]) -> list[Prediction]:
-        """What is expected at each of `points`, which must lie in the space."""
-        mean, std = self._predict([self.space.normalize(point) for point in points])
+        """What is expected at each of `points`.
+
+        Raises:
+            InputError: It is no list of points.
+            ParameterError: A point does not lie in the space.
+        """
+        if isinstance(points, Mapping) or not isinstance(points, Sequence):
+            raise InputError("predict() takes a list of points.", fix="Write predict([{'x': 0.5}]).")
+        normal = [self.space.normalize(point) for point in points]
+        for point in normal:
+            self.space.check(point)
+        mean, std = self._predict(normal)
         return [Prediction(mean=float(m), std=float(s)) for m, s in zip(mean, std, strict=True)]
 
     def best(self) -> dict[str, object]:

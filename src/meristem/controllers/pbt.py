@@ -36,6 +36,7 @@ class PbtController:
         generations: After so many there is nothing more to try.
     """
 
+    one_objective = True
     ends_by_itself = True
 
     def __init__(self, population: int = 10, share: float = 0.2, resample: float = 0.25, generations: int = 10) -> None:

@@ -19,6 +19,8 @@ class EndWhen(Handler):
         doubt: Of `regret_bound`: the probability with which the bound may be wrong.
     """
 
+    one_objective = True
+
     def __init__(self, rule: Any, doubt: float = 0.1) -> None:
         if isinstance(doubt, bool) or not isinstance(doubt, (int, float)) or not 0 < doubt < 1:
             raise InputError(f"end_when got doubt={doubt!r}.", fix="Give a probability, such as 0.1.")

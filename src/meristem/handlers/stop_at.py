@@ -17,6 +17,8 @@ class StopAt(Handler):
         threshold: At least this for `accuracy`, at most this for `-loss`.
     """
 
+    one_objective = True
+
     def __init__(self, threshold: float) -> None:
         if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or math.isnan(threshold):
             raise InputError(f"stop_at got threshold={threshold!r}.", fix="Give a number, such as 0.95.")

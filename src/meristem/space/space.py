@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +22,7 @@ from meristem.space.counting import count_points, walk_points
 from meristem.space.encoding import codec_of
 from meristem.space.feasibility import import_constraint, infeasible, read_constraints
 from meristem.space.parameters import Fixed, Parameter, Parameters
+from meristem.space.polytope import Polytope
 from meristem.space.specs import read_parameters
 from meristem.space.values import describe, dumps, plain, shorten
 
@@ -60,6 +62,7 @@ class Space:
         self._codecs = {name: codec_of(parameter) for name, parameter in kept.items()}
         self._places = {name: place for place, name in enumerate(self.dimensions)}
         self._reorder = self._conditions.order != self.names
+        self._polytope: tuple[Polytope | None] | None = None  # made when chance finds no point
         self._keyed = tuple((n, f"{dumps(n)}:", self._codecs[n].text) for n in sorted(self.names))
 
     @cached_property
@@ -100,13 +103,9 @@ class Space:
             raise ParameterError("The parameters do not lie in the space", problems)
 
     def complete(self, partial: Parameters) -> dict[str, Any]:
-        """`partial` with fixed values and defaults filled in where active.
-
-        Nothing is dropped; what has neither value nor default stays missing.
-        """
-        found = self._conditions.walk(lambda n: partial[n] if n in partial else self._default(n))
-        filled = {name: found[name] for name in self.names if found.get(name, MISSING) is not MISSING}
-        return {**filled, **partial}
+        """`partial` with the rest filled in as in `center`, where active; nothing is dropped."""
+        found = self._conditions.walk(lambda n: partial[n] if n in partial else self._codecs[n].center())
+        return {**self._ordered(found), **partial}
 
     def is_feasible(self, parameters: Parameters) -> bool:
         """Whether all constraints hold that count; `parameters` must otherwise lie in the space."""
@@ -174,6 +173,8 @@ class Space:
             point = self.decode(rng.random(len(self.dimensions)))
             if self.is_feasible(point):
                 return point
+        if (found := self._between_constraints(rng)) is not None:
+            return found
         raise SpaceError(
             f"No feasible point among {SAMPLE_TRIES:,} random ones",
             [f"constraint {constraint.label}" for constraint in self.constraints],
@@ -181,15 +182,33 @@ class Space:
             "region, or replace a parameter by the slack of a constraint.",
         )
 
-    def points(self, levels: int = 5) -> Iterator[dict[str, Any]]:
+    def _between_constraints(self, rng: np.random.Generator) -> dict[str, Any] | None:
+        """A feasible point where linear constraints leave next to no room; None where that is not understood."""
+        if self._polytope is None:
+            self._polytope = (Polytope.of(self.parameters, self.constraints),)
+        [polytope] = self._polytope
+        if polytope is None:
+            return None
+        for _ in range(polytope.roundings()):
+            values = polytope.sample(rng)
+            if values is None:
+                return None
+            point = self.normalize({**self.decode(rng.random(len(self.dimensions))), **values})
+            if self.is_feasible(point):
+                return point
+        return None
+
+    def points(self, levels: int = 5, *, most: int | None = None) -> Iterator[dict[str, Any]]:
         """Every distinct feasible point, lazily and in a stable order.
 
         Args:
             levels: How many values a continuous parameter takes, from end to end; 1: its middle.
+            most: Looks at no more points than that, feasible or not.
         """
         if levels < 1:
             raise ParameterError(f"levels must be at least 1, not {levels}.")
-        for point in walk_points(self._conditions, lambda name: self._codecs[name].values(levels)):
+        walk = walk_points(self._conditions, lambda name: self._codecs[name].values(levels))
+        for point in islice(walk, most):
             if self.is_feasible(point):
                 yield {name: point[name] for name in self.names if name in point}
 
@@ -253,12 +272,6 @@ class Space:
 
     def _ordered(self, found: dict[str, Any]) -> dict[str, Any]:
         return {name: found[name] for name in self.names if name in found} if self._reorder else found
-
-    def _default(self, name: str) -> Any:
-        parameter = self.parameters[name]
-        if isinstance(parameter, Fixed):
-            return self._codecs[name].center()
-        return MISSING if getattr(parameter, "default", None) is None else self._codecs[name].center()
 
     def _problems_with(self, parameters: Parameters) -> list[str]:
         active = self._walk(parameters)

@@ -72,6 +72,10 @@ def build_rule(given: Any, *, maximize: bool = False) -> StoppingRule:
         return AnyOf(given, maximize)
     if not isinstance(given, (str, Mapping)) and not inspect.isclass(given) and hasattr(given, "why_stop"):
         return cast(StoppingRule, given)
+    if inspect.isclass(given):
+        raise InputError(
+            f"The stopping rule is the class {given.__name__}.", fix=f"Give an object: {given.__name__}(…)."
+        )
     spec = spec_of(KIND, given)
     found = find_class(KIND, spec)
     takes = inspect.isclass(found) and "maximize" in inspect.signature(found).parameters

@@ -68,4 +68,5 @@ def regret_bound(
         near = near if repair is None else repair(near)
         points = np.concatenate([points[best], near])
         values = np.concatenate([values[best], lower(near)])
-    return max(0.0, upper - float(values.min()))
+    bound = upper - float(values.min())
+    return math.inf if math.isnan(bound) else max(0.0, bound)  # what is not known is no reason to end

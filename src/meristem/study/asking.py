@@ -71,7 +71,9 @@ class Asking:
         reported = LastValues(self.ledger.store.trials.measurements(self.ledger.study_id, number, attempt=row.attempt))
         outcome = Outcome(status=OutcomeStatus.COMPLETED, score=score)
         if failed is not None:
-            outcome = Outcome(status=OutcomeStatus.FAILED, score=score, error=str(failed))
+            if not isinstance(failed, str) or not failed:
+                raise InputError(f"failed={failed!r:.80} is no reason.", fix="Write why in words: failed='diverged'.")
+            outcome = Outcome(status=OutcomeStatus.FAILED, score=score, error=failed)
         verdict = judge(outcome, goals, reported)
         check_move(number, row.status, verdict.status)
         if failed is None:
@@ -92,7 +94,8 @@ class Asking:
         """Stores a trial that was run elsewhere, with its result. Raises as `tell`."""
         goals = self.ledger.definition.goals
         if failed is None:
-            _check_told(score, goals, judge(Outcome(status=OutcomeStatus.COMPLETED, score=score), goals, LastValues()))
+            verdict = judge(Outcome(status=OutcomeStatus.COMPLETED, score=score), goals, LastValues())
+            _check_told(score, goals, verdict, "attach", "Nothing was added.")
         self.ledger.sync()
         row = self.ledger.enqueue(parameters, {"by": "user", "attached": True}, run_by=CALLER)
         started = self.ledger.start(row, slot=None, token=None)
@@ -118,7 +121,7 @@ class Asking:
         return after
 
 
-def _check_told(score: Any, goals: Goals, verdict: Verdict) -> None:
+def _check_told(score: Any, goals: Goals, verdict: Verdict, what: str = "tell", so: str = "The trial goes on.") -> None:
     """Refuses what is a slip of the hand rather than a result; NaN is a result, though no use."""
     read = read_score(score, goals)
     problems = [read.problem] if read.problem else []
@@ -127,7 +130,7 @@ def _check_told(score: Any, goals: Goals, verdict: Verdict) -> None:
     problems += [f"{name!r} is missing. {did_you_mean(name, known)}".strip() for name in missing]
     if problems:
         raise InputError(
-            "tell() got a result that is none",
+            f"{what}() got a result that is none",
             problems,
-            fix=f"Write tell(trial, {goals.metrics[0]}=0.9), or tell(trial, failed='why'). The trial goes on.",
+            fix=f"Write {what}(…, {', '.join(f'{name}=0.9' for name in goals.metrics)}), or failed='why'. {so}",
         )

@@ -93,6 +93,19 @@ def build_controller(given: Any) -> tuple[Controller, ComponentSpec | None, str]
     return as_controller(given), None, f"{module}.{label}"
 
 
+def check_fits(component: Any, goals: Goals) -> None:
+    """Makes sure that a controller or handler can serve a study of these goals.
+
+    Raises:
+        InputError: It says of itself that it is for `one_objective` only, and there are several.
+    """
+    if getattr(component, "one_objective", False) and not goals.single:
+        raise InputError(
+            f"{type(component).__name__} has one objective only, and the study has several ({goals}).",
+            fix="Use auto, gp or evolution for several, or one weighted sum such as '2*accuracy - latency'.",
+        )
+
+
 def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
     """What is different between two definitions, one sentence each; the seed is not compared."""
     found = []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from meristem.errors import InputError
+from meristem.errors import ComponentFailed, InputError
 from meristem.objective import Goals
 from meristem.spool import Measurement
 from meristem.stopping.combined import build_rule
@@ -66,7 +67,14 @@ class EarlyStopping:
         told = [self._take(number, measurement) for measurement in measurements]
         if not any(told):
             return None
-        return self._rule.why_stop(self._curves.curve(number), self._curves.others(number))
+        try:
+            return self._rule.why_stop(self._curves.curve(number), self._curves.others(number))
+        except Exception as error:  # a user's rule may raise anything
+            raise ComponentFailed("stopping rule", type(self._rule).__name__, traceback.format_exc()) from error
+
+    def heard(self) -> bool:
+        """Whether any trial ever told the objective at a step."""
+        return any(curve.steps for curve in self._curves)
 
     def end(self, number: int) -> None:
         """A trial has ended."""

@@ -304,6 +304,9 @@ class Engine:
             why = early.why_stop(report.number, report.measurements)
             if report.outcome is not None:
                 early.end(report.number)
+                if self._ended_now == 1 and report.outcome.status == OutcomeStatus.COMPLETED and not early.heard():
+                    metric = self._ledger.definition.goals.objectives[0].metric
+                    log.warning("Early stopping has nothing to judge by: trials do not report %r with a step.", metric)
             elif why is not None:
                 self._stop_trial(report.number, f"stopped early: {why}")
 

@@ -6,6 +6,7 @@ import math
 
 from meristem.controllers.insight import Insight
 from meristem.controllers.protocol import Snapshot
+from meristem.errors import InputError, did_you_mean
 from meristem.objective import Objective
 
 
@@ -18,6 +19,10 @@ def insight_of(snapshot: Snapshot, objective: Objective) -> Insight:
     completed = [o for o in snapshot.history if o.status == "completed"]
     found = [(o, objective.value(o.metrics)) for o in completed]
     known = [(o, value) for o, value in found if value is not None and math.isfinite(value)]
+    given = {name for o in completed for name in o.metrics}
+    if given and not known:
+        near = did_you_mean(objective.metric, sorted(given))
+        raise InputError(f"No trial has a value of {objective.metric!r}. {near}Known: {', '.join(sorted(given))}.")
     return Insight(
         snapshot.space,
         [o.parameters for o, _ in known],

@@ -159,19 +159,20 @@ class Results(ABC):
             import pandas  # optional, and slow to import
         except ImportError as error:
             raise InputError("A DataFrame needs pandas.", fix="pip install 'meristem[pandas]'") from error
-        return pandas.DataFrame(_as_records(self.trials))
+        return pandas.DataFrame(_as_records(self.trials, self.goals))
 
     def _trial(self, row: TrialRow) -> Trial:
         ordered = {n: row.parameters[n] for n in self.space.names if n in row.parameters}
         return trial_of(replace(row, parameters=ordered), self.goals, study=self.name, root=self.folder)
 
 
-def _as_records(trials: Iterable[Trial]) -> list[dict[str, Any]]:
+def _as_records(trials: Iterable[Trial], goals: Goals) -> list[dict[str, Any]]:
+    names = [objective.metric for objective in goals.objectives]
     return [
         {
             "number": t.number,
             "status": t.status.value,
-            "value": t.value,
+            **({"value": t.value} if goals.single else {f"values.{n}": t.values.get(n) for n in names}),
             **{f"parameters.{n}": v for n, v in t.parameters.items()},
             **{f"metrics.{n}": v for n, v in t.metrics.items()},
             "seconds": t.seconds,

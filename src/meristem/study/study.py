@@ -35,7 +35,15 @@ from meristem.store.rows import StudyRow
 from meristem.store.stopping import request_stop
 from meristem.store.store import Store
 from meristem.study.asking import AskedTrial, Asking
-from meristem.study.definition import Definition, build_controller, check_name, check_seed, differences, goals_of
+from meristem.study.definition import (
+    Definition,
+    build_controller,
+    check_fits,
+    check_name,
+    check_seed,
+    differences,
+    goals_of,
+)
 from meristem.study.early_stopping import rule_of
 from meristem.study.engine import Engine
 from meristem.study.folders import study_folder
@@ -66,8 +74,9 @@ class Study(Results):
             `"accuracy, -latency"` for several (see `pareto`).
         outcome_constraints: Limits on metrics: `["latency <= 10", "size <= 1.1 * baseline"]`.
         thresholds: Of several objectives the worst values worth having: `{"accuracy": 0.8}`.
-        controller: A name (`auto`, `gp`, `sobol`, `random`, `grid`), `{"name" | "path": …, "args": {…}}`,
-            an object with `recommend`, an object in the style of Clara AutoML, or a function.
+        controller: A name (`auto`, `gp`, `evolution`, `cmaes`, `optuna`, `asha`, `hyperband`, `pbt`, `sobol`, `random`,
+            `grid`), `{"name" | "path": …, "args": {…}}`, an object with `recommend`, an object in the style of Clara
+            AutoML, or a function.
         store: Where the study is kept, such as `sqlite:///meristem.db`; None: in memory, gone with the process.
         seed: Makes the search repeatable; by default a new one, kept with the study.
         warm_start: Names of earlier studies of the same store, from whose trials the controller learns where
@@ -102,7 +111,10 @@ class Study(Results):
             seed=check_seed(seed),
             warm_start=_check_names(warm_start),
         )
+        check_fits(built, definition.goals)
         opened = store if isinstance(store, Store) else Store(store)
+        for earlier in definition.warm_start:
+            opened.studies.get(earlier)
         row = opened.studies.ensure(name, definition.to_json(), StudyStatus.CREATED)
         found = differences(row.definition, definition.to_json())
         if seed is not None and row.definition["seed"] != seed:
@@ -231,6 +243,8 @@ class Study(Results):
             )
         given = with_progress(handlers)
         built_handlers = [build_handler(handler) for handler in given]
+        for handler in built_handlers:
+            check_fits(handler, self.goals)
         runner = build_executor(function, executor, isolate=isolate, gpus=gpus)
         rule = rule_of(early_stopping, self._controller(), self.goals)
         setup = setup_of(plan, function, executor, given, early_stopping, root=str(self.folder.parent.parent))
@@ -343,7 +357,10 @@ class Study(Results):
     def attach(
         self, parameters: Mapping[str, Any], value: Any = None, *, failed: str | None = None, **metrics: Any
     ) -> Trial:
-        """Adds a trial that was run elsewhere; missing parameters take their defaults. Errors as `tell`."""
+        """Adds a trial that was run elsewhere; missing parameters are at their defaults or in the middle.
+
+        Errors as `tell`.
+        """
         row = self._asking.attach(self._complete(parameters), self._score(value, metrics, failed), failed)
         return self._trial(row)
 
@@ -352,7 +369,7 @@ class Study(Results):
         return self._trial(self._asking.abandon(_number_of(trial), reason))
 
     def enqueue(self, parameters: Mapping[str, Any], *, baseline: bool = False) -> Trial:
-        """Has these parameters tried before the controller is asked; missing ones take their defaults.
+        """Has these parameters tried before the controller is asked; missing ones at their defaults or in the middle.
 
         Args:
             baseline: Limits such as `"latency <= 1.1 * baseline"` are relative to this trial.
@@ -384,6 +401,12 @@ class Study(Results):
         found = self.space.normalize(given)
         refused = {name: known[name].refuses(value) for name, value in found.items() if name in known}
         problems += [f"{name}: {why}" for name, why in refused.items() if why]
+        for name, parameter in known.items():
+            if name in found and parameter.when is not None:
+                missing = [parent for parent in parameter.when if parent not in found]
+                problems += [f"{name}: exists only under conditions on {p!r}; fix that, too" for p in missing]
+        if not problems and set(found) - set(self.space.active(self.space.complete(found))):
+            problems.append("the values exclude each other: some exist only where others are different")
         if problems:
             raise ParameterError("The fixed parameters do not lie in the space", problems)
         return found

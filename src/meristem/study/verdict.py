@@ -128,6 +128,9 @@ def _why_no_loss(goals: Goals, metrics: Mapping[str, float], missing: tuple[str,
     if not missing:
         bad = next(o for o in goals.objectives if not math.isfinite(o.value(metrics) or 0.0))
         return f"the objective {bad.metric!r} is {bad.value(metrics)}, which no search can use"
+    if score is not None and not metrics and not goals.single:
+        names = ", ".join(repr(objective.metric) for objective in goals.objectives)
+        return f"it returned {score!r:.60}, but the study has several objectives: return a dict with {names}"
     if score is not None and not metrics:
         return f"it returned {score!r:.60} ({type(score).__name__}), not a number or a dict of metrics"
     others = [name for name in metrics if name not in missing]

@@ -24,6 +24,7 @@ from meristem.controllers.taken import Taken
 from meristem.errors import InputError
 from meristem.objective import Goals
 from meristem.space import Choice, Float, Int, Parameters, Space
+from meristem.study.definition import build_controller
 
 SQUARE = Space({"x": Float(0.0, 1.0), "y": Float(0.0, 1.0)})
 
@@ -182,9 +183,9 @@ def test_the_grid_goes_on_without_starting_over(monkeypatch: pytest.MonkeyPatch)
     passed = 0
     points = Space.points
 
-    def counted(self: Space, levels: int = 5) -> Iterator[dict[str, Any]]:
+    def counted(self: Space, levels: int = 5, *, most: int | None = None) -> Iterator[dict[str, Any]]:
         nonlocal passed
-        for point in points(self, levels):
+        for point in points(self, levels, most=most):
             passed += 1
             yield point
 
@@ -290,3 +291,21 @@ def test_levels_of_a_grid_are_whole_and_positive(levels: Any) -> None:
 def test_initial_trials_are_whole_and_positive(initial: Any) -> None:
     with pytest.raises(InputError, match="initial trials"):
         GpController(initial=initial)
+
+
+@pytest.mark.parametrize("controller", ["random", "sobol", "auto", "gp"])
+def test_a_huge_space_whose_few_feasible_points_are_used_up_ends_soon(controller: str) -> None:
+    space = Space({"a": Int(0, 10**6), "b": Int(0, 10**6)}, ["a + b <= 1"])
+    history, asked = History(space), build_controller(controller)[0]
+    found: list[Any] = []
+    for number in range(1, 5):
+        given = asked.recommend(snapshot_of(history, created=number - 1), 1)
+        if not given:
+            break
+        found.append(given[0].parameters)
+        history.add(
+            Observation(
+                number=number, parameters=found[-1], status="completed", loss=float(number), origin=given[0].origin
+            )
+        )
+    assert sorted((p["a"], p["b"]) for p in found) == [(0, 0), (0, 1), (1, 0)]

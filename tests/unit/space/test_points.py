@@ -254,8 +254,8 @@ def test_complete_fills_defaults_where_active_and_drops_nothing() -> None:
             "f": 3,
         }
     )
-    assert space.complete({}) == {"depth": 4, "model": "forest", "f": 3}
-    assert space.complete({"model": "mlp", "odd": 1}) == {"model": "mlp", "lr": 0.5, "f": 3, "odd": 1}
+    assert space.complete({}) == {"depth": 4, "model": "forest", "x": 0.5, "f": 3}
+    assert space.complete({"model": "mlp", "odd": 1}) == {"model": "mlp", "lr": 0.5, "x": 0.5, "f": 3, "odd": 1}
     assert space.complete({"x": 0.1, "depth": 2}) == {"depth": 2, "model": "forest", "x": 0.1, "f": 3}
 
 
@@ -316,4 +316,4 @@ def test_sampling_is_repeatable_and_says_when_constraints_leave_no_room() -> Non
     assert points[0] == points[1]
     assert all(sum(space.sample(np.random.default_rng(i)).values()) <= 0.5 for i in range(20))
     with pytest.raises(SpaceError, match=r"\(almost\) no room"):
-        Space({"x": Float(0, 1)}, ["x <= 1e-9"]).sample(np.random.default_rng(0))
+        Space({"x": Float(0, 1)}, [lambda p: p["x"] <= 1e-9]).sample(np.random.default_rng(0))

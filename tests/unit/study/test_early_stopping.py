@@ -8,7 +8,7 @@ import pytest
 
 import meristem as ms
 from fakes import ListController, ScriptedExecutor
-from meristem.errors import InputError
+from meristem.errors import ComponentFailed, InputError
 from meristem.spool import Measurement
 from meristem.store.store import Store
 
@@ -97,3 +97,19 @@ def test_several_objectives_cannot_be_stopped_early_and_nonsense_is_refused() ->
         make_study(objective="a, -b").run(executor=ScriptedExecutor(), trials=1, early_stopping="median")
     with pytest.raises(InputError, match="Did you mean 'median'"):
         make_study().run(executor=ScriptedExecutor(), trials=1, early_stopping="medain")
+
+
+def test_a_rule_that_raises_is_told_by_name() -> None:
+    class Broken:
+        def why_stop(self, curve: Any, others: Any) -> str | None:
+            raise RuntimeError("oops")
+
+    with pytest.raises(ComponentFailed, match="stopping rule Broken raised: RuntimeError: oops"):
+        make_study().run(executor=Curves(), trials=2, early_stopping=Broken(), handlers=[])
+    with pytest.raises(InputError, match="Give an object"):
+        make_study().run(executor=Curves(), trials=2, early_stopping=Broken, handlers=[])
+
+
+def test_a_study_whose_trials_report_no_curve_says_that_nothing_can_be_judged(caplog: pytest.LogCaptureFixture) -> None:
+    make_study().run(executor=ScriptedExecutor(), trials=3, early_stopping="median", handlers=[])
+    assert [r.message for r in caplog.records if "nothing to judge by" in r.message] != []
