@@ -27,6 +27,7 @@ from meristem.space.specs import read_parameters
 from meristem.space.values import describe, dumps, plain, shorten
 
 SAMPLE_TRIES = 10_000
+_NARROW_TRIES = 2_000  # a space in which that many find nothing is narrow
 EXACT_SIZE_LIMIT = 100_000
 
 Given = Mapping[str, Any] | Iterable[tuple[str, Any]]
@@ -62,7 +63,6 @@ class Space:
         self._codecs = {name: codec_of(parameter) for name, parameter in kept.items()}
         self._places = {name: place for place, name in enumerate(self.dimensions)}
         self._reorder = self._conditions.order != self.names
-        self._polytope: tuple[Polytope | None] | None = None  # made when chance finds no point
         self._keyed = tuple((n, f"{dumps(n)}:", self._codecs[n].text) for n in sorted(self.names))
 
     @cached_property
@@ -164,17 +164,17 @@ class Space:
         return self._ordered(self._conditions.walk(lambda name: self._codecs[name].center()))
 
     def sample(self, rng: np.random.Generator) -> dict[str, Any]:
-        """A feasible point, uniform in the unit cube.
+        """A feasible point, uniform in the unit cube (nearly so where linear constraints leave next to no room).
 
         Raises:
             SpaceError: No feasible point in 10,000 tries.
         """
+        if self._polytope is not None and (found := self._between_constraints(self._polytope, rng)) is not None:
+            return found
         for _ in range(SAMPLE_TRIES):
             point = self.decode(rng.random(len(self.dimensions)))
             if self.is_feasible(point):
                 return point
-        if (found := self._between_constraints(rng)) is not None:
-            return found
         raise SpaceError(
             f"No feasible point among {SAMPLE_TRIES:,} random ones",
             [f"constraint {constraint.label}" for constraint in self.constraints],
@@ -182,13 +182,16 @@ class Space:
             "region, or replace a parameter by the slack of a constraint.",
         )
 
-    def _between_constraints(self, rng: np.random.Generator) -> dict[str, Any] | None:
-        """A feasible point where linear constraints leave next to no room; None where that is not understood."""
-        if self._polytope is None:
-            self._polytope = (Polytope.of(self.parameters, self.constraints),)
-        [polytope] = self._polytope
-        if polytope is None:
+    @cached_property
+    def _polytope(self) -> Polytope | None:
+        """Where linear constraints leave next to no room, what finds points all the same; else None."""
+        if not self.constraints:
             return None
+        rng = np.random.default_rng(0)  # its own, so that it is the same for every asker
+        drawn = (self.decode(rng.random(len(self.dimensions))) for _ in range(_NARROW_TRIES))
+        return None if any(map(self.is_feasible, drawn)) else Polytope.of(self.parameters, self.constraints)
+
+    def _between_constraints(self, polytope: Polytope, rng: np.random.Generator) -> dict[str, Any] | None:
         for _ in range(polytope.roundings()):
             values = polytope.sample(rng)
             if values is None:
