@@ -11,10 +11,12 @@ import pytest
 
 from meristem.controllers.auto import AutoController
 from meristem.controllers.gp import GpController
+from meristem.controllers.pareto_surrogate import ParetoSurrogate
 from meristem.controllers.pins import Pins
 from meristem.controllers.protocol import Controller, History, Observation, Snapshot
 from meristem.controllers.random import RandomController
 from meristem.controllers.sobol import SobolController
+from meristem.controllers.surrogate import Surrogate
 from meristem.errors import InputError
 from meristem.objective import Goals
 from meristem.space import Choice, Float, Int, Parameters, Space
@@ -283,3 +285,34 @@ def test_asking_twice_gives_the_same_with_limits_noise_and_earlier_studies() -> 
     first = controller.recommend(asked, 3)
     controller.recommend(snapshot_of(History(SQUARE), Goals.parse("-loss")), 1)
     assert controller.recommend(asked, 3) == first == GpController().recommend(asked, 3)
+
+
+def believed_under_a_limit(objective: str) -> Any:
+    space = Space({"x": Float(0, 1)})
+    history, goals = History(space), Goals.parse(objective, ["size <= 0.5"])
+    for number in range(1, 9):
+        x = number / 8
+        metrics = {"loss": x, "other": 1 - x} | ({"size": x} if number != 2 else {})
+        losses = goals.losses(metrics) or ()
+        history.add(
+            Observation(
+                number=number, parameters={"x": x}, status="completed", loss=losses[0],
+                losses=losses if len(losses) > 1 else (), metrics=metrics,
+            )
+        )  # fmt: skip
+    history.add(Observation(number=9, parameters={"x": 0.01}, status="failed"))
+    pending = [
+        Observation(number=10, parameters={"x": 0.95}, status="running"),
+        Observation(number=11, parameters={"x": 0.2}, status="running"),
+    ]
+    snapshot = Snapshot(space=space, goals=goals, history=history, pending=pending, created=11, seed=1)
+    surrogate = Surrogate(space) if goals.single else ParetoSurrogate(space)
+    return surrogate.believe(snapshot)
+
+
+def test_what_is_not_known_to_keep_a_limit_what_failed_and_pending_trials_beyond_it_are_no_best() -> None:
+    belief = believed_under_a_limit("-loss")
+    expected = [True, False, True, True, False, False, False, False]
+    assert belief.feasible.tolist() == [*expected, False, False, True]
+    several = believed_under_a_limit("-loss, -other")
+    assert several.counts.tolist() == [*expected, False, False, True]

@@ -9,8 +9,11 @@ import pytest
 import meristem as ms
 from fakes import ListController, ScriptedExecutor
 from meristem.errors import ComponentFailed, InputError
+from meristem.objective import Goals
 from meristem.spool import Measurement
+from meristem.store.rows import TrialRow
 from meristem.store.store import Store
+from meristem.study.early_stopping import EarlyStopping
 
 SPACE = {"x": ms.Int(1, 20)}
 POINTS = [{"x": x} for x in range(1, 21)]
@@ -113,3 +116,47 @@ def test_a_rule_that_raises_is_told_by_name() -> None:
 def test_a_study_whose_trials_report_no_curve_says_that_nothing_can_be_judged(caplog: pytest.LogCaptureFixture) -> None:
     make_study().run(executor=ScriptedExecutor(), trials=3, early_stopping="median", handlers=[])
     assert [r.message for r in caplog.records if "nothing to judge by" in r.message] != []
+
+
+class Watching:
+    """A rule that notes what it is shown."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[tuple[float, ...], list[bool]]] = []
+
+    def why_stop(self, curve: Any, others: Any) -> str | None:
+        self.seen.append((curve.losses, [other.running for other in others]))
+        return None
+
+
+def measured(metric: str, value: float, step: int | None = 1) -> Measurement:
+    return Measurement(metric=metric, value=value, step=step)
+
+
+def test_trials_that_ended_in_an_earlier_run_are_no_longer_running() -> None:
+    rule, goals = Watching(), Goals.parse("-loss")
+    rows = [TrialRow(number=1, status="completed", parameters={})]
+    early = EarlyStopping(rule, goals, rows, [(1, measured("loss", 3.0))])
+    early.start(TrialRow(number=2, status="running", parameters={}))
+    early.why_stop(2, [measured("loss", 1.0)])
+    assert rule.seen == [((1.0,), [False])]
+
+
+def test_reports_of_other_metrics_and_final_values_ask_no_rule() -> None:
+    rule = Watching()
+    early = EarlyStopping(rule, Goals.parse("-loss"))
+    early.start(TrialRow(number=1, status="running", parameters={}))
+    early.why_stop(1, [measured("seconds", 1.0), measured("loss", 1.0, None)])
+    assert rule.seen == []
+    assert not early.heard()
+
+
+def test_another_attempt_begins_with_nothing_of_the_one_before() -> None:
+    rule = Watching()
+    early = EarlyStopping(rule, Goals.parse("a - b"))
+    row = TrialRow(number=1, status="running", parameters={})
+    early.start(row)
+    early.why_stop(1, [measured("b", 5.0)])
+    early.start(row)
+    early.why_stop(1, [measured("a", 1.0)])
+    assert rule.seen == []
