@@ -102,10 +102,16 @@ class Space:
         if problems:
             raise ParameterError("The parameters do not lie in the space", problems)
 
-    def complete(self, partial: Parameters) -> dict[str, Any]:
-        """`partial` with the rest filled in as in `center`, where active; nothing is dropped."""
-        found = self._conditions.walk(lambda n: partial[n] if n in partial else self._codecs[n].center())
-        return {**self._ordered(found), **partial}
+    def complete(self, partial: Parameters, *, middle: bool = False) -> dict[str, Any]:
+        """`partial` with fixed values and defaults filled in where active; nothing is dropped.
+
+        Args:
+            middle: What has neither value nor default is in the middle, as in `center`; else it stays missing.
+        """
+        fill = (lambda name: self._codecs[name].center()) if middle else self._default
+        found = self._conditions.walk(lambda name: partial[name] if name in partial else fill(name))
+        filled = {name: found[name] for name in self.names if found.get(name, MISSING) is not MISSING}
+        return {**filled, **partial}
 
     def is_feasible(self, parameters: Parameters) -> bool:
         """Whether all constraints hold that count; `parameters` must otherwise lie in the space."""
@@ -275,6 +281,12 @@ class Space:
 
     def _ordered(self, found: dict[str, Any]) -> dict[str, Any]:
         return {name: found[name] for name in self.names if name in found} if self._reorder else found
+
+    def _default(self, name: str) -> Any:
+        parameter = self.parameters[name]
+        if isinstance(parameter, Fixed):
+            return self._codecs[name].center()
+        return MISSING if getattr(parameter, "default", None) is None else self._codecs[name].center()
 
     def _problems_with(self, parameters: Parameters) -> list[str]:
         active = self._walk(parameters)

@@ -48,7 +48,7 @@ def observation_anew(row: TrialRow, goals: Goals, space: Space) -> Observation |
     if losses is None:
         return None
     shared = {name: value for name, value in row.parameters.items() if name in space.parameters}
-    filled = space.complete(shared)
+    filled = space.complete(shared, middle=True)
     try:
         parameters = {name: filled[name] for name in space.active(filled)}
         space.check(parameters)

@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from meristem.components import spec_of
 from meristem.controllers.protocol import Controller
@@ -55,9 +55,6 @@ from meristem.study.protocols import Executor, Handler
 from meristem.study.results import Results
 from meristem.study.setup import Setup, build_executor, build_handler, setup_of, with_progress
 from meristem.trial import Trial
-
-if TYPE_CHECKING:
-    pass
 
 _WAIT_SECONDS = 1.0
 
@@ -383,7 +380,7 @@ class Study(Results):
     def _complete(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(parameters, Mapping):
             raise InputError(f"Parameters are a mapping of names to values, not {parameters!r:.80}.")
-        complete = self.space.normalize(self.space.complete(parameters))
+        complete = self.space.normalize(self.space.complete(parameters, middle=True))
         self.space.check(complete)
         return complete
 
@@ -405,7 +402,7 @@ class Study(Results):
             if name in found and parameter.when is not None:
                 missing = [parent for parent in parameter.when if parent not in found]
                 problems += [f"{name}: exists only under conditions on {p!r}; fix that, too" for p in missing]
-        if not problems and set(found) - set(self.space.active(self.space.complete(found))):
+        if not problems and set(found) - set(self.space.active(self.space.complete(found, middle=True))):
             problems.append("the values exclude each other: some exist only where others are different")
         if problems:
             raise ParameterError("The fixed parameters do not lie in the space", problems)

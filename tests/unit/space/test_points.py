@@ -254,8 +254,9 @@ def test_complete_fills_defaults_where_active_and_drops_nothing() -> None:
             "f": 3,
         }
     )
-    assert space.complete({}) == {"depth": 4, "model": "forest", "x": 0.5, "f": 3}
-    assert space.complete({"model": "mlp", "odd": 1}) == {"model": "mlp", "lr": 0.5, "x": 0.5, "f": 3, "odd": 1}
+    assert space.complete({}) == {"depth": 4, "model": "forest", "f": 3}
+    assert space.complete({}, middle=True) == {"depth": 4, "model": "forest", "x": 0.5, "f": 3}
+    assert space.complete({"model": "mlp", "odd": 1}) == {"model": "mlp", "lr": 0.5, "f": 3, "odd": 1}
     assert space.complete({"x": 0.1, "depth": 2}) == {"depth": 2, "model": "forest", "x": 0.1, "f": 3}
 
 
