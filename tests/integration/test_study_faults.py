@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 import meristem as ms
@@ -115,7 +116,13 @@ def test_postgres_stopped_and_started_in_mid_run_makes_the_study_wait_and_go_on(
     run.join(60)
     assert not run.is_alive()
     assert_whole(study, 60)
+    study.store.close()
     server.cleanup()
+    left = tmp_path / "pg" / "postmaster.pid"  # the server that was started again is not its library's child
+    if left.exists() and psutil.pid_exists(pid := int(left.read_text().split()[0])):
+        process = psutil.Process(pid)
+        process.terminate()
+        psutil.wait_procs([process], timeout=10)
 
 
 def restart(pg_ctl: Path, data: Path) -> None:
