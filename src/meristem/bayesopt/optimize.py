@@ -12,9 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from meristem.bayesopt.acquisition import Improvement
 from meristem.bayesopt.descent import Box, descend
-from meristem.bayesopt.gp import GaussianProcess
 from meristem.bayesopt.kernel import Array, Kinds, Mask, Points
 
 Repair = Callable[[Array], tuple[Array, Mask] | None]
@@ -57,19 +55,6 @@ class Acquisition(Protocol):
     def slopes(self, points: Points) -> tuple[Array, Array]:
         """Values, shape (m,), and derivatives by the points' values, shape (m, d)."""
         ...
-
-
-def maximize(process: GaussianProcess, domain: Domain, *, best: float, rng: np.random.Generator) -> Array | None:
-    """The admissible vector, shape (d,), with the largest log expected improvement that was found.
-
-    Args:
-        best: Lowest value so far, in the units of the process.
-
-    Returns:
-        None when no candidate is admissible.
-    """
-    top = process.points.unit[np.argsort(process.outcomes, kind="stable")[:_NEIGHBOURS_OF]]
-    return maximize_acquisition(Improvement(process=process, best=best), domain, near=top, rng=rng)
 
 
 def maximize_acquisition(

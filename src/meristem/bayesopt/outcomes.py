@@ -111,21 +111,6 @@ TRANSFORMS = (
 )
 
 
-def standardize(losses: npt.ArrayLike) -> Array:
-    """Losses on a common scale: about zero mean and unit variance, order kept, bad outliers bent in.
-
-    The scale is that of the better half, since the best must stay distinguishable; much worse losses are
-    drawn in smoothly, so that one diverged training does not flatten all others.
-
-    Args:
-        losses: Finite values, shape (n,).
-
-    Returns:
-        Shape (n,), finite; all zeros when the losses are equal.
-    """
-    return BENT.apply(losses).values
-
-
 def standardize_excesses(excesses: npt.ArrayLike) -> tuple[Array, float]:
     """By how much a limit is broken, of about unit size; zero, where the limit is just kept, stays zero.
 

@@ -35,22 +35,6 @@ def non_dominated(losses: npt.ArrayLike) -> Mask:
     return front
 
 
-def ranks(losses: npt.ArrayLike) -> Ranks:
-    """How many fronts must be taken away until a point is on the front: 0 for the front itself, shape (n,)."""
-    values = _table(losses)
-    if values.shape[1] == 1:
-        return np.unique(values, return_inverse=True)[1].reshape(-1).astype(np.intp)
-    found: Ranks = np.zeros(len(values), dtype=np.intp)
-    left = np.arange(len(values))
-    rank = 0
-    while len(left):
-        front = non_dominated(values[left])
-        found[left[front]] = rank
-        left = left[~front]
-        rank += 1
-    return found
-
-
 def crowding(losses: npt.ArrayLike) -> Array:
     """How much room each point has among its neighbours of one front; infinite at the ends.
 

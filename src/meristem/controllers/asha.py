@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from meristem.controllers.inner import Inner, build_inner
+from meristem.controllers.inner import Inner, Wrapping, build_inner
 from meristem.controllers.protocol import Recommendation, Snapshot
 from meristem.stopping.halving import Asha
 
 _BY = "asha"
 
 
-class AshaController:
+class AshaController(Wrapping):
     """Recommends what `proposals` recommends, and brings the rule that stops trials (see `stopping.halving.Asha`).
 
     Trials have to report the objective with steps.
@@ -36,17 +36,3 @@ class AshaController:
 
     def recommend(self, snapshot: Snapshot, count: int) -> list[Recommendation]:
         return [self._inner.wrap(found) for found in self._inner.recommend(snapshot, count)]
-
-    @property
-    def ends_by_itself(self) -> bool:
-        """Whether the inner controller comes to an end."""
-        return self._inner.ends_by_itself
-
-    @property
-    def stop_message(self) -> str | None:
-        """Why the inner controller asked to stop; None while it has not."""
-        return self._inner.stop_message
-
-    def shutdown(self) -> None:
-        """Passes the end of the study on to the inner controller."""
-        self._inner.shutdown()

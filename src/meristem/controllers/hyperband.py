@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from meristem.controllers.inner import Inner, build_inner
+from meristem.controllers.inner import Inner, Wrapping, build_inner
 from meristem.controllers.protocol import Recommendation, Snapshot
 from meristem.stopping.halving import Hyperband
 
 _BY = "hyperband"
 
 
-class HyperbandController:
+class HyperbandController(Wrapping):
     """Recommends what `proposals` recommends, each for a bracket that stands in the trial's origin.
 
     With `proposals="gp"` it is in the spirit of BOHB (Falkner et al., ICML 2018). Trials have to report the
@@ -40,17 +40,3 @@ class HyperbandController:
             self._inner.wrap(found, bracket=self.stopping.bracket(snapshot.created + 1 + place))
             for place, found in enumerate(self._inner.recommend(snapshot, count))
         ]
-
-    @property
-    def ends_by_itself(self) -> bool:
-        """Whether the inner controller comes to an end."""
-        return self._inner.ends_by_itself
-
-    @property
-    def stop_message(self) -> str | None:
-        """Why the inner controller asked to stop; None while it has not."""
-        return self._inner.stop_message
-
-    def shutdown(self) -> None:
-        """Passes the end of the study on to the inner controller."""
-        self._inner.shutdown()

@@ -77,3 +77,23 @@ class Inner:
         if observation.origin.get("by") != self._by or not isinstance(inner, Mapping):
             return observation
         return replace(observation, origin=inner)
+
+
+class Wrapping:
+    """What a controller with an inner one passes on."""
+
+    _inner: Inner
+
+    @property
+    def ends_by_itself(self) -> bool:
+        """Whether the inner controller comes to an end."""
+        return self._inner.ends_by_itself
+
+    @property
+    def stop_message(self) -> str | None:
+        """Why the inner controller asked to stop; None while it has not."""
+        return self._inner.stop_message
+
+    def shutdown(self) -> None:
+        """Passes the end of the study on to the inner controller."""
+        self._inner.shutdown()

@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -120,7 +121,7 @@ class InProcess:
     def _listen(self, seconds: float) -> list[Report]:
         measurements: dict[int, list[Measurement]] = {}
         outcomes: dict[int, Outcome] = {}
-        try:
+        with suppress(queue.Empty):  # all that is there has been heard
             news = self._news.get(timeout=seconds) if seconds > 0 else self._news.get_nowait()
             while True:
                 number = news.running.attempt.number
@@ -130,8 +131,6 @@ class InProcess:
                         outcomes[number] = news.outcome
                         del self._running[number]
                 news = self._news.get_nowait()
-        except queue.Empty:
-            pass
         return [
             Report(number=number, measurements=found, outcome=outcomes.get(number))
             for number, found in measurements.items()

@@ -1,5 +1,7 @@
 """The Gaussian process: gradients against finite differences, robustness, conditions, belief."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,10 +9,14 @@ from hypothesis import strategies as st
 
 from meristem.bayesopt.fitting import Fitter
 from meristem.bayesopt.gp import GaussianProcess, fit_hyperparameters
-from meristem.bayesopt.kernel import Hyperparameters, Kinds, Points, covariance, distances
-from meristem.bayesopt.outcomes import standardize
+from meristem.bayesopt.kernel import Array, Hyperparameters, Kinds, Points, covariance, distances
+from meristem.bayesopt.outcomes import BENT
 
 MIXED = Kinds(categorical=np.array([False, True, False, True]), conditional=np.array([False, False, True, True]))
+
+
+def standardized(losses: Sequence[float] | Array) -> Array:
+    return BENT.apply(losses).values
 
 
 def mixed_points(count: int, seed: int = 0) -> Points:
@@ -35,7 +41,7 @@ def some_hyper(seed: int = 0) -> Hyperparameters:
 
 
 def smooth(points: Points) -> np.ndarray:
-    return standardize(np.sin(4 * points.unit[:, 0]) + points.unit[:, 1] + points.unit[:, 2] ** 2)
+    return standardized(np.sin(4 * points.unit[:, 0]) + points.unit[:, 1] + points.unit[:, 2] ** 2)
 
 
 @pytest.mark.parametrize("additive", [True, False])
@@ -134,7 +140,7 @@ def test_it_learns_a_smooth_function_and_is_sure_where_it_has_seen_it() -> None:
 def test_a_parameter_without_influence_gets_a_longer_scale() -> None:
     rng = np.random.default_rng(5)
     points = Points.all_active(rng.random((30, 2)))
-    hyper = fit_hyperparameters(points, standardize(np.sin(6 * points.unit[:, 0])), Kinds.numeric(2))
+    hyper = fit_hyperparameters(points, standardized(np.sin(6 * points.unit[:, 0])), Kinds.numeric(2))
     assert hyper.scales[1] > 3 * hyper.scales[0]
 
 
@@ -158,7 +164,7 @@ def test_fitting_twice_gives_the_same() -> None:
 )
 def test_fits_survive_few_equal_and_absurd_losses(losses: list[float]) -> None:
     points = Points.all_active(np.full((len(losses), 2), 0.5))
-    process = GaussianProcess.fit(points, standardize(losses), Kinds.numeric(2))
+    process = GaussianProcess.fit(points, standardized(losses), Kinds.numeric(2))
     found = process.predict(Points.all_active([[0.5, 0.5], [0.0, 1.0]]))
     assert np.isfinite(found.mean).all()
     assert (found.std > 0).all()
@@ -181,7 +187,7 @@ def test_a_sum_of_effects_is_learned_from_few_points_in_many_columns() -> None:
     def truth(points: Points) -> np.ndarray:
         return np.asarray(np.sin(6 * points.unit + np.arange(8)).sum(axis=1))
 
-    outcomes = standardize(truth(seen))
+    outcomes = standardized(truth(seen))
     error = {}
     for additive in (True, False):
         hyper = Fitter(seen, Kinds.numeric(8), additive=additive).fit(outcomes)
@@ -204,7 +210,7 @@ def test_known_errors_of_outcomes_are_believed() -> None:
 def test_neither_the_order_of_trials_nor_that_of_parameters_matters(seed: int) -> None:
     rng = np.random.default_rng(seed)
     unit, asked, rows, columns = rng.random((12, 3)), rng.random((5, 3)), rng.permutation(12), rng.permutation(3)
-    outcomes = standardize(np.sin(4 * unit.sum(axis=1)))
+    outcomes = standardized(np.sin(4 * unit.sum(axis=1)))
     hyper = Hyperparameters(scales=np.array([0.4, 0.8, 1.2]), signal=1.0, noise=1e-3, share=0.4, narrowing=0.5)
     turned = Hyperparameters(scales=hyper.scales[columns], signal=1.0, noise=1e-3, share=0.4, narrowing=0.5)
     first = GaussianProcess(Points.all_active(unit), outcomes, Kinds.numeric(3), hyper)

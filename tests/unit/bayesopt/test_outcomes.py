@@ -1,45 +1,52 @@
 """Standardizing losses and choosing which trials to fit to."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meristem.bayesopt.kernel import Array
 from meristem.bayesopt.outcomes import (
+    BENT,
     STRAIGHT,
     TRANSFORMS,
     Transform,
     choose_subset,
     likely_normal,
-    standardize,
     standardize_excesses,
 )
 
 ANY = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=40)
 
 
+def standardized(losses: Sequence[float] | Array) -> Array:
+    return BENT.apply(losses).values
+
+
 @given(ANY)
 def test_any_losses_become_finite_and_keep_their_order(losses: list[float]) -> None:
-    found = standardize(losses)
+    found = standardized(losses)
     assert np.isfinite(found).all()
     assert (np.diff(found[np.argsort(losses, kind="stable")]) >= -1e-12).all()
 
 
 def test_one_diverged_training_does_not_flatten_the_others() -> None:
     ordinary = np.linspace(0, 1, 20)
-    found = standardize([*ordinary, 1e12])
+    found = standardized([*ordinary, 1e12])
     assert found[:20].std() > 0.5
     assert found[20] == found.max() > found[19]
 
 
 def test_the_best_stays_distinguishable_when_nearly_all_losses_are_alike() -> None:
-    found = standardize([*np.linspace(0.0, 1e-9, 30), -0.9, -1.0])
+    found = standardized([*np.linspace(0.0, 1e-9, 30), -0.9, -1.0])
     assert found[-2] - found[-1] > 0.1
 
 
 def test_equal_losses_become_zeros_and_none_stay_none() -> None:
-    np.testing.assert_array_equal(standardize([7.0] * 3), np.zeros(3))
-    assert len(standardize([])) == 0
+    np.testing.assert_array_equal(standardized([7.0] * 3), np.zeros(3))
+    assert len(standardized([])) == 0
 
 
 @given(count=st.integers(1, 400), limit=st.integers(3, 100), seed=st.integers(0, 99))
