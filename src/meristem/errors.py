@@ -170,7 +170,7 @@ class TooManyFailures(StudyError):
     def __init__(self, name: str, message: str, failures: Sequence[str]) -> None:
         self.name, self.failures = name, tuple(failures)
         super().__init__(
-            f"Study {name!r} was given up: {message}." + "".join(f"\n  - {f}" for f in failures),
+            f"Study {name!r} was given up: {message.rstrip('.')}." + "".join(f"\n  - {f}" for f in failures),
             fix="\nMend the training and run the study again, or allow more with max_failure_rate. Details: "
             f"study.trials, or meristem study trials {name} --status failed --json",
         )
