@@ -67,7 +67,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, help="stop after so long, and report what there is")
     parser.add_argument("--seeds", type=int, help="runs of each problem by each optimizer")
     parser.add_argument("--problems", help="names, comma-separated; default: the development set")
-    parser.add_argument("--kept-aside", action="store_true", help="the problems kept aside instead; once, at the end")
+    parser.add_argument("--kept-aside", action="store_true", help="those of round two instead; once, at the end")
     parser.add_argument("--peers", help="such as meristem-gp,optuna-gp,ax:branin+levy10; default: all on all")
     parser.add_argument("--batches", type=lambda text: [int(n) for n in text.split(",")], default=[1, 3])
     parser.add_argument("--no-cost", action="store_true", help="leave out what only measures CPU time")

@@ -1,6 +1,7 @@
 """The formulas of the problems: functions of vectors or of named values. Everything is to be made small.
 
-Written from the literature; where a function is our own, its docstring says what it is like.
+Written from the literature; where a function is our own, its docstring says what it is like. Those that are about
+building something are in `designs`.
 """
 
 from __future__ import annotations
@@ -79,6 +80,43 @@ def styblinski(x: Vector) -> float:
     return float(np.sum(x**4 - 16 * x**2 + 5 * x) / 2)
 
 
+def goldstein(x: Vector) -> float:
+    """Valleys beside walls, in logarithms. Source: Goldstein and Price (1971); so scaled by Picheny et al. (2013)."""
+    u, v = float(x[0]), float(x[1])
+    first = 1 + (u + v + 1) ** 2 * (19 - 14 * u + 3 * u**2 - 14 * v + 6 * u * v + 3 * v**2)
+    second = 30 + (2 * u - 3 * v) ** 2 * (18 - 32 * u + 12 * u**2 + 48 * v - 36 * u * v + 27 * v**2)
+    return (math.log(first * second) - 8.693) / 2.427
+
+
+def trid(x: Vector) -> float:
+    """A bowl whose neighbours pull on each other. Source: Neumaier, cited by Hedar, Kyoto University (2005)."""
+    return float(np.sum((x - 1) ** 2) - np.sum(x[1:] * x[:-1]))
+
+
+def biggs(x: Vector) -> float:
+    """Two decays fitted by three. Source: Biggs, J. IMA 8 (1971); Moré, Garbow and Hillstrom, ACM TOMS 7 (1981), 18."""
+    t = np.arange(1, 14) / 10
+    wanted = np.exp(-t) - 5 * np.exp(-10 * t) + 3 * np.exp(-4 * t)
+    told = x[2] * np.exp(-t * x[0]) - x[3] * np.exp(-t * x[1]) + x[5] * np.exp(-t * x[4])
+    return float(np.sum((told - wanted) ** 2))
+
+
+def alpine(x: Vector) -> float:
+    """Waves that grow and multiply over the dimensions. Source: Clerc, The Swarm and the Queen, CEC 1999."""
+    return -float(np.prod(np.sqrt(x) * np.sin(x)))
+
+
+def rastrigin(x: Vector) -> float:
+    """A bowl full of dents. Source: Rastrigin (1974); Mühlenbein et al., Parallel Computing 17 (1991)."""
+    return float(np.sum(x**2 + 10 - 10 * np.cos(math.tau * x)))
+
+
+def powell(x: Vector) -> float:
+    """Groups of four, each with a flat valley. Source: Powell, The Computer Journal 5 (1962)."""
+    a, b, c, d = x[0::4], x[1::4], x[2::4], x[3::4]
+    return float(np.sum((a + 10 * b) ** 2 + 5 * (c - d) ** 2 + (b - 2 * c) ** 4 + 10 * (a - d) ** 4))
+
+
 def mixed(p: Values) -> float:
     """Two categories of which one moves the best floats, the other the best integer and the steepness."""
     level, best = {
@@ -94,6 +132,21 @@ def mixed(p: Values) -> float:
     return level + (steepness - 1) / 10 + integers + floats
 
 
+def alloy(p: Values) -> float:
+    """A base that is good nearly everywhere, and one that is better in a narrow place, which the quench moves."""
+    level, width, best = {
+        "copper": (0.0, 0.22, (0.82, 0.27, 0.64)),
+        "iron": (0.12, 1.0, (0.35, 0.6, 0.45)),
+        "nickel": (0.3, 0.6, (0.5, 0.75, 0.2)),
+        "zinc": (0.45, 0.8, (0.15, 0.4, 0.85)),
+    }[p["base"]]
+    shift, hours = {"air": (0.0, 4), "oil": (-0.08, 9), "water": (0.1, 15)}[p["quench"]]
+    away = sum(((p[f"x{i}"] - shift - c) / width) ** 2 for i, c in enumerate(best, 1))
+    wrong = {"air": 0.06, "oil": 0.0, "water": 0.04}[p["quench"]]
+    bowl = 0.15 * ((p["hours"] - hours) / 8) ** 2 + 0.3 * (p["x4"] - 0.7) ** 2
+    return level + wrong + bowl + 1.2 * (1 - math.exp(-away))
+
+
 def gardner(p: Values) -> dict[str, float]:
     """A small ring of allowed points. Source: Gardner et al., ICML 2014, second simulation."""
     return {"y": math.sin(p["x1"]) + p["x2"], "c": math.sin(p["x1"]) * math.sin(p["x2"]) + 0.95}
@@ -106,25 +159,10 @@ def mishra_bird(p: Values) -> dict[str, float]:
     return {"y": value + (x - y) ** 2, "c": (x + 5) ** 2 + (y + 5) ** 2}
 
 
-def pressure_vessel(p: Values) -> dict[str, float]:
-    """The cost of a tank; plates come in sixteenths of an inch. Source: Sandgren, J. Mechanical Design 112 (1990)."""
-    shell, head, r, length = p["shell"] / 16, p["head"] / 16, p["radius"], p["length"]
-    cost = 0.6224 * shell * r * length + 1.7781 * head * r**2 + 3.1661 * shell**2 * length + 19.84 * shell**2 * r
-    volume = math.pi * r**2 * length + 4 / 3 * math.pi * r**3
-    return {"cost": cost, "hoop": 0.0193 * r - shell, "cap": 0.00954 * r - head, "volume": volume / 1_296_000}
-
-
-def spring(p: Values) -> dict[str, float]:
-    """The weight of a coil spring. Source: Belegundu (1982); Arora, Introduction to Optimum Design (1989)."""
-    wire, coil, turns = p["wire"], p["coil"], p["turns"]
-    shear = (4 * coil**2 - wire * coil) / (12566 * wire**3 * (coil - wire)) + 1 / (5108 * wire**2)
-    return {
-        "weight": (turns + 2) * coil * wire**2,
-        "deflection": coil**3 * turns / (71785 * wire**4),
-        "shear": shear,
-        "surge": 140.45 * wire / (coil**2 * turns),
-        "width": coil + wire,
-    }
+def sasena(p: Values) -> dict[str, float]:
+    """Allowed on three small islands. Source: Sasena, Flexibility and Efficiency Enhancements (2002), newBranin."""
+    x, y = p["x1"], p["x2"]
+    return {"y": -((x - 10) ** 2) - (y - 15) ** 2, "c": branin(np.array([x, y]))}
 
 
 def families(p: Values) -> float:
@@ -155,6 +193,29 @@ def layers(p: Values) -> float:
         width, activation = wanted[i]
         value += 0.03 * math.log2(p[f"width{i + 1}"] / width) ** 2 + 0.05 * (p[f"activation{i + 1}"] != activation)
     return value
+
+
+def learners(p: Values) -> float:
+    """Learners, their variants and the variants' own choices: three levels of conditions."""
+    match p["learner"]:
+        case "forest":
+            return 0.16 + 0.4 * (p["share"] - 0.34) ** 2 + 0.01 * math.log2(p["leaf"] / 3) ** 2
+        case "network":
+            width = 0.01 * math.log2(p["width"] / 90) ** 2
+            if p["optimizer"] == "sgd":  # what counts is the rate over one minus momentum
+                reach = math.log10(p["rate_sgd"]) - math.log10(1.02 - p["momentum"])
+                return 0.11 + width + 0.06 * (reach + 0.8) ** 2
+            return 0.13 + width + 0.03 * (math.log10(p["rate_adam"]) + 2.9) ** 2
+        case _:
+            return 0.03 + _boosting(p)
+
+
+def _boosting(p: Values) -> float:
+    value = 0.08 * math.log10(p["rate"] * p["rounds"] / 12.5) ** 2 + 0.02 * math.log10(p["rate"] / 0.025) ** 2
+    if p["grower"] == "depthwise":
+        return value + 0.05 + 0.003 * (p["depth"] - 5) ** 2
+    value += 0.015 * math.log2(p["leaves"] / 23) ** 2
+    return value + (0.07 if p["bagging"] == "off" else 0.5 * (p["bag"] - 0.72) ** 2)
 
 
 _BEST_INTS = (3, 17, 8, 12, 1, 19, 6, 14)
@@ -257,13 +318,7 @@ def srinivas(p: Values) -> dict[str, float]:
     }
 
 
-def vehicle_safety(x: Vector) -> dict[str, float]:
-    """Mass, acceleration and intrusion of a car's front. Source: Liao et al., Struct. Multidisc. Optim. 35 (2008)."""
-    a, b, c, d, e = (float(v) for v in x)
-    return {
-        "f1": 1640.2823 + 2.3573285 * a + 2.3220035 * b + 4.5688768 * c + 7.7213633 * d + 4.4559504 * e,
-        "f2": 6.5856 + 1.15 * a - 1.0427 * b + 0.9738 * c + 0.8364 * d - 0.3695 * a * d + 0.0861 * a * e
-        + 0.3628 * b * d - 0.1106 * a**2 - 0.3437 * c**2 + 0.1764 * d**2,
-        "f3": -0.0551 + 0.0181 * a + 0.1024 * b + 0.0421 * c - 0.0073 * a * b + 0.024 * b * c - 0.0118 * b * d
-        - 0.0204 * c * d - 0.008 * c * e - 0.0241 * b**2 + 0.0109 * d**2,
-    }  # fmt: skip
+def kursawe(x: Vector) -> dict[str, float]:
+    """A front in pieces, one of them a point. Source: Kursawe, PPSN 1 (1991)."""
+    f1 = -10 * float(np.sum(np.exp(-0.2 * np.sqrt(x[:-1] ** 2 + x[1:] ** 2))))
+    return {"f1": f1, "f2": float(np.sum(np.abs(x) ** 0.8 + 5 * np.sin(x**3)))}

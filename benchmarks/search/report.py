@@ -25,7 +25,7 @@ KINDS = {
     "conditional": "Conditional parameters",
     "discrete": "Integers or categories only",
     "tuning": "Real tuning problems (scikit-learn)",
-    "high-dimensional": "20 and 50 dimensions, of which few matter",
+    "high-dimensional": "20 and 50 dimensions, not all of which matter",
     "several objectives": "Several objectives: share of the greatest hypervolume that is missing",
 }
 _WINDOW = 5  # the cost at trial n is the median over so many trials up to n

@@ -105,6 +105,20 @@ TABLES: Mapping[str, Sequence[Axis]] = {
         Axis(name="share", kind="log", values=[0.02, 0.05, 0.12, 0.3, 1.0]),
         Axis(name="trees", kind="log", values=[1, 2, 4, 8, 16, 32, 64]),
     ),
+    "ridge_diabetes": (
+        Axis(name="kernel", kind="choice", values=["laplacian", "polynomial", "rbf"]),
+        Axis(name="scaler", kind="choice", values=["power", "quantile", "standard"]),
+        Axis(name="alpha", kind="log", values=[10.0 ** (i / 2) for i in range(-10, 3)]),
+        Axis(name="gamma", kind="log", values=[10.0 ** (i / 2) for i in range(-6, 5)]),
+    ),
+    "spreading_radial": (
+        Axis(name="clamping", kind="linear", values=[0.01, *(i / 10 for i in range(1, 10)), 0.95, 0.99]),
+        Axis(name="gamma", kind="log", values=[10.0 ** (i / 3) for i in range(-6, 10)]),
+    ),
+    "spreading_neighbours": (
+        Axis(name="clamping", kind="linear", values=[0.01, *(i / 10 for i in range(1, 10)), 0.95, 0.99]),
+        Axis(name="neighbours", kind="linear", values=[*range(1, 13), 14, 16, 18, 20, 25, 30, 35, 40]),
+    ),
 }
 
 

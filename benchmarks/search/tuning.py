@@ -1,4 +1,4 @@
-"""Real tuning problems, from the tables of `tables`, in pairs as `problems` wants them."""
+"""Real tuning problems, from the tables of `tables`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ def _tabulated(name: str) -> dict[str, Any]:
 
 def _pipeline(values: Values) -> Metrics:
     return load(f"wine_{values['model']}").at(values)
+
+
+def _spreading(values: Values) -> Metrics:
+    return load(f"spreading_{values['kernel']}").at(values)
 
 
 _SVM = Problem(
@@ -76,4 +80,27 @@ FOREST = Problem(
     },
 )  # fmt: skip
 
-PAIRS = [(_SVM, _MLP), (_GBM, _WINE)]
+_RIDGE = Problem(
+    **_tabulated("ridge_diabetes"), trials=40,
+    space={
+        "kernel": {"choice": ["laplacian", "polynomial", "rbf"]},
+        "scaler": {"choice": ["power", "quantile", "standard"]},
+        "alpha": {"float": [1e-5, 10], "log": True},
+        "gamma": {"float": [1e-3, 1e2], "log": True},
+    },
+)  # fmt: skip
+
+_SPREADING = Problem(
+    name="spreading_digits", kind="tuning", function=_spreading, trials=40,
+    optimum=load("spreading_radial").best("y")[0],
+    best={"kernel": "radial", **load("spreading_radial").best("y")[1]},
+    space={
+        "clamping": {"float": [0.01, 0.99]},
+        "kernel": {"choice": ["neighbours", "radial"]},
+        "neighbours": {"int": [1, 40], "when": {"kernel": "neighbours"}},
+        "gamma": {"float": [1e-2, 1e3], "log": True, "when": {"kernel": "radial"}},
+    },
+)  # fmt: skip
+
+ROUND_ONE = [_SVM, _MLP, _GBM, _WINE]
+ROUND_TWO = [_RIDGE, _SPREADING]

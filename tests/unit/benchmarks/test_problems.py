@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from zlib import crc32
-
 import numpy as np
 import pytest
 from benchmarks.search.adapters import fits
 from benchmarks.search.hypervolume import hypervolume
 from benchmarks.search.problem import point_at
-from benchmarks.search.problems import DEVELOPMENT, KEPT_ASIDE, PAIRS, PROBLEMS, STANDARD, check
+from benchmarks.search.problems import DEVELOPMENT, KEPT_ASIDE, PROBLEMS, STANDARD, check
+from benchmarks.search.report import KINDS
+from benchmarks.search.round_two import ROUND_TWO
 from benchmarks.search.tables import load
 
 import meristem
@@ -29,6 +29,13 @@ def test_a_wrong_optimum_is_found_out():
             check(wrong, points=5)
 
 
+def test_a_greatest_hypervolume_that_random_points_exceed_is_found_out():
+    from dataclasses import replace
+
+    with pytest.raises(AssertionError, match="kursawe3"):
+        check(replace(PROBLEMS["kursawe3"], optimum=5.0), points=60)
+
+
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_meristem_takes_the_space_and_the_points_that_peers_try(name):
     problem = PROBLEMS[name]
@@ -39,14 +46,30 @@ def test_meristem_takes_the_space_and_the_points_that_peers_try(name):
         space.check(problem.best)
 
 
-def test_of_each_pair_the_rule_keeps_one_aside():
-    for pair in PAIRS:
-        assert pair[0].kind == pair[1].kind
-        aside, open_to_tuning = sorted(pair, key=lambda problem: crc32(problem.name.encode()))
-        assert KEPT_ASIDE[aside.name] is aside
-        assert DEVELOPMENT[open_to_tuning.name] is open_to_tuning
+def test_all_of_round_two_is_kept_aside_and_everything_else_is_not():
+    assert list(KEPT_ASIDE) == [problem.name for problem in ROUND_TWO]
     assert set(STANDARD) <= set(DEVELOPMENT)
     assert not set(KEPT_ASIDE) & set(DEVELOPMENT)
+    assert list(PROBLEMS) == [*DEVELOPMENT, *KEPT_ASIDE]
+    assert {"levy4_sem", "mishra_bird", "svm_digits", "pipeline_wine", "vehicle_safety"} <= set(DEVELOPMENT)
+
+
+def test_each_set_has_problems_of_every_kind():
+    kinds = {problem.kind for problem in DEVELOPMENT.values()}
+    assert {problem.kind for problem in KEPT_ASIDE.values()} == kinds == set(KINDS)
+
+
+def test_the_welded_beam_costs_what_is_known_where_thicknesses_have_no_steps():
+    known = {"weld": 0.20573 * 16, "bar": 0.20573 * 16, "length": 3.470489, "height": 9.036624}
+    beam = PROBLEMS["welded_beam"]
+    assert beam.function(known)["cost"] == pytest.approx(1.724852, abs=1e-5)
+    assert max(beam.excesses(beam.function(known))) < 0.1
+
+
+def test_no_single_other_channel_is_better_than_the_stated_ones():
+    problem = PROBLEMS["channels9"]
+    one_changed = [{**problem.best, name: channel} for name in problem.space for channel in "pqrs"]
+    assert min(problem.function(values)["y"] for values in one_changed) == problem.optimum
 
 
 def test_noise_is_the_same_for_the_same_trial_and_told_only_where_stated():
@@ -73,6 +96,9 @@ def test_children_follow_their_parents():
     space = PROBLEMS["families"].space
     assert set(point_at(space, [0.0] * len(space))) == {"model", "l2"}
     assert set(point_at(space, [1.0] * len(space))) == {"model", "depth_net", "rate", "width", "dropout"}
+    space = PROBLEMS["learners"].space
+    assert set(point_at(space, [0.0] * len(space))) == {"learner", "rate", "rounds", "grower", "depth"}
+    assert set(point_at(space, [1.0] * len(space))) == {"learner", "width", "optimizer", "rate_sgd", "momentum"}
 
 
 def test_optimizers_get_only_problems_that_they_can_be_given():
