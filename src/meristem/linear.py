@@ -23,11 +23,16 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inequality:
-    """The sum of coefficient * name over `terms` is at most `bound`, or below it where `strict`."""
+    """The sum of coefficient * name over `terms` is at most `bound`, or below it where `strict`.
+
+    Attributes:
+        sides: The terms as they were written, left and right of the comparison.
+    """
 
     terms: Terms
     bound: float
     strict: bool
+    sides: tuple[Terms, Terms]
 
 
 def read_sum(text: str, what: str = "name") -> Linear:
@@ -97,6 +102,7 @@ class _Reader:
             raise ValueError(f"has {rest!r} where nothing more was expected. {self.how}")
 
     def _state(self, operator: str, left: Linear, right: Linear) -> Inequality:
+        sides = left[0], right[0]
         if operator.startswith(">"):
             left, right = right, left
         terms, constant = _add(left, right, -1.0)
@@ -105,7 +111,7 @@ class _Reader:
         terms = {name: a for name, a in terms.items() if a != 0}
         if not terms:
             raise ValueError(f"compares no {self.what}s. {self.how}")
-        return Inequality(terms=terms, bound=-constant + 0.0, strict=operator in ("<", ">"))
+        return Inequality(terms=terms, bound=-constant + 0.0, strict=operator in ("<", ">"), sides=sides)
 
     def _sum(self) -> Linear:
         total = self._product()

@@ -1,6 +1,6 @@
 """What a study is after: objectives, limits on metrics, and what measured metrics mean for them. Pure.
 
-    "accuracy"              make it large            "latency <= 10"               a limit
+    "accuracy"              make it large            "latency <= 10"               a limit; "<" leaves 10 out
     "-loss"                 make it small            "latency <= 1.1 * baseline"   relative to the baseline trial
     "2*accuracy - latency"  make the sum large
     "accuracy, -latency"    two objectives
@@ -11,8 +11,9 @@ Everything that searches works with losses: lower is better.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from meristem.errors import InputError, did_you_mean
@@ -20,6 +21,7 @@ from meristem.linear import read_inequality, read_sum
 
 BASELINE = "baseline"
 _LIMIT_HOW = "Write a limit such as 'latency <= 10' or 'latency <= 1.1 * baseline'."
+_SUM_HOW = "Bring them to one side, such as 'a - b <= 1.1 * baseline': the share is then of a - b at the baseline."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +93,26 @@ class Objective:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeConstraint:
-    """A limit: the sum of weight * metric over `terms` is at most bound + share * (the same sum at the baseline)."""
+    """A limit: the sum of weight * metric over `terms` is at most `bound`, or below it.
+
+    Relative to a baseline, `side` * (base + (share - 1) * |base|) is added to the bound: what the user wrote as
+    share * base, which is the same unless the base is negative. Thus 1.1 is a tenth above and 0.9 a tenth below
+    the baseline whatever its sign.
+
+    Attributes:
+        strict: Whether it must be below.
+        share: Part of the base; 0 where the limit is not relative.
+        base: What is taken at the baseline, by metric: a metric, or the sum as the user wrote it.
+        side: -1 where the user wrote a lower limit, for which `terms` are turned round; else 1.
+    """
 
     text: str
     terms: Mapping[str, float]
     bound: float
+    strict: bool = False
     share: float = 0.0
+    base: Mapping[str, float] = field(default_factory=dict)
+    side: float = 1.0
 
     @classmethod
     def parse(cls, text: str) -> OutcomeConstraint:
@@ -112,12 +128,16 @@ class OutcomeConstraint:
         except ValueError as error:
             raise InputError(f"The limit {text!r} {error}") from None
         terms = dict(found.terms)
-        share = -terms.pop(BASELINE, 0.0)
+        relative = -terms.pop(BASELINE, 0.0)
         if not terms:
             raise InputError(f"The limit {text!r} names no metric.", fix=_LIMIT_HOW)
         if odd := [name for name in terms if name.lower() in ("nan", "inf", "infinity")]:
             raise InputError(f"The limit {text!r} has {odd[0]!r}, which is no finite number.", fix=_LIMIT_HOW)
-        return cls(text=text.strip(), terms=terms, bound=found.bound, share=_share(share, terms))
+        limit = cls(text=text.strip(), terms=terms, bound=found.bound, strict=found.strict)
+        if not relative:
+            return limit
+        base, side = _base(text, terms, found.sides)
+        return replace(limit, share=side * relative, base=base, side=side)
 
     @property
     def relative(self) -> bool:
@@ -125,13 +145,20 @@ class OutcomeConstraint:
         return self.share != 0.0
 
     def excess(self, metrics: Mapping[str, float], baseline: Mapping[str, float] | None = None) -> float | None:
-        """By how much `metrics` break it; at most 0 where they keep it, None where that is not known."""
+        """By how much `metrics` break it; at most 0 where they keep it, None where that is not known.
+
+        What must be below its limit and is equal to it breaks it by next to nothing, which is above 0.
+        """
         total = _sum(self.terms, metrics)
         limit: float | None = self.bound
         if self.relative:
-            at_baseline = None if baseline is None else _sum(self.terms, baseline)
-            limit = None if at_baseline is None else self.bound + self.share * at_baseline
-        return None if total is None or limit is None else total - limit
+            base = None if baseline is None else _sum(self.base, baseline)
+            limit = None if base is None else self.bound + self.side * (base + (self.share - 1.0) * abs(base))
+        if total is None or limit is None:
+            return None
+        if self.strict and total == limit:
+            return max(math.ulp(total), sys.float_info.min)
+        return total - limit
 
     def sem(self, sems: Mapping[str, float]) -> float | None:
         """The standard error of the excess; None where none is known."""
@@ -261,7 +288,19 @@ def _sum(terms: Mapping[str, float], metrics: Mapping[str, float]) -> float | No
     return sum(weight * value for weight, value in zip(terms.values(), values, strict=True) if value is not None)
 
 
-def _share(share: float, terms: Mapping[str, float]) -> float:
-    # "qps >= 0.9 * baseline" is read as -qps <= -0.9 * baseline: the share is of the sum as it stands here.
-    # Of a sum it cannot be seen which way round it was written; a share of it is taken as positive.
-    return share / next(iter(terms.values())) if len(terms) == 1 else abs(share)
+def _base(
+    text: str, terms: Mapping[str, float], sides: tuple[Mapping[str, float], Mapping[str, float]]
+) -> tuple[dict[str, float], float]:
+    """What the baseline stands for, and whether `terms` are that (1) or turned round (-1).
+
+    Raises:
+        InputError: It stands for no one sum.
+    """
+    name, weight = next(iter(terms.items()))
+    if len(terms) == 1:
+        return {name: 1.0}, math.copysign(1.0, weight)
+    left, right = ({n: a for n, a in side.items() if n != BASELINE and a != 0} for side in sides)
+    if left and right:
+        raise InputError(f"The limit {text!r} has metrics on both sides, and a baseline.", fix=_SUM_HOW)
+    written = left or right
+    return written, math.copysign(1.0, weight * written[name])

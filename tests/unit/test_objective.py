@@ -66,6 +66,76 @@ def test_a_limit_tells_by_how_much_it_is_broken(text: str, latency: float, exces
     assert found == pytest.approx(excess)
 
 
+@pytest.mark.parametrize(
+    ("text", "kept", "broken"),
+    [
+        ("errors < 1", 0.0, 1.0),
+        ("errors > 1", 2.0, 1.0),
+        ("1 > errors", 0.0, 1.0),
+        ("errors < 0", -1.0, 0.0),
+        ("errors < 0.5 * baseline", 1.0, 2.0),
+        ("errors < 1e300", 0.0, 1e300),
+    ],
+)
+def test_what_must_be_below_breaks_its_limit_where_it_is_equal(text: str, kept: float, broken: float) -> None:
+    goals, baseline = Goals.parse("-loss", [text]), {"errors": 4.0}
+    assert goals.keeps_limits({"errors": kept}, baseline)
+    assert not goals.keeps_limits({"errors": broken}, baseline)
+    or_equal = Goals.parse("-loss", [text.replace("<", "<=").replace(">", ">=")])
+    assert or_equal.keeps_limits({"errors": broken}, baseline)
+
+
+@pytest.mark.parametrize(
+    ("text", "baseline", "limit"),
+    [
+        ("loss <= 1.1 * baseline", 10.0, 11.0),
+        ("loss <= 1.1 * baseline", -10.0, -9.0),
+        ("loss <= 0.9 * baseline", -10.0, -11.0),
+        ("loss >= 0.9 * baseline", -10.0, -11.0),
+        ("loss >= 1.1 * baseline", -10.0, -9.0),
+        ("loss <= baseline + 1", -10.0, -9.0),
+        ("loss <= 2 * baseline", 0.0, 0.0),
+        ("2*loss <= 1.1 * baseline", -10.0, -4.5),
+        ("loss - 1.1 * baseline <= 0", -10.0, -9.0),
+    ],
+)
+def test_a_share_of_a_negative_baseline_is_as_far_above_or_below_it_as_of_a_positive_one(
+    text: str, baseline: float, limit: float
+) -> None:
+    constraint, at_baseline = OutcomeConstraint.parse(text), {"loss": baseline}
+    side = -1.0 if ">=" in text else 1.0
+    for loss in (limit - 0.5, limit + 0.5):
+        excess = constraint.excess({"loss": loss}, at_baseline)
+        assert excess is not None
+        assert (excess > 0) == (side * (loss - limit) > 0)
+    assert constraint.excess({"loss": limit}, at_baseline) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "excess"),
+    [
+        ("a - b <= 1.5 * baseline", -2.0),  # the sum is 1, at the baseline 2
+        ("a - b >= 1.5 * baseline", 2.0),
+        ("1.5 * baseline >= a - b", -2.0),
+        ("a - b <= -0.5 * baseline", 2.0),
+        ("a - b >= -0.5 * baseline", -2.0),
+        ("-0.5 * baseline <= a - b", -2.0),
+        ("b - a <= 1.5 * baseline", 0.0),  # the sum is -1, at the baseline -2, half of which more is -1
+        ("a - b - 1.5 * baseline <= 0", -2.0),
+    ],
+)
+def test_a_sum_is_compared_with_a_share_of_itself_as_it_is_written(text: str, excess: float) -> None:
+    limit = OutcomeConstraint.parse(text)
+    assert limit.excess({"a": 4.0, "b": 3.0}, {"a": 5.0, "b": 3.0}) == pytest.approx(excess)
+
+
+def test_a_share_of_a_sum_that_stands_on_both_sides_is_refused() -> None:
+    with pytest.raises(InputError, match=r"'a <= b \+ 1.1 \* baseline' has metrics on both sides.*a - b <= 1.1"):
+        OutcomeConstraint.parse("a <= b + 1.1 * baseline")
+    assert OutcomeConstraint.parse("a <= b + 1").excess({"a": 2.0, "b": 3.0}) == -2.0
+    assert OutcomeConstraint.parse("2*a <= a + baseline").excess({"a": 2.0}, {"a": 1.0}) == 1.0
+
+
 def test_a_relative_limit_is_unknown_without_a_baseline_and_any_without_its_metrics() -> None:
     relative, plain = OutcomeConstraint.parse("a <= 1.1*baseline"), OutcomeConstraint.parse("a <= 1")
     assert relative.relative
