@@ -49,6 +49,7 @@ bench-search-quick: $(STAMP) ## The same in 10 minutes: few seeds, Ax on two pro
 
 bench-early-stopping: $(STAMP) ## Compare stopping rules with Optuna's pruners on recorded learning curves
 	$(BIN)/python benchmarks/early_stopping/compare.py
+	$(BIN)/python benchmarks/early_stopping/cost.py
 
 docs: $(STAMP) ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet

@@ -13,7 +13,7 @@ import optuna
 from record_curves import CURVES
 
 from meristem.stopping.combined import build_rule
-from meristem.stopping.curve import Curves
+from meristem.stopping.curves import Curves
 
 WITHIN = 0.01
 

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -17,6 +18,8 @@ from meristem.cli.main import app
 from meristem.cli.study_file import BUDGET, SECTIONS
 from meristem.components import KINDS, known_names
 from meristem.events import EventKind
+from meristem.stopping.combined import build_rule
+from meristem.stopping.curves import Curves
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -106,3 +109,18 @@ def test_links_of_the_readme_lead_somewhere() -> None:
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / "README.md").read_text(encoding="utf-8"))
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_stopping_rules_of_the_guide_are_rules() -> None:
+    text = (ROOT / "docs" / "how-to" / "stop-hopeless-trials-early.md").read_text(encoding="utf-8")
+    written: dict[str, Any] = {}
+    for code in re.findall(r"```python\n(class .*?)```", text, re.DOTALL):
+        exec(code, written)
+    curves = Curves()
+    for trial in range(1, 11):
+        for step in range(1, 12):
+            curves.report(trial, step, trial / 10)
+    assert build_rule(written["TenEpochs"]()).why_stop(curves.curve(9), curves.others(9)) is not None
+    rule = build_rule(written["NotAmongTheWorst"]())
+    assert rule.why_stop(curves.curve(9), curves.others(9)) == "8 of 9 were better"
+    assert rule.why_stop(curves.curve(5), curves.others(5)) is None

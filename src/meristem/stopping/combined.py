@@ -17,6 +17,7 @@ from meristem.components import build, find_class, spec_of
 from meristem.errors import InputError
 from meristem.stopping.curve import Curve
 from meristem.stopping.halving import Asha
+from meristem.stopping.peers import peers_of
 from meristem.stopping.percentile import Median
 from meristem.stopping.rule import StoppingRule
 
@@ -30,7 +31,8 @@ class AnyOf:
         self.rules = _build_all(rules, maximize)
 
     def why_stop(self, curve: Curve, others: Sequence[Curve]) -> str | None:
-        return next((why for rule in self.rules if (why := rule.why_stop(curve, others)) is not None), None)
+        peers = peers_of(others)
+        return next((why for rule in self.rules if (why := rule.why_stop(curve, peers)) is not None), None)
 
 
 class AllOf:
@@ -41,8 +43,9 @@ class AllOf:
 
     def why_stop(self, curve: Curve, others: Sequence[Curve]) -> str | None:
         reasons: list[str] = []
+        peers = peers_of(others)
         for rule in self.rules:
-            why = rule.why_stop(curve, others)
+            why = rule.why_stop(curve, peers)
             if why is None:
                 return None
             reasons.append(why)

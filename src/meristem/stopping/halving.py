@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from meristem.stopping.curve import Curve
+from meristem.stopping.peers import Peers, peers_of
 from meristem.stopping.rule import is_best, number, whole_number
 
 
@@ -37,7 +38,7 @@ class Rungs:
             rung *= self.reduction
 
 
-def outranked(curve: Curve, others: Sequence[Curve], rung: float, reduction: float) -> str | None:
+def outranked(curve: Curve, others: Peers, rung: float, reduction: float) -> str | None:
     """Why `curve` is not in the best 1/`reduction` of all that came to `rung`; None when it is, or is the best.
 
     The losses at the rung are compared, not the lowest until there: a lucky early dip says little about the
@@ -46,11 +47,10 @@ def outranked(curve: Curve, others: Sequence[Curve], rung: float, reduction: flo
     own = curve.at(rung)
     if own is None:
         return None
-    reached = [loss for other in others if (loss := other.at(rung)) is not None]
-    better, total = sum(loss < own for loss in reached), len(reached) + 1
-    if better < max(1, math.floor(total / reduction)) or is_best(curve, others):
+    better, reached = others.place(rung, own)
+    if better < max(1, math.floor((reached + 1) / reduction)) or is_best(curve, others):
         return None
-    return f"at step {rung:g}, {better} of {total - 1} others were better; the best of each {reduction:g} go on"
+    return f"at step {rung:g}, {better} of {reached} others were better; the best of each {reduction:g} go on"
 
 
 class Asha:
@@ -72,7 +72,7 @@ class Asha:
     def why_stop(self, curve: Curve, others: Sequence[Curve]) -> str | None:
         step = curve.last_step
         rung = None if step is None else self.rungs.highest(step)
-        return None if rung is None else outranked(curve, others, rung, self.rungs.reduction)
+        return None if rung is None else outranked(curve, peers_of(others), rung, self.rungs.reduction)
 
 
 class SuccessiveHalving:
@@ -99,11 +99,13 @@ class SuccessiveHalving:
         rung = None if step is None else self.rungs.highest(step)
         if rung is None:
             return None
-        place = (curve.trial - 1) // self.cohort
-        peers = [other for other in others if (other.trial - 1) // self.cohort == place]
+        peers = peers_of(others).alike(curve, self._cohort_of)
         if len(peers) < self.cohort - 1 or any(peer.running and not peer.reaches(rung) for peer in peers):
             return None
         return outranked(curve, peers, rung, self.rungs.reduction)
+
+    def _cohort_of(self, trial: int, bracket: int) -> int:
+        return (trial - 1) // self.cohort
 
 
 class Hyperband:
@@ -142,14 +144,13 @@ class Hyperband:
         return next((k for k, until in enumerate(self._until) if place < until), len(self._until) - 1)
 
     def why_stop(self, curve: Curve, others: Sequence[Curve]) -> str | None:
-        bracket, step = self._bracket_of(curve), curve.last_step
+        bracket, step = self._bracket_of(curve.trial, curve.bracket), curve.last_step
         rungs = self._rungs[min(bracket, self.brackets - 1)]
         rung = None if step is None else rungs.highest(step)
         if rung is None:
             return None
-        peers = [other for other in others if self._bracket_of(other) == bracket]
-        found = outranked(curve, peers, rung, self.reduction)
+        found = outranked(curve, peers_of(others).alike(curve, self._bracket_of), rung, self.reduction)
         return None if found is None else f"{found} (bracket {bracket})"
 
-    def _bracket_of(self, curve: Curve) -> int:
-        return self.bracket(curve.trial) if self.by_number else max(0, curve.bracket)
+    def _bracket_of(self, trial: int, bracket: int) -> int:
+        return self.bracket(trial) if self.by_number else max(0, bracket)

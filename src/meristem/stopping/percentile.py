@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from meristem.stopping.curve import Curve
+from meristem.stopping.peers import peers_of
 from meristem.stopping.rule import is_best, number, positive_or_zero, whole_number
 
 
@@ -36,14 +37,13 @@ class Percentile:
         step = curve.last_step
         if step is None or step < self.warm_up or not self._due(curve):
             return None
-        reached = [loss for other in others if (loss := other.at(step)) is not None]
         own = curve.lowest(step) if self.by_best else curve.at(step)
-        if own is None or len(reached) < self.min_curves:
+        if own is None:
             return None
-        better = sum(loss < own for loss in reached)
-        if better < max(1.0, len(reached) * self.keep / 100) or is_best(curve, others):
+        better, reached = peers_of(others).place(step, own)
+        if reached < self.min_curves or better < max(1.0, reached * self.keep / 100) or is_best(curve, others):
             return None
-        return f"at step {step:g}, {better} of {len(reached)} others were better; the best {self.keep:g} % go on"
+        return f"at step {step:g}, {better} of {reached} others were better; the best {self.keep:g} % go on"
 
     def _due(self, curve: Curve) -> bool:
         if not self.interval or len(curve.steps) < 2:

@@ -8,19 +8,21 @@ from typing import Protocol, runtime_checkable
 
 from meristem.errors import InputError
 from meristem.stopping.curve import Curve
+from meristem.stopping.peers import Peers, peers_of
 
 
 @runtime_checkable
 class StoppingRule(Protocol):
     """Says which running trials are hopeless. Pure: the same curves, the same answer."""
 
-    def why_stop(self, curve: Curve, others: Sequence[Curve]) -> str | None:
+    def why_stop(self, curve: Curve, others: Peers) -> str | None:
         """Why the trial of `curve` should be stopped, in words; None to let it go on.
 
         Asked at each measurement that a running trial reports.
 
         Args:
-            others: The curves of the study's other trials, running and ended.
+            others: The curves of the study's other trials, running and ended: a sequence of `Curve`, which also
+                says where a loss stands among them without going through them.
         """
         ...
 
@@ -34,22 +36,11 @@ def is_best(curve: Curve, others: Sequence[Curve]) -> bool:
     if not curve.steps:
         return False
     step, last = curve.steps[-1], curve.losses[-1]
-    lowest = curve.lowest(step)
-    if lowest is None or math.isinf(lowest):
+    lowest = min(curve.losses)
+    if math.isinf(lowest):
         return False
-    if all((loss := other.lowest(step)) is None or lowest <= loss for other in others):
-        return True
-    if math.isinf(last):
-        return False
-    at_step = [_loss_by(other, step) for other in others]
-    return all(loss is None or last <= loss for loss in at_step)
-
-
-def _loss_by(curve: Curve, step: float) -> float | None:
-    """The loss at `step`; of one that ended earlier its last, of one that has not come so far None."""
-    if curve.steps and not curve.running and curve.steps[-1] < step:
-        return curve.losses[-1]
-    return curve.at(step)
+    peers = peers_of(others)
+    return not peers.any_lower_until(step, lowest) or (math.isfinite(last) and not peers.any_lower_by(step, last))
 
 
 def whole_number(name: str, value: object, *, at_least: int) -> int:

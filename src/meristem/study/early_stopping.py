@@ -10,7 +10,7 @@ from meristem.errors import ComponentFailed, InputError
 from meristem.objective import Goals
 from meristem.spool import Measurement
 from meristem.stopping.combined import build_rule
-from meristem.stopping.curve import Curves
+from meristem.stopping.curves import Curves
 from meristem.stopping.rule import StoppingRule
 from meristem.store.rows import TrialRow
 
@@ -74,7 +74,7 @@ class EarlyStopping:
 
     def heard(self) -> bool:
         """Whether any trial ever told the objective at a step."""
-        return any(curve.steps for curve in self._curves)
+        return self._curves.any_reported
 
     def end(self, number: int) -> None:
         """A trial has ended."""

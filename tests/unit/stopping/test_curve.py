@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meristem.stopping.curve import Curve, Curves
+from meristem.stopping.curve import Curve
+from meristem.stopping.curves import Curves
 
 numbers = st.floats(-1e6, 1e6)
 any_loss = st.one_of(numbers, st.sampled_from([math.nan, math.inf, -math.inf]))

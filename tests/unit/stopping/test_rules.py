@@ -182,7 +182,7 @@ def test_rules_are_built_from_names_data_lists_and_objects() -> None:
         ({"name": "asha", "args": {"reduction": math.nan}}, "reduction must be a finite number"),
         ({"name": "median", "args": {"interval": -1}}, "interval must be at least 0"),
         ({"name": "any_of", "args": {"rules": []}}, "rules must be a list"),
-        ({"path": "meristem.stopping.curve.Curves"}, "has no why_stop"),
+        ({"path": "meristem.stopping.curves.Curves"}, "has no why_stop"),
         (3, "must be a name"),
     ],
 )
