@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ _BY = "optuna"
 _TRIES = 10
 _ONE_SEQUENCE = ("QMCSampler", "GridSampler", "BruteForceSampler")  # whose trials all belong to one seed
 _UNKNOWN_EXCESS = 1e9
+_NEEDS = {"GPSampler": "torch", "CmaEsSampler": "cmaes"}  # packages that Optuna itself can do without
 
 
 class OptunaController:
@@ -35,7 +37,8 @@ class OptunaController:
         sampler_args: What it is made with. A seed and the study's limits are handed to it anyway.
 
     Raises:
-        InputError: Optuna is not installed, or there is no such sampler, or it refuses its arguments.
+        InputError: Optuna or a package that the sampler needs is not installed, or there is no such sampler, or it
+            refuses its arguments.
     """
 
     def __init__(self, sampler: str = "TPESampler", sampler_args: Mapping[str, Any] | None = None) -> None:
@@ -84,8 +87,11 @@ class OptunaController:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)
                 sampler = self._sampler(seed=seed, limits=len(snapshot.goals.constraints))
-                trial = Study(study_name=NAME, storage=storage, sampler=sampler).ask()
-                point = _drawn(trial, snapshot)
+                try:
+                    trial = Study(study_name=NAME, storage=storage, sampler=sampler).ask()
+                    point = _drawn(trial, snapshot)
+                except ImportError as error:  # samplers import what they need when they first need it
+                    raise _lacking(self.sampler, error.name) from error
             notes = {"trial": dict(storage.get_trial(trial._trial_id).system_attrs), "study": storage.noted}
             if snapshot.space.is_feasible(point) and point not in taken:
                 return point, {name: found for name, found in notes.items() if found}
@@ -102,9 +108,7 @@ class OptunaController:
                 warnings.simplefilter("ignore")
                 return self._class(**args)
         except ImportError as error:
-            raise InputError(
-                f"Optuna's {self.sampler} needs a package that is not installed: {error}", fix="Install it with pip."
-            ) from error
+            raise _lacking(self.sampler, error.name) from error
         except Exception as error:  # Optuna's samplers raise what they like about their arguments
             raise InputError(
                 f"Optuna's {self.sampler} cannot be made of sampler_args {sorted(args)}: {error}",
@@ -134,7 +138,17 @@ def _find_sampler(name: str) -> Any:
         raise InputError(
             f"Optuna has no sampler {name!r}.", fix=f"{did_you_mean(str(name), known)}Known: {', '.join(known)}."
         )
+    if (package := _NEEDS.get(name)) is not None and find_spec(package) is None:
+        raise _lacking(name, package)
     return getattr(optuna.samplers, name)
+
+
+def _lacking(sampler: str, package: str | None) -> InputError:
+    found = (package or "that Optuna's documentation names").partition(".")[0]
+    return InputError(
+        f"Optuna's {sampler} needs the package {found}, which is not installed.",
+        fix=f"Install it with: pip install {found}" if package else "",
+    )
 
 
 def _drawn(trial: Any, snapshot: Snapshot) -> dict[str, Any]:

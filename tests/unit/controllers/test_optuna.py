@@ -6,8 +6,10 @@ import sys
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 
+import meristem as ms
 from meristem.controllers.optuna import OptunaController
 from meristem.controllers.protocol import History, Observation, Snapshot
 from meristem.errors import InputError
@@ -113,3 +115,26 @@ def test_without_the_library_it_says_how_to_install_it(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(InputError, match=r"pip install 'meristem\[optuna\]'"):
         OptunaController()
+
+
+@pytest.mark.parametrize(("sampler", "package"), [("GPSampler", "torch"), ("CmaEsSampler", "cmaes")])
+def test_a_sampler_whose_package_is_not_installed_is_refused_when_the_study_is_made(
+    sampler: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(InputError, match=f"{sampler} needs the package {package}, .* pip install {package}"):
+        ms.Study(
+            "s", space={"x": ms.Float(0, 1)}, objective="-loss",
+            controller={"name": "optuna", "args": {"sampler": sampler}},
+        )  # fmt: skip
+
+
+def test_a_package_that_a_sampler_misses_only_when_it_is_asked_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    controller = OptunaController("RandomSampler")
+
+    def lacking(*given: Any, **more: Any) -> Any:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr(optuna.samplers.RandomSampler, "infer_relative_search_space", lacking)
+    with pytest.raises(InputError, match="RandomSampler needs the package torch, which is not installed"):
+        controller.recommend(snapshot_of([]), 1)
