@@ -11,7 +11,7 @@ from typing import Any
 
 from meristem.controllers.protocol import History, Snapshot
 from meristem.controllers.taken import Taken
-from meristem.space import Space
+from meristem.space import Parameters, Space
 
 _REMEMBERED = 1024
 _MOST_LOOKED_AT = 200_000  # about half a second
@@ -23,14 +23,17 @@ class Enumeration:
     def __init__(self, levels: int = 5, *, most: int | None = None) -> None:
         self._levels, self.most = levels, most
         self._space: Space | None = None
+        self._fixed: Parameters = {}
         self._recent: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED)
         self._ahead: Iterator[dict[str, Any]] = iter(())
         self._reached = 0
 
-    def find(self, space: Space, index: int) -> dict[str, Any] | None:
-        """The point of that index; None past the last."""
-        if space is not self._space or index < self._reached - len(self._recent):
-            self._space, self._ahead, self._reached = space, space.points(self._levels, most=self.most), 0
+    def find(self, space: Space, index: int, fixed: Parameters | None = None) -> dict[str, Any] | None:
+        """The point of that index, of those that have the values `fixed`; None past the last."""
+        same = space is self._space and (fixed or {}) == self._fixed
+        if not same or index < self._reached - len(self._recent):
+            self._space, self._fixed, self._reached = space, dict(fixed or {}), 0
+            self._ahead = space.points(self._levels, most=self.most, fixed=fixed)
             self._recent.clear()
         while self._reached <= index:
             point = next(self._ahead, None)
@@ -42,20 +45,27 @@ class Enumeration:
 
 
 class Untaken:
-    """The first point of the enumeration that is not taken."""
+    """The first point of the enumeration that is not taken, and has the values that a snapshot fixes.
 
-    def __init__(self) -> None:
-        self._enumeration = Enumeration(most=_MOST_LOOKED_AT)
+    Args:
+        levels: How many values a continuous parameter takes.
+        most: At how many points it looks at least; None: at all.
+    """
+
+    def __init__(self, levels: int = 5, *, most: int | None = _MOST_LOOKED_AT) -> None:
+        self._enumeration, self._most = Enumeration(levels, most=most), most
         self._history: History | None = None
+        self._fixed: Parameters = {}
         self._tried = 0
 
     def find(self, snapshot: Snapshot, taken: Taken) -> dict[str, Any] | None:
         """None when all points are taken, or none of very many that were looked at is free."""
-        self._enumeration.most = _MOST_LOOKED_AT + 4 * len(snapshot.history)
-        if snapshot.history is not self._history:
-            self._history, self._tried = snapshot.history, 0
+        if self._most is not None:
+            self._enumeration.most = self._most + 4 * len(snapshot.history)
+        if snapshot.history is not self._history or snapshot.fixed != self._fixed:
+            self._history, self._fixed, self._tried = snapshot.history, dict(snapshot.fixed), 0
         index = self._tried
-        while (point := self._enumeration.find(snapshot.space, index)) is not None and point in taken:
+        while (point := self._enumeration.find(snapshot.space, index, snapshot.fixed)) is not None and point in taken:
             # Only what is in the history stays taken for good: a pending trial may yet be withdrawn.
             if index == self._tried and snapshot.history.tried(point):
                 self._tried += 1

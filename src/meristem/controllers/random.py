@@ -62,6 +62,4 @@ class RandomController:
             point = pins.settle(space.decode(pins.place(rng.random(len(space.dimensions)))))
             if space.is_feasible(point) and point not in taken:
                 return point
-        if space.size is None:
-            return None
-        return next((p for p in space.points() if pins.hold(p) and p not in taken), None)
+        return self._untaken.find(snapshot, taken)

@@ -207,16 +207,22 @@ class Space:
                 return point
         return None
 
-    def points(self, levels: int = 5, *, most: int | None = None) -> Iterator[dict[str, Any]]:
+    def points(
+        self, levels: int = 5, *, most: int | None = None, fixed: Parameters | None = None
+    ) -> Iterator[dict[str, Any]]:
         """Every distinct feasible point, lazily and in a stable order.
 
         Args:
             levels: How many values a continuous parameter takes, from end to end; 1: its middle.
             most: Looks at no more points than that, feasible or not.
+            fixed: Parameters that take this value alone, where they exist.
         """
         if levels < 1:
             raise ParameterError(f"levels must be at least 1, not {levels}.")
-        walk = walk_points(self._conditions, lambda name: self._codecs[name].values(levels))
+        held = {name: (value,) for name, value in (fixed or {}).items()}
+        walk = walk_points(
+            self._conditions, lambda name: iter(held[name]) if name in held else self._codecs[name].values(levels)
+        )
         for point in islice(walk, most):
             if self.is_feasible(point):
                 yield {name: point[name] for name in self.names if name in point}

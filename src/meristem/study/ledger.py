@@ -223,6 +223,6 @@ class Ledger:
             if parameters.get(name, value) != value:
                 raise InputError(
                     f"It recommended {name}={parameters[name]!r:.80} where {value!r:.80} was asked for.",
-                    fix="Not every controller can keep fixed values: use auto, gp, sobol, random or evolution.",
+                    fix="Not every controller can keep fixed values. Those of Meristem do, but for pbt.",
                 )
         return replace(recommendation, parameters=parameters)

@@ -179,13 +179,62 @@ def test_the_grid_is_gone_through_in_order() -> None:
     assert GridController(levels=3).recommend(snapshot_of(history), 1) == []
 
 
+def test_the_grid_keeps_fixed_values_that_need_not_be_its_own() -> None:
+    space = Space(
+        {"a": Choice(["p", "q"]), "x": Float(0, 1), "y": Float(0, 1), "z": Float(0, 1, when={"a": "q"})},
+        constraints=["x + y <= 1"],
+    )
+    controller, history = GridController(levels=3), History(space)
+    found = []
+    for fixed in [{"x": 0.3}] * 2 + [{"a": "q", "x": 0.3, "z": 0.7}] * 3 + [{"x": 0.3}] * 7:
+        given = controller.recommend(replace(snapshot_of(history), fixed=fixed), 1)
+        assert given == GridController(levels=3).recommend(replace(snapshot_of(history), fixed=fixed), 1)
+        for one in given:
+            found.append(one.parameters)
+            history.add(Observation(number=len(history) + 1, parameters=one.parameters, status="completed", loss=0.0))
+    on_p = [{"a": "p", "x": 0.3, "y": y} for y in (0.0, 0.5)]
+    on_q = [{"a": "q", "x": 0.3, "y": y, "z": z} for y in (0.0, 0.5) for z in (0.0, 0.5, 1.0)]
+    assert found == [*on_p, *({**on_q[0], "y": y, "z": 0.7} for y in (0.0, 0.5)), *on_q]
+
+
+def test_the_grid_goes_on_in_its_order_after_fixed_values() -> None:
+    controller, history = GridController(levels=2), History(SQUARE)
+    found = []
+    for fixed in ({}, {"x": 1.0}, {"x": 0.3}, {}, {}, {}):
+        for one in controller.recommend(replace(snapshot_of(history), fixed=fixed), 1):
+            found.append(tuple(one.parameters.values()))
+            history.add(
+                Observation(
+                    number=len(history) + 1, parameters=one.parameters, status="completed", loss=0.0, origin=one.origin
+                )
+            )
+    assert found == [(0.0, 0.0), (1.0, 0.0), (0.3, 0.0), (0.0, 1.0), (1.0, 1.0)]
+
+
+def test_what_fixed_values_leave_of_a_space_is_found_to_the_last_point() -> None:
+    space = Space({"x": Float(0, 1), "k": Choice(["a", "b", "c"]), "n": Int(0, 10**6)}, constraints=["x + n <= 2"])
+    controller, history = RandomController(), History(space)
+    fixed = {"x": 0.5, "n": 1}
+    for _ in range(3):
+        [one] = controller.recommend(replace(snapshot_of(history), fixed=fixed), 1)
+        history.add(Observation(number=len(history) + 1, parameters=one.parameters, status="completed", loss=0.0))
+    assert {o.parameters["k"] for o in history} == {"a", "b", "c"}
+    assert controller.recommend(replace(snapshot_of(history), fixed=fixed), 1) == []
+
+
+def test_a_narrow_rest_of_a_space_beside_fixed_values_is_found() -> None:
+    space = Space({"a": Int(0, 400), "b": Int(0, 400), "c": Int(0, 400)}, constraints=["a + b >= 800", "c <= 0"])
+    [one] = RandomController().recommend(replace(snapshot_of(History(space)), fixed={"a": 400}), 1)
+    assert one.parameters == {"a": 400, "b": 400, "c": 0}
+
+
 def test_the_grid_goes_on_without_starting_over(monkeypatch: pytest.MonkeyPatch) -> None:
     passed = 0
     points = Space.points
 
-    def counted(self: Space, levels: int = 5, *, most: int | None = None) -> Iterator[dict[str, Any]]:
+    def counted(self: Space, *args: Any, **more: Any) -> Iterator[dict[str, Any]]:
         nonlocal passed
-        for point in points(self, levels, most=most):
+        for point in points(self, *args, **more):
             passed += 1
             yield point
 

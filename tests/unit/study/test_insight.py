@@ -97,7 +97,9 @@ def test_an_earlier_study_that_is_not_there_is_told() -> None:
         ms.Study("other", space=SPACE, objective="score", warm_start="old")
 
 
-@pytest.mark.parametrize("controller", ["auto", "gp", "sobol", "random", "evolution"])
+@pytest.mark.parametrize(
+    "controller", ["auto", "gp", "sobol", "random", "evolution", "grid", "asha", "cmaes", "optuna"]
+)
 def test_fixed_values_are_kept(controller: str) -> None:
     study = filled(12, controller=controller)
     for _ in range(3):
@@ -106,7 +108,10 @@ def test_fixed_values_are_kept(controller: str) -> None:
 
 
 def test_a_controller_that_cannot_keep_them_is_told() -> None:
-    study = ms.Study("g", space={"x": ms.Int(1, 3), "y": ms.Int(1, 3)}, objective="score", controller="grid")
+    def stubborn(history: Any, count: int) -> list[dict[str, Any]]:
+        return [{"x": 1, "y": 1}]
+
+    study = ms.Study("g", space={"x": ms.Int(1, 3), "y": ms.Int(1, 3)}, objective="score", controller=stubborn)
     with pytest.raises(ComponentFailed, match="keep fixed values"):
         study.ask({"x": 3})
 
