@@ -157,8 +157,16 @@ class NoBestTrial(StudyError):
 
 
 class NothingToTry(StudyError):
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, fixed: str = "") -> None:
+        self.name, self.fixed = name, fixed
+        if fixed:
+            super().__init__(
+                f"Study {name!r} has nothing more to try with {fixed}.",
+                "Its controller found no such point: all are tried, the constraints leave (almost) none, or it waits "
+                "for pending trials.",
+                "Ask with other values, or without.",
+            )
+            return
         super().__init__(
             f"Study {name!r} has nothing more to try.",
             "Its controller gave no recommendation: the space is used up, or it waits for pending trials.",

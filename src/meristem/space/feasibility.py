@@ -21,7 +21,7 @@ from meristem.space.constraints import (
     read_constraint,
 )
 from meristem.space.parameters import Choice, Fixed, Float, Int, Parameter, Parameters
-from meristem.space.values import describe
+from meristem.space.values import describe, identity
 
 Bounds = Mapping[str, tuple[float, float]]
 Readable = Mapping[str, Parameter | None]  # None: could not be read
@@ -80,6 +80,32 @@ def infeasible(
         if _impossible_together(group, bounds, parameters):
             problems[f"constraints {labels} can never hold together within the ranges"] = None
     return list(problems)
+
+
+def contradicted(
+    constraints: Sequence[Constraint], parameters: Mapping[str, Parameter], conditions: Conditions, fixed: Parameters
+) -> list[str]:
+    """Which linear constraints can never hold, alone or together, where parameters have the values `fixed`.
+
+    Only those whose parameters exist whatever the others are: what need not count leaves room.
+    """
+    sure: set[str] = set()
+    for name, tests in conditions.plan:
+        if all(parent in sure and parent in fixed and identity(fixed[parent]) in allowed for parent, allowed in tests):
+            sure.add(name)
+    group = [c for c in constraints if isinstance(c, LinearConstraint) and sure.issuperset(c.names)]
+    if not any(name in fixed for c in group for name in c.names):
+        return []  # the space itself has been looked at already
+    held = {n: Fixed(fixed[n]) if n in fixed else parameters[n] for c in group for n in c.names}
+    bounds = {name: _bounds(parameter, None) for name, parameter in held.items()}
+    if alone := [c for c in group if _impossible(c, bounds)]:
+        return [f"constraint {c.label} can never hold with them" for c in alone]
+    if len(group) < 2 or not _impossible_together(group, bounds, held):
+        return []
+    for constraint in list(group):  # only those that it takes
+        fewer = [c for c in group if c is not constraint]
+        group = fewer if _impossible_together(fewer, bounds, held) else group
+    return [f"constraints {', '.join(c.label for c in group)} can never hold together with them"]
 
 
 def import_constraint(item: Any, passed: list[Callable[[Parameters], bool]]) -> Any:

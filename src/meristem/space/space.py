@@ -20,7 +20,7 @@ from meristem.space.conditions import MISSING, Conditions, arrange, condition_pr
 from meristem.space.constraints import Constraint, PythonConstraint
 from meristem.space.counting import count_points, walk_points
 from meristem.space.encoding import codec_of
-from meristem.space.feasibility import import_constraint, infeasible, read_constraints
+from meristem.space.feasibility import contradicted, import_constraint, infeasible, read_constraints
 from meristem.space.parameters import Fixed, Parameter, Parameters
 from meristem.space.polytope import Polytope
 from meristem.space.specs import read_parameters
@@ -101,6 +101,22 @@ class Space:
             problems = [f"constraint {constraint.label} does not hold" for constraint in broken]
         if problems:
             raise ParameterError("The parameters do not lie in the space", problems)
+
+    def contradictions(self, fixed: Parameters) -> list[str]:
+        """Which constraints can never hold where parameters have the values `fixed`, as far as can be told.
+
+        Args:
+            fixed: Values that lie within their parameters' ranges and exist together.
+
+        Callables are asked only where nothing is left open.
+        """
+        problems = contradicted(self.constraints, self.parameters, self._conditions, fixed)
+        single = {name: self._default(name) for name, p in self.parameters.items() if isinstance(p, Fixed)}
+        found = self._walk({**single, **fixed})
+        if problems or MISSING in found.values():
+            return problems
+        broken = [c for c in self.constraints if not c.holds(self._ordered(found))]
+        return [f"constraint {c.label} can never hold with them" for c in broken]
 
     def complete(self, partial: Parameters, *, middle: bool = False) -> dict[str, Any]:
         """`partial` with fixed values and defaults filled in where active; nothing is dropped.

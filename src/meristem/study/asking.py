@@ -54,7 +54,7 @@ class Asking:
                 return started
         rows = ledger.propose(controller(), 1, run_by=CALLER, fixed=fixed)
         if not rows:
-            raise NothingToTry(ledger.name)
+            raise NothingToTry(ledger.name, ", ".join(f"{name}={value!r:.80}" for name, value in (fixed or {}).items()))
         return rows[0]
 
     def tell(self, number: int, score: Any, failed: str | None) -> TrialRow:

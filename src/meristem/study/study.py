@@ -327,10 +327,17 @@ class Study(Results):
 
         Raises:
             NothingToTry: The controller has no more recommendations now.
-            ParameterError: The fixed parameters do not lie in the space.
+            ParameterError: The fixed parameters do not lie in the space, or leave no room between its constraints.
         """
         if fixed is not None:
             fixed = self._checked_part(fixed)
+            if problems := self.space.contradictions(fixed):
+                shown = ", ".join(f"{name}={value!r:.80}" for name, value in fixed.items())
+                raise ParameterError(
+                    f"The fixed parameters ({shown}) leave no point of the space",
+                    problems,
+                    fix="Fix other values, or fewer; or widen the constraints.",
+                )
         self._mark_baseline()
         row = self._asking.ask(self._controller, fixed)
         return AskedTrial(**{**_fields(self._trial(row)), "keep": self._asking.keep_report})

@@ -152,3 +152,29 @@ def test_kinds_of_dimension_are_told() -> None:
     assert [p.ordinal for p in space.parameters.values()] == [True, True, True, False, False]
     assert [p.cardinality for p in space.parameters.values()] == [None, 4, 2, 2, 1]
     assert space.dimensions == ("f", "i", "o", "c")
+
+
+names = st.sampled_from(["a", "b", "n"])
+inequalities = st.builds(
+    lambda terms, operator, bound: " + ".join(f"{w}*{n}" for n, w in terms.items()) + f" {operator} {bound}",
+    st.dictionaries(names, st.integers(-2, 2).filter(bool), min_size=1),
+    st.sampled_from(["<=", "<", ">=", ">"]),
+    st.integers(-6, 8),
+)
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(inequalities, min_size=1, max_size=3),
+    st.fixed_dictionaries({}, optional={"a": st.integers(0, 3), "b": st.integers(0, 3), "k": st.sampled_from("pq")}),
+)
+def test_what_is_called_contradictory_to_fixed_values_has_no_point(constraints: list[str], fixed: Any) -> None:
+    parameters = {"a": Int(0, 3), "b": Int(0, 3), "k": Choice(["p", "q"]), "n": Int(1, 3, when={"k": "q"})}
+    with suppress(SpaceError):
+        space = Space(parameters, constraints)
+        points = list(space.points(fixed=fixed))
+        assert points == [p for p in space.points() if all(p.get(name, v) == v for name, v in fixed.items())]
+        if space.contradictions(fixed):
+            assert points == []
+        elif {"a", "b", "k"} <= set(fixed) and (fixed["k"] == "p" or not any("n" in text for text in constraints)):
+            assert points != []

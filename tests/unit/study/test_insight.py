@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 import meristem as ms
-from meristem.errors import ComponentFailed, InputError, StudyNotFound, TooManyFailures
+from meristem.errors import (
+    ComponentFailed,
+    InputError,
+    NothingToTry,
+    ParameterError,
+    StudyNotFound,
+    TooManyFailures,
+)
 from meristem.store.store import Store
 
 SPACE = {"x": ms.Float(0, 1), "y": ms.Float(0, 1), "k": ms.Choice(["a", "b"])}
@@ -234,3 +241,71 @@ def test_fixed_values_of_conditional_parameters_need_their_conditions() -> None:
     with pytest.raises(InputError, match="exclude each other"):
         study.ask({"m": "x", "z": 2.0})
     assert study.ask({"m": "y", "z": 2.0}).parameters == {"m": "y", "z": 2.0}
+
+
+EDGE = {"x": ms.Float(0, 1), "y": ms.Float(0, 1), "k": ms.Choice(["a", "b"])}
+
+
+@pytest.mark.parametrize("controller", ["auto", "gp", "sobol", "random", "evolution", "grid", "cmaes", "optuna"])
+def test_fixed_values_that_leave_no_room_between_the_constraints_are_refused_with_these(controller: str) -> None:
+    space = ms.Space(EDGE, constraints=["x + y <= 1", "y >= 0.5", "x <= 2"])
+    study = ms.Study("e", space=space, objective="score", controller=controller)
+    with pytest.raises(ParameterError) as caught:
+        study.ask({"x": 0.75})
+    assert [line.strip() for line in str(caught.value).splitlines()] == [
+        "The fixed parameters (x=0.75) leave no point of the space:",
+        "- constraints 'x + y <= 1', 'y >= 0.5' can never hold together with them",
+        "Fix other values, or fewer; or widen the constraints.",
+    ]
+    assert study.trials == []
+    assert study.ask({"x": 0.25})["x"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("constraints", "fixed", "told"),
+    [
+        (["x + y <= 1", "x <= 0.5"], {"x": 0.75}, "constraint 'x <= 0.5' can never hold with them"),
+        (["x < y"], {"x": 1.0}, "constraint 'x < y' can never hold with them"),
+        (["x + y <= 0.5"], {"x": 0.25, "y": 0.5}, "constraint 'x [+] y <= 0.5' can never hold with them"),
+        (["x + 2*n <= 2"], {"x": 0.75, "k": "b"}, "constraint 'x [+] 2[*]n <= 2' can never hold with them"),
+    ],
+)
+def test_each_constraint_that_cannot_hold_with_fixed_values_is_told(
+    constraints: list[str], fixed: dict[str, Any], told: str
+) -> None:
+    space = ms.Space({**EDGE, "n": ms.Int(1, 3, when={"k": "b"})}, constraints=constraints)
+    with pytest.raises(ParameterError, match=told):
+        ms.Study("e", space=space, objective="score").ask(fixed)
+
+
+def test_a_constraint_that_may_not_count_leaves_room() -> None:
+    space = ms.Space({**EDGE, "n": ms.Int(1, 3, when={"k": "b"})}, constraints=["x + 2*n <= 2"])
+    study = ms.Study("e", space=space, objective="score", controller="random")
+    assert study.ask({"x": 0.75})["k"] == "a"
+    assert study.ask({"x": 0.75, "k": "a"})["k"] == "a"
+
+
+def test_a_function_that_forbids_a_point_given_in_full_is_named() -> None:
+    space = ms.Space(EDGE, constraints=[forbids_the_corner])
+    study = ms.Study("e", space=space, objective="score", controller="sobol")
+    with pytest.raises(ParameterError, match=r"constraint .*forbids_the_corner can never hold with them"):
+        study.ask({"x": 0.9, "y": 0.9, "k": "a"})
+
+
+def forbids_the_corner(point: Any) -> bool:
+    return bool(point["x"] + point["y"] < 1.5)
+
+
+def test_where_no_point_is_found_beside_fixed_values_they_are_named_with_a_way_out() -> None:
+    space = ms.Space({"x": ms.Int(1, 3), "y": ms.Int(1, 2)}, constraints=[lambda p: p["x"] != 3])
+    study = ms.Study("e", space=space, objective="score", controller="random")
+    with pytest.raises(NothingToTry, match=r"(?s)nothing more to try with x=3.*tried.*constraint.*other values"):
+        study.ask({"x": 3})
+    study.ask({"x": 1})
+    study.ask({"x": 1})
+    with pytest.raises(NothingToTry, match="with x=1"):
+        study.ask({"x": 1})
+    study.ask()
+    study.ask()
+    with pytest.raises(NothingToTry, match="the space is used up"):
+        study.ask()
