@@ -6,6 +6,7 @@ everywhere once a search has found something good.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +63,24 @@ def log_probability_below_slopes(process: GaussianProcess, points: Points, bound
     return values, ratio[:, None] * z_slope
 
 
+def log_keeping(limits: Iterable[GaussianProcess], points: Points) -> Array:
+    """Log of the probability that what each of `limits` predicts is at most 0, shape (m,)."""
+    total = np.zeros(len(points))
+    for limit in limits:
+        found = limit.predict(points)
+        total += log_probability_below(found.mean, found.std)
+    return total
+
+
+def log_keeping_slopes(limits: Iterable[GaussianProcess], points: Points) -> tuple[Array, Array]:
+    """The same with its derivatives by the points' values, shapes (m,) and (m, d)."""
+    total, slope = np.zeros(len(points)), np.zeros(points.unit.shape)
+    for limit in limits:
+        more, steeper = log_probability_below_slopes(limit, points)
+        total, slope = total + more, slope + steeper
+    return total, slope
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Improvement:
     """Log expected improvement below `best` where limits are kept, each with its own process.
@@ -78,22 +97,17 @@ class Improvement:
     limits: tuple[GaussianProcess, ...] = ()
 
     def values(self, points: Points) -> Array:
-        total = np.zeros(len(points))
+        total = log_keeping(self.limits, points)
         if self.best is not None:
             found = self.process.predict(points)
             total += log_expected_improvement(found.mean, found.std, self.best)
-        for limit in self.limits:
-            found = limit.predict(points)
-            total += log_probability_below(found.mean, found.std)
         return total
 
     def slopes(self, points: Points) -> tuple[Array, Array]:
         """Values, shape (m,), and derivatives by the points' values, shape (m, d)."""
-        total, slope = np.zeros(len(points)), np.zeros(points.unit.shape)
+        total, slope = log_keeping_slopes(self.limits, points)
         if self.best is not None:
-            total, slope = log_expected_improvement_slopes(self.process, points, self.best)
-        for limit in self.limits:
-            more, steeper = log_probability_below_slopes(limit, points)
+            more, steeper = log_expected_improvement_slopes(self.process, points, self.best)
             total, slope = total + more, slope + steeper
         return total, slope
 

@@ -15,9 +15,10 @@ from meristem.bayesopt.kernel import Array
 from meristem.bayesopt.pareto import non_dominated
 
 _MARGIN = 0.1
-_LEAST_TRADE = 0.05
+_LEAST_TRADE = 0.02
 _BEND = 2.0  # losses so many scales above the median are drawn in where they do not count
 _REACH = 1.0  # losses beyond the knee never count for more than so many distances from best to knee
+_LARGEST_ERROR = 1e3  # a value known no better than that is as good as unknown
 _LARGEST = 1e150  # losses beyond this are taken as this, so that no difference or square overflows
 
 
@@ -25,7 +26,7 @@ def infer_reference(losses: Array, thresholds: Sequence[float | None] = ()) -> A
     """The worst losses that still count: the thresholds, else a little worse than the worst on the front.
 
     Points that give up much of one objective for next to nothing of the others do not set it: the front is
-    that of properly efficient points, with trade-offs of at most 1 to 20 on the front's own scale.
+    that of properly efficient points, with trade-offs of at most 1 to 50 on the front's own scale.
 
     Args:
         losses: What is reached, or can be by what is known, shape (n, m), n at least 1, finite.
@@ -88,3 +89,11 @@ class Scale:
         beyond = np.clip(multiples - self.knee, 0.0, _LARGEST)
         bent = np.minimum(multiples, self.knee) + _REACH * (beyond / (beyond + _REACH))
         return np.asarray((bent - self.mean) / self.std, dtype=float)
+
+    def errors(self, losses: Array, sems: Array) -> Array:
+        """Standard errors of the scaled losses, for small standard errors of the losses; all of shape (n,)."""
+        with np.errstate(over="ignore"):
+            multiples = (np.clip(losses, -_LARGEST, _LARGEST) - self.zero) / self.unit
+            straight = np.clip(sems, 0.0, _LARGEST) / self.unit / self.std
+        beyond = np.clip(multiples - self.knee, 0.0, _LARGEST)
+        return np.asarray(np.minimum(straight * (_REACH / (beyond + _REACH)) ** 2, _LARGEST_ERROR), dtype=float)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln, log_ndtr, logsumexp
 
-from meristem.bayesopt.acquisition import log_expected_improvement
+from meristem.bayesopt.acquisition import log_expected_improvement, log_keeping, log_keeping_slopes
 from meristem.bayesopt.gp import GaussianProcess
 from meristem.bayesopt.hypervolume import Boxes, undominated_boxes
 from meristem.bayesopt.kernel import Array, Points
@@ -129,46 +129,27 @@ class RayRegion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
-    """A limit on a metric: `process` predicts by how much it is exceeded, in units where `most` is allowed."""
-
-    process: GaussianProcess
-    most: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HypervolumeImprovement:
-    """Log of the expected hypervolume improvement times the probability that all limits are kept."""
+    """Log of the expected hypervolume improvement times the probability that all `limits` come to at most 0."""
 
     processes: Sequence[GaussianProcess]
     region: Region
-    limits: Sequence[Limit] = ()
+    limits: Sequence[GaussianProcess] = ()
 
     def values(self, points: Points) -> Array:
         """Shape (n,)."""
         found = [process.predict(points) for process in self.processes]
         hope = self.region.hope(np.stack([f.mean for f in found], axis=1), np.stack([f.std for f in found], axis=1))
-        total = hope.log
-        for limit in self.limits:
-            excess = limit.process.predict(points)
-            total = total + log_ndtr((limit.most - excess.mean) / excess.std)
-        return total
+        return hope.log + log_keeping(self.limits, points)
 
     def slopes(self, points: Points) -> tuple[Array, Array]:
         """Values, shape (n,), and their derivatives by the numeric columns, shape (n, d)."""
         found = [process.predict_slopes(points) for process in self.processes]
         hope = self.region.hope(np.stack([f.mean for f in found], axis=1), np.stack([f.std for f in found], axis=1))
-        total, slope = hope.log, np.zeros_like(found[0].mean_slope)
+        total, slope = log_keeping_slopes(self.limits, points)
         for j, predicted in enumerate(found):
             slope += hope.by_mean[:, j, None] * predicted.mean_slope + hope.by_std[:, j, None] * predicted.std_slope
-        for limit in self.limits:
-            excess = limit.process.predict_slopes(points)
-            z = (limit.most - excess.mean) / excess.std
-            below = log_ndtr(z)
-            total = total + below
-            pull = (_hazard(z, below) / excess.std)[:, None]
-            slope -= pull * (excess.mean_slope + z[:, None] * excess.std_slope)
-        return total, slope
+        return hope.log + total, slope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

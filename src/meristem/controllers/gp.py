@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from meristem.controllers.arrays import fully_measured
 from meristem.controllers.protocol import Recommendation, Snapshot
 from meristem.controllers.random import RandomController
 from meristem.controllers.sobol import SobolController
@@ -16,8 +17,9 @@ from meristem.errors import InputError, did_you_mean
 from meristem.space import Space
 
 if TYPE_CHECKING:
-    from meristem.controllers.pareto_surrogate import ParetoBelief, ParetoSurrogate
-    from meristem.controllers.surrogate import Belief, Surrogate
+    from meristem.controllers.belief import Belief
+    from meristem.controllers.pareto_surrogate import ParetoSurrogate
+    from meristem.controllers.surrogate import Surrogate
 
 
 _TRANSFORMS = ("auto", "straight", "bent", "power", "log")
@@ -70,18 +72,8 @@ class GpController:
             ]
 
     def _propose(self, snapshot: Snapshot, count: int) -> list[Recommendation]:
-        from meristem.controllers.pareto_surrogate import ParetoSurrogate  # imports scipy.optimize, which takes long
-        from meristem.controllers.surrogate import Surrogate, Variant
-
-        kind = Surrogate if snapshot.goals.single else ParetoSurrogate
-        if not isinstance(self._surrogate, kind) or self._surrogate.space is not snapshot.space:
-            self._surrogate = (
-                Surrogate(snapshot.space, Variant(transform=self.transform, additive=self.kernel == "auto"))
-                if snapshot.goals.single
-                else ParetoSurrogate(snapshot.space)
-            )
         taken = Taken(snapshot)
-        belief: Belief | ParetoBelief = self._surrogate.believe(snapshot)
+        belief: Belief = self._surrogate_of(snapshot).believe(snapshot)
         recommended: list[Recommendation] = []
         for place in range(count):
             origin = dict(belief.origin)
@@ -94,8 +86,20 @@ class GpController:
             taken.add(point)
             recommended.append(Recommendation(parameters=point, origin=origin))
             if len(recommended) < count:
-                belief = belief.after(point)
+                belief = belief.after([point])
         return recommended
+
+    def _surrogate_of(self, snapshot: Snapshot) -> Surrogate | ParetoSurrogate:
+        from meristem.controllers.pareto_surrogate import ParetoSurrogate  # imports scipy.optimize, which takes long
+        from meristem.controllers.surrogate import Surrogate
+
+        kind, additive = Surrogate if snapshot.goals.single else ParetoSurrogate, self.kernel == "auto"
+        if not isinstance(self._surrogate, kind) or self._surrogate.space is not snapshot.space:
+            if snapshot.goals.single:
+                self._surrogate = Surrogate(snapshot.space, transform=self.transform, additive=additive)
+            else:
+                self._surrogate = ParetoSurrogate(snapshot.space, additive=additive)
+        return self._surrogate
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
@@ -109,10 +113,9 @@ def _most_initial(space: Space) -> int:
 
 
 def _teach(snapshot: Snapshot) -> bool:
-    """Whether earlier studies tell enough to begin with; several objectives do not learn from them."""
-    return snapshot.goals.single and any(
-        sum(o.loss is not None for o in study) >= _ENOUGH for study in snapshot.earlier
-    )
+    """Whether earlier studies tell enough to begin with."""
+    count = len(snapshot.objectives)
+    return any(len(fully_measured(study, count)) >= _ENOUGH for study in snapshot.earlier)
 
 
 @cache

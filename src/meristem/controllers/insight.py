@@ -18,7 +18,7 @@ from meristem.bayesopt.importance import Columns, ped_anova
 from meristem.bayesopt.kernel import Array
 from meristem.bayesopt.outcomes import choose_subset
 from meristem.bayesopt.sensitivity import sobol_indices
-from meristem.controllers.surrogate import Surrogate
+from meristem.controllers.encoded import EncodedSpace
 from meristem.errors import InputError
 from meristem.space import Parameters, Space
 from meristem.stopping.regret import confidence_width, regret_bound
@@ -71,7 +71,7 @@ class Insight:
             raise InputError(f"{len(values)} trials tell too little; {FEWEST} with a value are needed.")
         self.space, self.maximize, self.seed = space, maximize, seed
         self._all, self._values = tried, np.asarray(values, dtype=float)
-        self._surrogate = Surrogate(space)
+        self._encoded = EncodedSpace(space)
         signed = -self._values if maximize else self._values
         chosen = choose_subset(signed, _MOST)
         self.tried = [tried[place] for place in chosen]
@@ -80,7 +80,7 @@ class Insight:
         self._centre = float(self._values[chosen].mean())
         self._spread = float(self._values[chosen].std()) or 1.0
         errors = np.asarray(sems, dtype=float)[chosen] / self._spread if len(sems) else np.zeros(len(chosen))
-        points, kinds = self._surrogate.points(self.tried), self._surrogate.domain.kinds
+        points, kinds = self._encoded.points(self.tried), self._encoded.kinds
         outcomes = (self._values[chosen] - self._centre) / self._spread
         few = choose_subset(signed[chosen], _MOST_FITTED)  # the fit is what costs
         hyper = fit_hyperparameters(points.pick(few), outcomes[few], kinds, errors[few] ** 2)
@@ -146,7 +146,7 @@ class Insight:
         Args:
             top: The share of trials that counts as the best.
         """
-        points = self._surrogate.points(self._all)
+        points = self._encoded.points(self._all)
         parameters = [self.space.parameters[name] for name in self.space.dimensions]
         columns = Columns(
             categorical=np.array([not p.ordinal for p in parameters], dtype=bool),
@@ -166,14 +166,14 @@ class Insight:
             mean, std = self._predict_unit(unit)
             return sign * mean, std
 
-        measured = self._surrogate.points(self.tried).unit
+        measured = self._encoded.points(self.tried).unit
         count = measured.shape[1]
         candidates = np.random.default_rng([self.seed, len(self._values)]).random((_CANDIDATES, count))
         width = confidence_width(count, len(self._values), doubt=doubt)
         return regret_bound(losses, measured, candidates, width=width, seed=self.seed)
 
     def _predict(self, points: Sequence[Parameters]) -> tuple[Array, Array]:
-        found = self._process.predict(self._surrogate.points(points))
+        found = self._process.predict(self._encoded.points(points))
         return found.mean * self._spread + self._centre, found.std * self._spread
 
     def _predict_unit(self, unit: Array) -> tuple[Array, Array]:

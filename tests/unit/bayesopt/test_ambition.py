@@ -58,3 +58,12 @@ def test_moving_and_stretching_losses_changes_nothing() -> None:
                 factor * losses[:, column] + shift
             )
             np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_small_errors_of_losses_are_carried_over_by_the_slope() -> None:
+    losses = np.array([0.0, 1.0, 2.0, 3.0, 9.0, 50.0])
+    scale = Scale.of(losses, 4.0)
+    step = 1e-6
+    slopes = (scale.apply(losses + step) - scale.apply(losses - step)) / (2 * step)
+    np.testing.assert_allclose(scale.errors(losses, np.full(6, 0.01)), 0.01 * slopes, rtol=1e-5)
+    assert np.isfinite(scale.errors(losses, np.array([0.0, 1e300, 1e-300, 1.0, 2.0, 3.0]))).all()

@@ -5,7 +5,7 @@ import pytest
 
 from meristem.bayesopt.gp import GaussianProcess
 from meristem.bayesopt.hypervolume import undominated_boxes
-from meristem.bayesopt.hypervolume_improvement import HypervolumeImprovement, Limit, RayRegion, region_to_win
+from meristem.bayesopt.hypervolume_improvement import HypervolumeImprovement, RayRegion, region_to_win
 from meristem.bayesopt.kernel import Hyperparameters, Kinds, Points
 
 
@@ -56,10 +56,10 @@ def test_without_any_point_it_leads_below_the_reference(width: int) -> None:
     assert better > worse
 
 
-def process_of(seed: int) -> GaussianProcess:
+def process_of(seed: int, shift: float = 0.0) -> GaussianProcess:
     points = Points.all_active(np.random.default_rng(0).random((12, 3)))
     hyper = Hyperparameters(scales=np.array([0.4, 0.8, 1.2]), signal=1.0, noise=1e-4)
-    return GaussianProcess(points, np.sin((4 + seed) * points.unit.sum(axis=1)), Kinds.numeric(3), hyper)
+    return GaussianProcess(points, shift + np.sin((4 + seed) * points.unit.sum(axis=1)), Kinds.numeric(3), hyper)
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])
@@ -67,7 +67,7 @@ def test_its_gradient_over_the_space_is_right_with_limits(count: int) -> None:
     processes = [process_of(seed) for seed in range(count)]
     fitted = np.stack([process.fitted for process in processes], axis=1)
     region = region_to_win(fitted, fitted.max(axis=0))
-    limits = [Limit(process=process_of(9), most=-0.2)]
+    limits = [process_of(9, shift=0.2)]
     acquisition = HypervolumeImprovement(processes=processes, region=region, limits=limits)
     unit = np.random.default_rng(4).random((4, 3))
     values, slopes = acquisition.slopes(Points.all_active(unit))
@@ -83,7 +83,7 @@ def test_a_limit_that_cannot_be_kept_makes_a_point_hopeless_and_one_that_is_kept
     region, points = region_to_win(np.zeros((1, 2)), np.ones(2)), Points.all_active([[0.5, 0.5, 0.5]])
     free, kept, broken = (
         HypervolumeImprovement(processes=processes, region=region, limits=limits).values(points)[0]
-        for limits in ([], [Limit(process=process_of(9), most=50.0)], [Limit(process=process_of(9), most=-50.0)])
+        for limits in ([], [process_of(9, shift=-50.0)], [process_of(9, shift=50.0)])
     )
     assert kept == pytest.approx(free)
     assert broken < free - 100

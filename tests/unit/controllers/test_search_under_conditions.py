@@ -315,4 +315,4 @@ def test_what_is_not_known_to_keep_a_limit_what_failed_and_pending_trials_beyond
     expected = [True, False, True, True, False, False, False, False]
     assert belief.feasible.tolist() == [*expected, False, False, True]
     several = believed_under_a_limit("-loss, -other")
-    assert several.counts.tolist() == [*expected, False, False, True]
+    assert several.feasible.tolist() == [*expected, False, False, True]

@@ -185,3 +185,30 @@ def test_fixed_values_are_kept(name: str) -> None:
     snapshot = replace(snapshot_of(SPACE, TWO, trials), fixed={"y": 0.25})
     for recommendation in CONTROLLERS[name]().recommend(snapshot, 2):
         assert recommendation.parameters["y"] == pytest.approx(0.25)
+
+
+def test_earlier_studies_of_the_same_front_take_the_place_of_the_random_start() -> None:
+    earlier = [replace(o, number=o.number + 100) for o in sampled(TWO, 30)]
+    observations: list[Observation] = []
+    controller = GpController()
+    for number in range(1, 9):
+        snapshot = snapshot_of(SPACE, TWO, observations, earlier=[earlier])
+        (given,) = controller.recommend(snapshot, 1)
+        observations.append(ended(number, given, TWO, measure(given.parameters)))
+    assert [o.origin["by"] for o in observations] == ["sobol"] + ["gp"] * 7
+    assert observations[1].origin["earlier"] == 30
+    assert volume(observations) > volume(played(GpController(), TWO, 8)) + 0.02
+
+
+def test_a_lucky_measurement_known_to_be_noisy_is_not_taken_for_part_of_the_front() -> None:
+    lucky = sampled(TWO, 20)
+    worst = max(range(20), key=lambda place: lucky[place].parameters["y"])
+    metrics = {**lucky[worst].metrics, "cost": -1.0, "error": -1.0}
+    told = ended(worst + 1, Recommendation(parameters=lucky[worst].parameters), TWO, metrics)
+
+    def nearest(sems: dict[str, float]) -> float:
+        observations = [*lucky[:worst], replace(told, sems=sems), *lucky[worst + 1 :]]
+        (found,) = GpController().recommend(snapshot_of(SPACE, TWO, observations), 1)
+        return max(abs(found.parameters[name] - told.parameters[name]) for name in ("x", "y"))
+
+    assert nearest({"cost": 3.0, "error": 3.0}) > 0.3 > nearest({})
