@@ -26,11 +26,16 @@ class Limits:
 
     processes: tuple[GaussianProcess, ...] = ()
 
-    def allow(self, points: Points) -> Mask:
-        """At which of the points all limits are expected to be kept, shape (n,)."""
+    def allow(self, points: Points, *, optimism: float = 0.0) -> Mask:
+        """At which of the points all limits are expected to be kept, shape (n,).
+
+        Args:
+            optimism: By how many standard deviations predictions may turn out better.
+        """
         allowed = np.ones(len(points), dtype=bool)
         for process in self.processes:
-            allowed &= process.predict(points).mean <= 0
+            found = process.predict(points)
+            allowed &= found.mean <= optimism * found.std
         return allowed
 
     def believing(self, points: Points) -> Limits:

@@ -24,6 +24,7 @@ from meristem.space import Space
 
 _MOST_POINTS = 300
 _MOST_FITTED = 120
+_OPTIMISM = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +56,12 @@ class ParetoBelief(Belief):
     def _reference(self, fitted: Array, points: Points) -> Array:
         """The worst losses that count, by what was reached and by what the processes expect at `points`.
 
-        A front that begins in a corner would otherwise set a reference that keeps it there.
+        A front that begins in a corner, or a piece of it between limits, would otherwise set a reference that keeps
+        the search there.
         """
         expected = np.stack([process.predict(points).mean for process in self.processes], axis=1)
-        return infer_reference(np.concatenate([fitted, expected[self.limits.allow(points)]]), self.thresholds)
+        possible = self.limits.allow(points, optimism=_OPTIMISM)
+        return infer_reference(np.concatenate([fitted, expected[possible]]), self.thresholds)
 
 
 class ParetoSurrogate:

@@ -212,3 +212,21 @@ def test_a_lucky_measurement_known_to_be_noisy_is_not_taken_for_part_of_the_fron
         return max(abs(found.parameters[name] - told.parameters[name]) for name in ("x", "y"))
 
     assert nearest({"cost": 3.0, "error": 3.0}) > 0.3 > nearest({})
+
+
+def test_a_front_in_pieces_between_limits_is_searched_beyond_the_piece_that_is_known() -> None:
+    goals = Goals.parse("-cost, -error", ["gap <= 0.1"])
+
+    def pieces(parameters: Any) -> dict[str, float]:
+        gap = min(abs(parameters["x"] - 0.15), abs(parameters["x"] - 0.85))
+        return {**measure(parameters), "gap": gap}
+
+    xs = np.linspace(0.06, 0.6, 10)
+    points = [{"x": float(x), "y": 0.1} for x in xs]
+    observations = [ended(i + 1, Recommendation(parameters=p), goals, pieces(p)) for i, p in enumerate(points)]
+    controller = GpController()
+    for number in range(11, 26):
+        (given,) = controller.recommend(snapshot_of(SPACE, goals, observations), 1)
+        observations.append(ended(number, given, goals, pieces(given.parameters)))
+    kept = [o.parameters["x"] for o in observations if o.metrics["gap"] <= 0.1]
+    assert sum(x > 0.7 for x in kept) >= 3
