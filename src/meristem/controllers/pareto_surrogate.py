@@ -24,7 +24,7 @@ from meristem.space import Space
 
 _MOST_POINTS = 300
 _MOST_FITTED = 120
-_OPTIMISM = 2.0
+_OPTIMISM = 2.0  # standard deviations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +54,15 @@ class ParetoBelief(Belief):
         return self.feasible if self.feasible.any() else self.lessons.are_here(self.processes[0].points)
 
     def _reference(self, fitted: Array, points: Points) -> Array:
-        """The worst losses that count, by what was reached and by what the processes expect at `points`.
+        """The worst losses that count, by what was reached and by what the processes hold possible at `points`.
 
-        A front that begins in a corner, or a piece of it between limits, would otherwise set a reference that keeps
-        the search there.
+        A front that begins in a corner, or of which one of several pieces is known, would otherwise set a reference
+        that keeps the search there.
         """
-        expected = np.stack([process.predict(points).mean for process in self.processes], axis=1)
+        found = [process.predict(points) for process in self.processes]
+        # With more than two objectives nearly everything may lie on the front, and hope tells nothing (measured).
+        hope = _OPTIMISM if len(found) == 2 else 0.0
+        expected = np.stack([one.mean - hope * one.std for one in found], axis=1)
         possible = self.limits.allow(points, optimism=_OPTIMISM)
         return infer_reference(np.concatenate([fitted, expected[possible]]), self.thresholds)
 

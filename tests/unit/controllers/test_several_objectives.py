@@ -230,3 +230,17 @@ def test_a_front_in_pieces_between_limits_is_searched_beyond_the_piece_that_is_k
         observations.append(ended(number, given, goals, pieces(given.parameters)))
     kept = [o.parameters["x"] for o in observations if o.metrics["gap"] <= 0.1]
     assert sum(x > 0.7 for x in kept) >= 3
+
+
+def test_a_front_in_pieces_is_searched_beyond_the_piece_that_is_known() -> None:
+    def waved(parameters: Any) -> dict[str, float]:
+        x = parameters["x"]
+        return {"cost": x, "error": 1.0 - x**0.5 - x * np.sin(4.0 * np.pi * x) + 2.0 * parameters["y"]}
+
+    points = [{"x": x, "y": y} for x in (0.0, 0.03, 0.06, 0.09, 0.13, 0.17, 0.21) for y in (0.0, 0.4)]
+    observations = [ended(i + 1, Recommendation(parameters=p), TWO, waved(p)) for i, p in enumerate(points)]
+    controller = GpController()
+    for number in range(15, 31):
+        (given,) = controller.recommend(snapshot_of(SPACE, TWO, observations), 1)
+        observations.append(ended(number, given, TWO, waved(given.parameters)))
+    assert min(o.losses[1] for o in observations) < -0.4  # the second piece ends at -0.43, the first at 0.43
