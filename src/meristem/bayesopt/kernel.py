@@ -185,7 +185,7 @@ def covariance(apart: Array, kinds: Kinds, hyper: Hyperparameters, *, slopes: bo
     scaled = apart * np.where(categorical, 1.0 / hyper.scales, hyper.scales**-2.0)[lift]
     root = _SQRT5 * np.sqrt((scaled[~categorical] if mixed else scaled).sum(axis=0))
     decay = np.exp(-root - scaled[categorical].sum(axis=0)) if mixed else np.exp(-root)
-    product = (1.0 + root + root * root / 3.0) * decay
+    product = _matern(root, decay)
     slope = (-5.0 / 6.0) * (1.0 + root) * decay if slopes else product[:0]
     average, sum_slopes, value = None, None, hyper.signal * product
     if hyper.share > 0.0:
@@ -197,8 +197,28 @@ def covariance(apart: Array, kinds: Kinds, hyper: Hyperparameters, *, slopes: bo
     )
 
 
+def product_of(squares: Array, mismatches: Array) -> Array:
+    """The product part for the sum of scaled numeric distances and that of mismatches, of any one shape."""
+    root = _SQRT5 * np.sqrt(squares)
+    return _matern(root, np.exp(-root - mismatches))
+
+
+def alone(scaled: Array, categorical: Mask, narrowing: float) -> Array:
+    """The kernel of each column alone, of which the sum part is the mean; the shape of `scaled`, (d, *pairs)."""
+    return _alone(scaled, categorical, narrowing, False)[0]
+
+
+def _matern(root: Array, decay: Array) -> Array:
+    return np.asarray((1.0 + root + root * root / 3.0) * decay, dtype=float)
+
+
 def _sum(scaled: Array, categorical: Mask, narrowing: float, slopes: bool) -> tuple[Array, Array | None]:
     """The mean of the columns' own kernels, and its derivatives by `scaled` times their number."""
+    found, by_distance = _alone(scaled, categorical, narrowing, slopes)
+    return np.asarray(found.mean(axis=0), dtype=float), by_distance
+
+
+def _alone(scaled: Array, categorical: Mask, narrowing: float, slopes: bool) -> tuple[Array, Array | None]:
     roots = np.sqrt(scaled)
     roots *= _SQRT5 / narrowing
     decays = np.exp(-roots)
@@ -212,7 +232,7 @@ def _sum(scaled: Array, categorical: Mask, narrowing: float, slopes: bool) -> tu
         roots[categorical] = np.exp(-scaled[categorical])
         if by_distance is not None:
             by_distance[categorical] = -roots[categorical]
-    return np.asarray(roots.mean(axis=0), dtype=float), by_distance
+    return roots, by_distance
 
 
 def _from_gaps(gaps: Array, both: Mask | None, one: Mask | None, kinds: Kinds) -> Array:

@@ -38,6 +38,7 @@ class EncodedSpace:
         sizes = [p.cardinality for p in parameters]
         codecs = [codec_of(parameter) for parameter in parameters]
         self._smooth = np.array([size is None or size > _COARSE for size in sizes]) & ~self.kinds.categorical
+        self._stepped = tuple((c, codec) for c, (codec, size) in enumerate(zip(codecs, sizes, strict=True)) if size)
         self._levels = tuple(
             None if size is None or size > _FINE else np.array([codec.encode(v) for v in codec.values(size)])
             for codec, size in zip(codecs, sizes, strict=True)
@@ -48,6 +49,13 @@ class EncodedSpace:
 
     def points(self, given: Sequence[Parameters]) -> Points:
         return Points.stack([self._encode(parameters) for parameters in given], self.kinds.count)
+
+    def snapped(self, unit: Array) -> Array:
+        """Places of the unit cube, shape (m, d), moved column by column to those of the values they stand for."""
+        found = np.clip(unit, 0.0, 1.0)
+        for column, codec in self._stepped:
+            found[:, column] = [codec.encode(codec.decode(place)) for place in found[:, column].tolist()]
+        return found
 
     def observed(self, observations: Sequence[Observation], study: int = -1) -> Points:
         """The points of trials; of an earlier study by its number."""

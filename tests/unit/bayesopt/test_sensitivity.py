@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from meristem.bayesopt import exchanging
+from meristem.bayesopt.gp import GaussianProcess
+from meristem.bayesopt.kernel import Hyperparameters, Kinds, Points
 from meristem.bayesopt.sensitivity import sobol_indices
 
 A = np.array([0.0, 1.0, 4.5, 9.0, 99.0])
@@ -81,3 +84,31 @@ def test_the_seed_decides_and_one_input_alone_has_it_all() -> None:
     np.testing.assert_array_equal(one.first, again.first)
     assert one.first != other.first
     assert one.first[0] == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4])
+@pytest.mark.parametrize("portion", [10, 1_000_000])
+def test_exchanged_columns_give_what_the_process_predicts(
+    share: float, portion: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchanging, "_PORTION", portion)
+    kinds = Kinds(categorical=np.array([False, True, False, False, False]), conditional=np.zeros(5, dtype=bool))
+    rng = np.random.default_rng(0)
+    unit, other, tried = (np.where(kinds.categorical, np.round(u), u) for u in rng.random((3, 7, 5)))
+    hyper = Hyperparameters(scales=np.full(5, 0.6), signal=1.3, noise=1e-3, share=share, narrowing=0.5)
+    process = GaussianProcess(Points.all_active(tried), rng.normal(size=7), kinds, hyper, rng.random(7))
+    exchange = exchanging.Exchange(process)
+    expected = []
+    for column in range(5):
+        mixed = unit.copy()
+        mixed[:, column] = other[:, column]
+        expected.append(process.predict(Points.all_active(mixed)).mean)
+    np.testing.assert_allclose(exchange.exchanged(unit, other), expected, atol=1e-10)
+    own, quick = (
+        sobol_indices(
+            exchange.means, 5, count=64, exchanged=way, sample=lambda u: np.where(kinds.categorical, u > 0.5, u)
+        )
+        for way in (None, exchange.exchanged)
+    )
+    np.testing.assert_allclose(quick.first, own.first, atol=1e-9)
+    np.testing.assert_allclose(quick.total, own.total, atol=1e-9)
