@@ -54,7 +54,7 @@ class Transform:
 
     def apply(self, losses: npt.ArrayLike) -> Outcomes:
         """Standardizes finite `losses`, shape (n,); invariant to their scale and shift."""
-        raised, scale = _raised(losses)
+        raised, scale = robustly_scaled(losses)
         if not len(raised) or scale <= 0.0:
             return Outcomes(values=np.zeros_like(raised), slopes=np.ones_like(raised), log_jacobian=0.0)
         values, log_slopes = self.curve(raised)
@@ -136,7 +136,7 @@ def likely_normal(losses: npt.ArrayLike) -> Transform:
     return max(powers, key=lambda t: t.apply(losses).log_jacobian)
 
 
-def _raised(losses: npt.ArrayLike) -> tuple[Array, float]:
+def robustly_scaled(losses: npt.ArrayLike) -> tuple[Array, float]:
     """How many scales losses lie above their median, and the scale; 0 where all are equal."""
     values: Array = np.clip(np.asarray(losses, dtype=float), -_LARGEST, _LARGEST)
     if not len(values):

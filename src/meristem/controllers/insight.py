@@ -1,7 +1,8 @@
 """What the trials of a study tell about its space: predictions, how far to trust them, what matters.
 
-All numbers are in the metric's own unit and sense. The process is fitted to the values as they are; searching
-bends them first (see `surrogate`), which would make its predictions hard to read.
+All numbers are in the metric's own unit and sense. The process is fitted to the values as they are, but for those of
+trials that diverged, which are drawn in (see `bayesopt.bending`) and led back in predictions. The search bends more
+(see `surrogate`), which would make what it believes hard to read.
 """
 
 from __future__ import annotations
@@ -11,17 +12,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from meristem.bayesopt.bending import Bend, spread_out
 from meristem.bayesopt.cross_validation import CrossValidation, leave_one_out
+from meristem.bayesopt.exchanging import Exchange
 from meristem.bayesopt.fitting import fit_hyperparameters
 from meristem.bayesopt.gp import GaussianProcess
 from meristem.bayesopt.importance import Columns, ped_anova
 from meristem.bayesopt.kernel import Array
 from meristem.bayesopt.outcomes import choose_subset
-from meristem.bayesopt.sensitivity import sobol_indices
+from meristem.bayesopt.regret import confidence_width, lowest_lower_bound, lowest_upper_bound
+from meristem.bayesopt.sensitivity import Sensitivity, sobol_indices
+from meristem.controllers.arrays import errors
+from meristem.controllers.earlier import Lessons
 from meristem.controllers.encoded import EncodedSpace
+from meristem.controllers.pins import Pins
 from meristem.errors import InputError
 from meristem.space import Parameters, Space
-from meristem.stopping.regret import confidence_width, regret_bound
 
 FEWEST = 5
 _MOST, _MOST_FITTED = 500, 150
@@ -70,24 +76,25 @@ class Insight:
         if len(values) < FEWEST or not space.dimensions:
             raise InputError(f"{len(values)} trials tell too little; {FEWEST} with a value are needed.")
         self.space, self.maximize, self.seed = space, maximize, seed
-        self._all, self._values = tried, np.asarray(values, dtype=float)
-        self._encoded = EncodedSpace(space)
-        signed = -self._values if maximize else self._values
-        chosen = choose_subset(signed, _MOST)
+        self._all, self._encoded = tried, EncodedSpace(space)
+        self._sign = -1.0 if maximize else 1.0
+        self._losses = self._sign * np.clip(np.asarray(values, dtype=float), -_LARGEST, _LARGEST)
+        kept = np.flatnonzero(allowed) if len(allowed) else np.arange(len(values))
+        best = kept[np.argsort(self._losses[kept], kind="stable")[:_MOST]]
+        self._reached = [tried[place] for place in best]  # the best measured of those that keep the limits
+        chosen = choose_subset(self._losses, _MOST)
         self.tried = [tried[place] for place in chosen]
-        self._allowed = np.asarray(allowed, dtype=bool)[chosen] if len(allowed) else np.ones(len(chosen), dtype=bool)
-        self._values = np.clip(self._values, -_LARGEST, _LARGEST)
-        self._centre = float(self._values[chosen].mean())
-        self._spread = float(self._values[chosen].std()) or 1.0
-        errors = np.asarray(sems, dtype=float)[chosen] / self._spread if len(sems) else np.zeros(len(chosen))
+        losses, known = self._losses[chosen], errors(sems if len(sems) else np.zeros(len(values)))[chosen]
         points, kinds = self._encoded.points(self.tried), self._encoded.kinds
-        outcomes = (self._values[chosen] - self._centre) / self._spread
-        few = choose_subset(signed[chosen], _MOST_FITTED)  # the fit is what costs
-        hyper = fit_hyperparameters(points.pick(few), outcomes[few], kinds, errors[few] ** 2)
-        self._process = GaussianProcess(points, outcomes, kinds, hyper, errors**2)
+        self._bend = Bend.of(losses, losses[spread_out(points, kinds)])
+        self._usual = self._bend.usual(losses)
+        outcomes, variances = self._bend.apply(losses), self._bend.errors(losses, known) ** 2
+        few = choose_subset(losses, _MOST_FITTED)  # the fit is what costs
+        hyper = fit_hyperparameters(points.pick(few), outcomes[few], kinds, variances[few])
+        self._process = GaussianProcess(points, outcomes, kinds, hyper, variances)
 
     def __repr__(self) -> str:
-        return f"Insight of {len(self._values)} trials, {'larger' if self.maximize else 'smaller'} is better"
+        return f"Insight of {len(self._losses)} trials, {'larger' if self.maximize else 'smaller'} is better"
 
     def predict(self, points: Sequence[Parameters]) -> list[Prediction]:
         """What is expected at each of `points`.
@@ -101,7 +108,9 @@ class Insight:
         normal = [self.space.normalize(point) for point in points]
         for point in normal:
             self.space.check(point)
-        mean, std = self._predict(normal)
+        found = self._process.predict(self._encoded.points(normal))
+        mean = self._sign * self._bend.losses(found.mean)
+        std = 0.5 * self._bend.difference(found.mean + found.std, found.mean - found.std)
         return [Prediction(mean=float(m), std=float(s)) for m, s in zip(mean, std, strict=True)]
 
     def best(self) -> dict[str, object]:
@@ -110,28 +119,32 @@ class Insight:
         Raises:
             InputError: No trial keeps the limits.
         """
-        if not self._allowed.any():
+        if not self._reached:
             raise InputError("No trial keeps all limits, so that none is the best.")
-        mean, _ = self._predict(self.tried)
-        losses = np.where(self._allowed, -mean if self.maximize else mean, np.inf)
-        return dict(self.tried[int(np.argmin(losses))])
+        mean = self._process.predict(self._encoded.points(self._reached)).mean
+        return dict(self._reached[int(np.argmin(mean))])
 
     def cross_validation(self) -> CrossValidation:
-        """Each value as it is predicted from all others: how far predictions can be trusted."""
+        """Each value as it is predicted from all others: how far predictions can be trusted.
+
+        Trials that diverged are left out: that they did says nothing of how well the others are predicted.
+        """
         found = leave_one_out(self._process)
+        rows = self._usual
         return replace(
             found,
-            observed=found.observed * self._spread + self._centre,
-            mean=found.mean * self._spread + self._centre,
-            std=found.std * self._spread,
+            observed=self._sign * self._bend.drawn_in(found.observed[rows]),
+            mean=self._sign * self._bend.drawn_in(found.mean[rows]),
+            std=found.std[rows] * self._bend.unit,
         )
 
     def sensitivity(self) -> Shares:
-        """How much of the metric's variation over the space is due to each parameter, as the process believes."""
+        """How much of the metric's variation over the space is due to each parameter, as the process believes.
+
+        Values far above all others count as drawn in; constraints of the space are left out of account.
+        """
         names = self.space.dimensions
-        found = sobol_indices(
-            lambda unit: self._predict_unit(unit)[0], len(names), count=_DRAWS, seed=self.seed, repeats=2
-        )
+        found = self._sobol_indices()
         assert found.second is not None
         pairs = [(i, j) for i in range(len(names)) for j in range(i)]
         return Shares(
@@ -152,29 +165,41 @@ class Insight:
             categorical=np.array([not p.ordinal for p in parameters], dtype=bool),
             sizes=np.array([min(p.cardinality or 0, 2**31) for p in parameters], dtype=np.int64),
         )
-        losses = -self._values if self.maximize else self._values
         found = ped_anova(
-            points.unit, losses, active=points.active, columns=columns, top=top, against_space=True, seed=self.seed
+            points.unit,
+            self._losses,
+            active=points.active,
+            columns=columns,
+            top=top,
+            against_space=True,
+            seed=self.seed,
         )
         return {name: float(share) for name, share in zip(self.space.dimensions, found, strict=True)}
 
     def regret_bound(self, *, doubt: float = 0.1) -> float:
-        """By how much another point may at most be better than the best, with probability 1 - `doubt`."""
-        sign = -1.0 if self.maximize else 1.0
+        """By how much another point may at most be better than the best, with probability 1 - `doubt`.
 
-        def losses(unit: Array) -> tuple[Array, Array]:
-            mean, std = self._predict_unit(unit)
-            return sign * mean, std
+        The best is one that keeps all limits; whether another point would keep them is not asked. Infinite while
+        no trial keeps them.
+        """
+        width = confidence_width(self._encoded.kinds.count, len(self._losses), doubt=doubt)
+        rng = np.random.default_rng([self.seed, len(self._losses)])
+        domain = self._encoded.domain(Pins(self.space, {}), Lessons.none(self._encoded.kinds))
+        domain = replace(domain, candidates=_CANDIDATES)
+        upper = lowest_upper_bound(self._process, self._encoded.points(self._reached), width)
+        lower = lowest_lower_bound(self._process, domain, self._process.points, width, rng)
+        return max(0.0, float(self._bend.difference(np.array(upper), np.array(lower))))
 
-        measured = self._encoded.points(self.tried).unit
-        count = measured.shape[1]
-        candidates = np.random.default_rng([self.seed, len(self._values)]).random((_CANDIDATES, count))
-        width = confidence_width(count, len(self._values), doubt=doubt)
-        return regret_bound(losses, measured, candidates, width=width, seed=self.seed)
+    def _sobol_indices(self) -> Sensitivity:
+        count, encoded = self._encoded.kinds.count, self._encoded
+        if encoded.kinds.conditional.any():
 
-    def _predict(self, points: Sequence[Parameters]) -> tuple[Array, Array]:
-        found = self._process.predict(self._encoded.points(points))
-        return found.mean * self._spread + self._centre, found.std * self._spread
+            def means(unit: Array) -> Array:
+                return self._process.predict(encoded.points([self.space.decode(row) for row in unit])).mean
 
-    def _predict_unit(self, unit: Array) -> tuple[Array, Array]:
-        return self._predict([self.space.decode(row) for row in unit])
+            return sobol_indices(means, count, count=_DRAWS, seed=self.seed, repeats=2)
+        exchange = Exchange(self._process)
+        return sobol_indices(
+            exchange.means, count, count=_DRAWS, seed=self.seed, repeats=2, sample=encoded.snapped,
+            exchanged=exchange.exchanged,
+        )  # fmt: skip

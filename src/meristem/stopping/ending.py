@@ -24,7 +24,7 @@ class Standing:
     Attributes:
         losses: Of all ended trials in the order in which they ended; None (or not finite) where one has none.
         regret: By how much a point may at most be better than the best, with high probability; None where no
-            model says (see `regret.regret_bound`).
+            model says.
     """
 
     losses: Sequence[float | None]

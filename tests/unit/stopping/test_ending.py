@@ -1,19 +1,15 @@
-"""When a study has enough, and by how much its best may still be beaten."""
+"""When a study has enough."""
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meristem.bayesopt.gp import GaussianProcess
-from meristem.bayesopt.kernel import Hyperparameters, Kinds, Points
 from meristem.errors import InputError
 from meristem.stopping.ending import NoImprovement, RegretBound, Standing, TargetReached, build_ending
-from meristem.stopping.regret import confidence_width, regret_bound
 
 FALLING = [10.0 - n for n in range(10)]
 
@@ -66,43 +62,3 @@ def test_ending_rules_are_built_from_names_data_and_objects() -> None:
     for wrong in ("no_improvment", {"name": "regret_bound"}, {"path": "meristem.stopping.curve.Curves"}, 3):
         with pytest.raises(InputError):
             build_ending(wrong)
-
-
-def test_the_bound_of_a_known_belief_is_found() -> None:
-    target = np.array([0.3, 0.7])
-
-    def predict(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return np.sum((points - target) ** 2, axis=1), np.full(len(points), 0.1)
-
-    grid = np.random.default_rng(0).random((50, 2))
-    found = regret_bound(predict, np.array([[0.3, 0.2], [0.9, 0.7]]), grid, width=2.0)
-    assert found == pytest.approx(0.25 + 0.4, abs=1e-3)
-
-
-def test_a_repaired_place_stands_for_the_point_it_becomes() -> None:
-    def predict(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        assert np.isin(points, [0.0, 0.5, 1.0]).all()
-        return np.abs(points[:, 0] - 0.4), np.zeros(len(points))
-
-    start = np.array([[1.0]])
-    found = regret_bound(predict, start, start, width=1.0, repair=lambda points: np.round(2 * points) / 2)
-    assert found == pytest.approx(0.5)
-
-
-def test_the_bound_falls_as_a_process_learns_and_holds_for_the_true_regret() -> None:
-    kinds = Kinds.numeric(1)
-    hyper = Hyperparameters(scales=np.array([0.15]), signal=1.0, noise=1e-6)
-    bounds = []
-    for count in (3, 7, 13):
-        unit = np.linspace(0.0, 1.0, count)[:, None]
-        outcomes = np.sin(6 * unit[:, 0])
-        process = GaussianProcess(Points.all_active(unit), outcomes, kinds, hyper)
-
-        def predict(points: np.ndarray, process: GaussianProcess = process) -> tuple[np.ndarray, np.ndarray]:
-            found = process.predict(Points.all_active(points))
-            return found.mean, found.std
-
-        bounds.append(regret_bound(predict, unit, np.linspace(0, 1, 64)[:, None], width=confidence_width(1, count)))
-        assert bounds[-1] >= outcomes.min() - (-1.0) - 1e-9
-    assert bounds[0] > bounds[1] > bounds[2]
-    assert confidence_width(10, 100) > confidence_width(1, 100) > confidence_width(1, 10)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import Any
 
 import pytest
 
 import meristem as ms
+from meristem.controllers.insight import Insight
 from meristem.errors import (
     ComponentFailed,
     InputError,
@@ -225,11 +227,12 @@ def test_insight_costs_about_the_same_for_many_trials() -> None:
     assert insight.predict([{"x": 0.3, "y": 0.5, "k": "a"}])[0].mean == pytest.approx(3.2, abs=0.05)
 
 
-def test_losses_beyond_all_measure_do_not_make_the_bound_on_the_regret_zero() -> None:
+def test_losses_beyond_all_measure_neither_hide_nor_make_a_regret() -> None:
     study = ms.Study("h", space={"x": ms.Float(0, 1)}, objective="-f")
     for i in range(8):
         study.attach({"x": i / 8}, f=1e160 if i == 3 else float(i))
-    assert study.insight().regret_bound() > 1.0
+    assert 0.0 < study.insight().regret_bound() < 1.0
+    assert study.insight().predict([{"x": 0.5}])[0].mean == pytest.approx(4.0, abs=0.1)
     assert study.insight().predict([{"x": 0.5}])[0].std > 0
 
 
@@ -309,3 +312,135 @@ def test_where_no_point_is_found_beside_fixed_values_they_are_named_with_a_way_o
     study.ask()
     with pytest.raises(NothingToTry, match="the space is used up"):
         study.ask()
+
+
+def bowl(p: Any) -> float:
+    return float((p["x"] - 0.3) ** 2 + (p["y"] - 0.7) ** 2)
+
+
+def bowl_study(diverged: float | None = None, sign: int = 1) -> ms.Study:
+    """40 random trials of a bowl, of which one diverged."""
+    study = ms.Study("d", space={"x": SPACE["x"], "y": SPACE["y"]}, objective="-loss" if sign > 0 else "gain", seed=1)
+    draw = random.Random(0)
+    for number in range(40):
+        point = {"x": draw.random(), "y": draw.random()}
+        value = diverged if number == 20 and diverged is not None else bowl(point)
+        study.attach(point, {"loss" if sign > 0 else "gain": sign * value})
+    return study
+
+
+@pytest.mark.parametrize("diverged", [1e3, 1e6, 1e12, 1e300])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_trial_that_diverged_spoils_nothing(diverged: float, sign: int) -> None:
+    study = bowl_study(diverged, sign)
+    insight = study.insight()
+    assert insight.best() == study.best.parameters
+    found = insight.predict([{"x": 0.3, "y": 0.7}])[0]
+    assert found.mean == pytest.approx(0.0, abs=0.02)
+    assert found.std < 0.1
+    assert insight.cross_validation().r2 > 0.5
+    assert insight.regret_bound() < 0.2
+    assert sum(insight.sensitivity().first.values()) > 0.5
+
+
+def test_where_all_trials_diverge_much_is_expected() -> None:
+    study = ms.Study("w", space={"x": SPACE["x"], "y": SPACE["y"]}, objective="-loss", seed=1)
+    draw = random.Random(0)
+    for _ in range(40):
+        point = {"x": draw.random(), "y": draw.random()}
+        study.attach(point, loss=10.0 ** (9 * point["x"]) if point["x"] > 0.8 else bowl(point))
+    insight = study.insight()
+    usual, edge, beyond = insight.predict([{"x": x, "y": 0.5} for x in (0.5, 0.8, 0.9)])
+    assert usual.mean == pytest.approx(0.08, abs=0.05)
+    assert usual.mean < edge.mean < beyond.mean
+    assert beyond.mean > 1.0  # more than any trial that did not diverge
+
+
+def test_a_tenth_of_diverged_trials_leaves_the_others_predictable() -> None:
+    study = ms.Study("w", space={"x": SPACE["x"], "y": SPACE["y"]}, objective="-loss", seed=1)
+    draw = random.Random(1)
+    for number in range(50):
+        point = {"x": draw.random(), "y": draw.random()}
+        study.attach(point, loss=1e12 if number < 5 else bowl(point))
+    insight = study.insight()
+    points = [{"x": draw.random(), "y": draw.random()} for _ in range(20)]
+    errors = [abs(found.mean - bowl(point)) for found, point in zip(insight.predict(points), points, strict=True)]
+    assert sorted(errors)[10] < 0.02
+    assert bowl(insight.best()) < 0.02
+
+
+def test_where_nothing_diverged_all_stays_as_it_was_measured() -> None:
+    study = bowl_study()
+    found = study.insight().cross_validation()
+    assert found.observed.tolist() == pytest.approx([trial.value for trial in study.trials], abs=1e-12)
+    assert found.r2 > 0.99
+
+
+def test_losses_far_from_where_a_search_converged_are_none_that_diverged() -> None:
+    study = ms.Study("c", space={"x": SPACE["x"], "y": SPACE["y"]}, objective="-loss", seed=1)
+    draw = random.Random(0)
+    for number in range(50):
+        wide = 0.5 if number < 12 else 1e-3
+        point = {"x": 0.5 + wide * draw.uniform(-1, 1), "y": 0.5 + wide * draw.uniform(-1, 1)}
+        study.attach(point, loss=(point["x"] - 0.5) ** 2 + 10 * (point["y"] - 0.5) ** 2)
+    found = study.insight().cross_validation()
+    assert found.observed.tolist() == pytest.approx([trial.value for trial in study.trials], abs=1e-9)
+    assert study.insight().sensitivity().first["y"] > 0.9
+
+
+def test_the_bound_on_the_regret_is_measured_from_what_keeps_the_limits() -> None:
+    study = ms.Study(
+        "r", space={"x": SPACE["x"], "y": SPACE["y"]}, objective="-loss", outcome_constraints=["c <= 0"], seed=1
+    )
+    draw = random.Random(0)
+    while len(study.trials) < 30:
+        point = {"x": draw.random(), "y": draw.random()}
+        if not 0.5 <= point["x"] < 0.9:  # the best that is allowed lies at 0.5, and was not tried
+            study.attach(point, loss=point["x"] + (point["y"] - 0.5) ** 2, c=0.5 - point["x"])
+    assert study.insight().regret_bound() >= study.best.value - 0.5
+    none = ms.Study("n", space={"x": SPACE["x"]}, objective="-loss", outcome_constraints=["c <= 0"], seed=1)
+    for i in range(8):
+        none.attach({"x": i / 8}, loss=float(i), c=1.0)
+    assert none.insight().regret_bound() == math.inf
+    with pytest.raises(InputError, match="keeps all limits"):
+        none.insight().best()
+
+
+def test_points_that_the_space_forbids_are_no_regret() -> None:
+    space = ms.Space({"x": SPACE["x"], "y": SPACE["y"]}, constraints=["x + y <= 1"])
+    study = ms.Study("f", space=space, objective="-loss", seed=1)
+    draw = random.Random(0)
+    for _ in range(40):
+        x, y = draw.random(), draw.random()
+        if x + y <= 1:
+            study.attach({"x": x, "y": y}, loss=(x - y) ** 2 - 5 * (x + y))
+    for i in range(11):
+        study.attach({"x": i / 10, "y": 1 - i / 10}, loss=(2 * i / 10 - 1) ** 2 - 5)
+    assert study.insight().regret_bound() < 0.2  # the best has 5, and is the best that there is
+
+
+def test_the_best_that_keeps_the_limits_is_found_among_many_that_break_them() -> None:
+    losses = [0.6 if i == 100 else 0.5 * i / 900 if i % 2 else 0.7 + 0.3 * i / 900 for i in range(900)]
+    allowed = [loss > 0.55 for loss in losses]
+    tried = [{"x": loss} for loss in losses]
+    insight = Insight(ms.Space({"x": SPACE["x"]}), tried, losses, allowed=allowed, maximize=False)
+    assert len(insight.tried) == 500
+    assert insight.best() == {"x": 0.6}
+
+
+def test_sensitivity_decodes_no_points_where_no_parameter_is_conditional(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = filled()
+    insight = study.insight()
+    monkeypatch.setattr(ms.Space, "decode", None)
+    assert insight.sensitivity().total["x"] > 0.8
+
+
+def test_conditional_parameters_have_their_shares() -> None:
+    space = {"k": ms.Choice(["a", "b"]), "x": ms.Float(0, 1), "n": ms.Int(1, 4, when={"k": "b"})}
+    study = ms.Study("c", space=space, objective="-loss", controller="sobol", seed=1)
+    for _ in range(30):
+        trial = study.ask()
+        study.tell(trial, loss=trial.parameters.get("n", 0) + 0.1 * trial["x"])
+    insight = study.insight()
+    assert insight.sensitivity().total["n"] > 0.1 > insight.sensitivity().total["x"]
+    assert 0.0 <= insight.regret_bound() < 1.0
