@@ -71,6 +71,13 @@ class GpController:
                 Recommendation(parameters=r.parameters, origin=fallback) for r in self._sobol.recommend(snapshot, count)
             ]
 
+    def warm_up(self) -> None:
+        """Loads what takes long to load, before it is waited for."""
+        import meristem.controllers.pareto_surrogate
+        import meristem.controllers.surrogate  # noqa: F401
+
+        _one_thread()
+
     def _propose(self, snapshot: Snapshot, count: int) -> list[Recommendation]:
         taken = Taken(snapshot)
         belief: Belief = self._surrogate_of(snapshot).believe(snapshot)

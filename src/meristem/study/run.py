@@ -53,8 +53,8 @@ class StudyRun:
 
     @property
     def ended(self) -> int:
-        """Trials that have ended, in all runs."""
-        return len(self._ledger.history)
+        """Trials that have ended, in all runs, but those that were abandoned: others take their place."""
+        return self._ledger.spent
 
     @property
     def running(self) -> list[int]:

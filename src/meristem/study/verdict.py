@@ -49,6 +49,8 @@ def judge(outcome: Outcome, goals: Goals, reported: LastValues) -> Verdict:
             error=outcome.error or "failed without saying why",
             traceback=outcome.traceback,
         )
+    if outcome.status == OutcomeStatus.ABANDONED:
+        return Verdict(status=TrialStatus.ABANDONED, error=outcome.error or "given up")
     read = read_score(outcome.score, goals)
     metrics = {**reported.values, **read.metrics}
     sems = {n: sem for n, sem in {**reported.sems, **read.sems}.items() if n not in read.metrics or n in read.sems}
