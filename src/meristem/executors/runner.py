@@ -27,6 +27,8 @@ from meristem.spool import Measurement, as_float
 from meristem.statuses import TrialStatus
 from meristem.study.protocols import Attempt, Outcome, OutcomeStatus, Report
 
+_HUNG = 0.5  # seconds that a trial's thread may take longer than it was given
+_MAY_RUN = "it was asked to stop, and may still run outside"
 _IN_DOUBT = ("abandon", "launch")
 _OUTCOMES = {
     TrialStatus.COMPLETED: OutcomeStatus.COMPLETED,
@@ -107,7 +109,7 @@ class RunnerExecutor:
         """What is new, at most one report a trial and question."""
         end = time.monotonic() + timeout.total_seconds()
         while True:
-            reports = self._listen(max(0.0, end - time.monotonic()))
+            reports = [*self._listen(max(0.0, end - time.monotonic())), *self._overdue()]
             if reports or time.monotonic() >= end:
                 return reports
 
@@ -203,7 +205,7 @@ class RunnerExecutor:
             if status in _OUTCOMES:
                 return status, reason
             if stop_by is not None and time.monotonic() >= stop_by:
-                return TrialStatus.STOPPED, "it was asked to stop, and may still run outside"
+                return TrialStatus.STOPPED, _MAY_RUN
             self._fetch_news(job)
             self._rest(job, wait if not failures else self._pace.retry_wait(failures))
 
@@ -285,6 +287,16 @@ class RunnerExecutor:
                         del self._jobs[report.number]
                 job, report = self._news.get_nowait()
         return list(reports.values())
+
+    def _overdue(self) -> list[Report]:
+        """The end of trials whose time to stop is up, while their runner hangs."""
+        now = time.monotonic()
+        late = [job for job in self._jobs.values() if job.stop_by is not None and now > job.stop_by + _HUNG]
+        for job in late:
+            job.left = True
+            del self._jobs[job.number]
+        outcome = Outcome(status=OutcomeStatus.STOPPED, error=_MAY_RUN)
+        return [Report(number=job.number, outcome=outcome) for job in late]
 
     def _problems(self) -> list[str]:
         problems = []
