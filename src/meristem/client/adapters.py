@@ -59,9 +59,7 @@ class KeyedRunnerAdapter(RunnerAdapter):
     """A runner that takes a key under which a launch is found again."""
 
     def run_trial(self, number: int, parameters: Parameters, key: str = "") -> Metadata:
-        metadata: Metadata = self._runner.run_trial(
-            trial_index=number - 1, parameterization=dict(parameters), key=key
-        )
+        metadata: Metadata = self._runner.run_trial(trial_index=number - 1, parameterization=dict(parameters), key=key)
         return metadata
 
 
