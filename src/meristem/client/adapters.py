@@ -6,6 +6,8 @@ Trials count from 0 there and from 1 here. Nothing else is decided: errors pass 
 from __future__ import annotations
 
 import inspect
+import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,10 +31,15 @@ class MetricAdapter:
 
 
 class RunnerAdapter:
-    """An IRunner as the executor asks it; what the runner cannot do, the adapter has no method for."""
+    """An IRunner as the executor asks it; what the runner cannot do, the adapter has no method for.
 
-    def __init__(self, runner: Any) -> None:
+    Args:
+        seconds_between_launches: At least, whichever trial is launched.
+    """
+
+    def __init__(self, runner: Any, seconds_between_launches: float = 0.0) -> None:
         self._runner = runner
+        self._spacing, self._next_launch, self._launching = seconds_between_launches, 0.0, threading.Lock()
         if can_stop(runner):
             self.stop_trial = self._stop_trial
         if callable(getattr(runner, "find_trial", None)):
@@ -41,11 +48,19 @@ class RunnerAdapter:
             self.poll_trials = self._poll_trials
 
     def run_trial(self, number: int, parameters: Parameters) -> Metadata:
+        self._await_turn()
         metadata: Metadata = self._runner.run_trial(trial_index=number - 1, parameterization=dict(parameters))
         return metadata
 
     def poll_trial(self, number: int, metadata: Metadata) -> Any:
         return _read(self._runner.poll_trial(trial_index=number - 1, trial_metadata=metadata))
+
+    def _await_turn(self) -> None:
+        if not self._spacing:
+            return
+        with self._launching:  # trials are launched from several threads
+            time.sleep(max(0.0, self._next_launch - time.monotonic()))
+            self._next_launch = time.monotonic() + self._spacing
 
     def _stop_trial(self, number: int, metadata: Metadata) -> None:
         self._runner.stop_trial(trial_index=number - 1, trial_metadata=metadata)
@@ -59,15 +74,17 @@ class KeyedRunnerAdapter(RunnerAdapter):
     """A runner that takes a key under which a launch is found again."""
 
     def run_trial(self, number: int, parameters: Parameters, key: str = "") -> Metadata:
+        self._await_turn()
         metadata: Metadata = self._runner.run_trial(trial_index=number - 1, parameterization=dict(parameters), key=key)
         return metadata
 
 
-def adapt_runner(runner: Any) -> RunnerAdapter:
+def adapt_runner(runner: Any, seconds_between_launches: float = 0.0) -> RunnerAdapter:
     """The adapter that fits `runner`."""
     taken = inspect.signature(runner.run_trial).parameters.values()
     keyed = any(p.name == "key" or p.kind is p.VAR_KEYWORD for p in taken)
-    return KeyedRunnerAdapter(runner) if keyed else RunnerAdapter(runner)
+    kind = KeyedRunnerAdapter if keyed else RunnerAdapter
+    return kind(runner, seconds_between_launches)
 
 
 def can_stop(runner: Any) -> bool:

@@ -178,12 +178,14 @@ class Client:
         Raises:
             StudyError: The study has trials already.
         """
-        if not isinstance(generation_strategy, str | Mapping) and not _is_controller(generation_strategy):
+        if not isinstance(generation_strategy, (str, Mapping)) and not _is_controller(generation_strategy):
             _refuse("a generation strategy of Ax", "give a controller of Meristem, such as 'gp' or 'evolution'")
         build_controller(generation_strategy)
-        if self._study is None or generation_strategy != self._draft.controller:
-            self._redefine("generation strategy")
-            self._draft.controller = generation_strategy
+        if self._study is not None and self._study.definition.controller is None:  # an object, which is not stored
+            self._use(Study.open(self._study.name, store=self._study.store, controller=generation_strategy))
+            return
+        self._redefine("generation strategy")
+        self._draft.controller = generation_strategy
 
     def set_early_stopping_strategy(self, early_stopping_strategy: Any) -> None:
         """One of Meristem's stopping rules: `"auto"`, `"median"`, `{"name": …, "args": {…}}`, a list of which any may
@@ -319,6 +321,7 @@ class Client:
     def run_trials(
         self, max_trials: int | None = None, parallelism: int = 1, tolerated_trial_failure_rate: float = 0.5,
         initial_seconds_between_polls: float = 1, *, total_trials: int | None = None,
+        seconds_between_launches: float = 0,
     ) -> None:  # fmt: skip
         """Deploys trials through the runner, polls them and fetches their data, until they have ended.
 
@@ -329,6 +332,8 @@ class Client:
             tolerated_trial_failure_rate: The share of failed and abandoned trials above which the run is given up;
                 looked at once five have failed, and at the end.
             initial_seconds_between_polls: Of one trial, at least.
+            seconds_between_launches: At least; for systems that cannot take two trials at once, and for runners written
+                for Ax's pace of about one a second.
 
         Raises:
             StudyError: The runner or a metric is missing.
@@ -336,14 +341,15 @@ class Client:
             StudyBusy: Another process runs the trials of this study.
         """
         loop.check_plan(parallelism, tolerated_trial_failure_rate)
-        seconds = loop.check_seconds(initial_seconds_between_polls)
+        polls = loop.check_seconds("initial_seconds_between_polls", initial_seconds_between_polls)
+        launches = loop.check_seconds("seconds_between_launches", seconds_between_launches)
         count = loop.trials_in_all(self.study, max_trials, total_trials)
         stops = self._early_stopping is not None
         loop.check_fit(self.study, self._runner, self._metrics, stops=stops)
         loop.run(
             self.study, self._runner, self._metrics, trials=count, parallelism=parallelism,
-            failure_rate=tolerated_trial_failure_rate, seconds_between_polls=seconds,
-            early_stopping=self._early_stopping,
+            failure_rate=tolerated_trial_failure_rate, seconds_between_polls=polls,
+            seconds_between_launches=launches, early_stopping=self._early_stopping,
         )  # fmt: skip
 
     # Analyse
@@ -474,6 +480,8 @@ class Client:
         self._trials = IndexedTrials(study)
         self._draft.space, self._draft.goals, self._draft.seed = study.space, study.goals, study.seed
         self._draft.name = study.name
+        if study.definition.controller is not None:
+            self._draft.controller = study.definition.controller
 
     def _redefine(self, what: str) -> None:
         """Lets go of a study without trials; one with trials keeps its definition."""

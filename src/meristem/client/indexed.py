@@ -6,6 +6,7 @@ What a move means, study and ledger decide; here indices become numbers, and ref
 from __future__ import annotations
 
 import logging
+import operator
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -35,6 +36,16 @@ def index_of(trial: Trial) -> int:
     return trial.number - 1
 
 
+def number_of(index: Any) -> int:
+    """Raises InputError where `index` is no whole number."""
+    try:
+        if isinstance(index, bool):
+            raise TypeError
+        return operator.index(index) + 1
+    except TypeError:
+        raise InputError(f"trial_index={index!r:.60} is no whole number.", fix=_HOW) from None
+
+
 def arm_of(trial: Trial) -> str:
     """The name of the trial's parameters."""
     return str(trial.origin.get("arm_name") or ("baseline" if trial.origin.get("baseline") else f"{index_of(trial)}_0"))
@@ -51,16 +62,13 @@ class IndexedTrials:
 
     def get(self, index: int) -> Trial:
         """Raises InputError where there is no trial of this index."""
-        if isinstance(index, bool) or not isinstance(index, int):
-            raise InputError(f"trial_index={index!r:.60} is no whole number.", fix=_HOW)
-        row = self._study.store.trials.find(self._study_id, index + 1) if -1 < index < 2**31 - 1 else None
+        number = number_of(index)
+        row = self._study.store.trials.find(self._study_id, number) if 0 < number < 2**31 else None
         if row is None:
             count = self._study.store.studies.get(self._study.name).trials_created
-            known = (
-                f"Trials so far: {'0' if count == 1 else f'0 to {count - 1}'}." if count else "There is none so far."
-            )
+            known = f"Indices go from 0 to {count - 1}." if count else "There is none so far."
             raise InputError(f"There is no trial {index}. {known}", fix=_HOW)
-        return self._study.get_trial(index + 1)
+        return self._study.get_trial(number)
 
     def running(self, index: int) -> Trial:
         """The trial, which the caller must be running.

@@ -8,6 +8,7 @@ from typing import Any
 
 from meristem.client.adapters import MetricAdapter, adapt_runner, can_stop
 from meristem.errors import InputError, StudyError, TooManyFailures, did_you_mean
+from meristem.executors.runner_protocol import Metric, Runner
 from meristem.statuses import ENDED, TrialStatus
 from meristem.study.plan import Plan
 from meristem.study.study import Study
@@ -82,7 +83,7 @@ def trials_in_all(study: Study, max_trials: Any, total_trials: Any) -> int:
 
 def run(
     study: Study, runner: Any, metrics: dict[str, Any], *, trials: int, parallelism: int, failure_rate: float,
-    seconds_between_polls: float, early_stopping: Any,
+    seconds_between_polls: float, seconds_between_launches: float, early_stopping: Any,
 ) -> None:  # fmt: skip
     """Runs until `trials` have ended.
 
@@ -91,7 +92,8 @@ def run(
             once five have failed, and at the end.
     """
     before = {trial.number for trial in study.trials if trial.status in ENDED}
-    executor = make_executor(runner, list(metrics.values()), seconds_between_polls)
+    adapted = adapt_runner(runner, seconds_between_launches)
+    executor = make_executor(adapted, [MetricAdapter(metric) for metric in metrics.values()], seconds_between_polls)
     try:
         study.run(
             executor=executor, trials=trials, parallel=parallelism, max_failure_rate=failure_rate,
@@ -118,16 +120,16 @@ _IN_OTHER_WORDS = (
 )
 
 
-def make_executor(runner: Any, metrics: Sequence[Any], seconds_between_polls: float) -> Any:
-    """The executor of closed loops, which shows Ax's runner and metrics as Meristem's."""
+def make_executor(runner: Runner, metrics: Sequence[Metric], seconds_between_polls: float) -> Any:
+    """The executor of closed loops."""
     made = import_module("meristem.executors.runner").RunnerExecutor
-    return made(adapt_runner(runner), [MetricAdapter(metric) for metric in metrics], poll_seconds=seconds_between_polls)
+    return made(runner, metrics, poll_seconds=seconds_between_polls)
 
 
-def check_seconds(seconds: Any) -> float:
+def check_seconds(name: str, seconds: Any) -> float:
     """Raises InputError unless `seconds` is a number from 0."""
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < 1e9:
-        raise InputError(f"initial_seconds_between_polls={seconds!r:.60} is no number of seconds.")
+        raise InputError(f"{name}={seconds!r:.60} is no number of seconds.")
     return float(seconds)
 
 
