@@ -131,12 +131,14 @@ class Client:
     ) -> None:  # fmt: skip
         """How candidates are found.
 
-        `fast` and `quality` are both Meristem's default search: the centre, Sobol points, then a Gaussian process whose
-        shape is chosen by evidence. `random_search` is Sobol points alone.
+        `fast` and `quality` are both the centre, Sobol points, then Meristem's Gaussian process, whose shape is chosen
+        by evidence. `random_search` is Sobol points alone.
 
         Args:
-            initialization_budget: How many values to gather before the process is asked. The search never waits: with
-                values outstanding it gives further Sobol points (`allow_exceeding_initialization_budget`).
+            initialization_budget: How many trials come before the process is asked; 5 unless told otherwise.
+            min_observed_initialization_trials: How many of them must have a value; half of them unless told otherwise.
+                The search never waits for them: it gives further Sobol points, as in Ax with
+                `allow_exceeding_initialization_budget`.
             initialization_random_seed: The seed of the study, unless the client has one.
             torch_device: Not needed: there is no torch.
             fit_tracking_metrics: Whether `predict` tells of metrics that no goal names; no search looks at them.

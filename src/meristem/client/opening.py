@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from meristem.client.configs import StorageConfig
+from meristem.client.strategies import controller_of
 from meristem.errors import InputError, StudyError
 from meristem.objective import Goals
 from meristem.space import Space
@@ -27,7 +28,7 @@ class Draft:
     goals: Goals | None = None
     name: str | None = None
     seed: int | None = None
-    controller: Any = "auto"
+    controller: Any = field(default_factory=controller_of)
     about: dict[str, str] = field(default_factory=dict)
 
     def open(self, storage: StorageConfig | None) -> Study:

@@ -15,7 +15,8 @@ from meristem.client import (
 )
 from meristem.client.goals import goals_of
 from meristem.client.spaces import space_of
-from meristem.client.strategies import CentreFirst, controller_of
+from meristem.client.strategies import SobolFirst, controller_of
+from meristem.controllers.protocol import History, Observation, Snapshot
 from meristem.errors import InputError, MeristemError, StudyError
 from meristem.space import Choice, Float, Int
 
@@ -143,14 +144,39 @@ def test_the_budget_of_the_start_is_kept_with_and_without_a_centre() -> None:
 
 
 def test_a_budget_is_data_from_which_the_controller_is_built_again() -> None:
-    spec = controller_of(initialization_budget=4)
-    assert spec == {"path": "meristem.client.strategies.CentreFirst", "args": {"initial": 4}}
-    assert isinstance(CentreFirst(4), CentreFirst)
+    spec = controller_of(initialization_budget=4, initialize_with_center=False)
+    assert spec == {"path": "meristem.client.strategies.SobolFirst", "args": {"budget": 4, "observed": 2}}
+    assert controller_of("random_search", initialization_budget=4) == {"name": "sobol"}
+
+
+def test_trials_that_are_pending_count_in_the_budget_and_those_without_a_value_do_not() -> None:
+    client = client_of()
+    client.configure_generation_strategy(initialization_budget=4)
+    given = list(client.get_next_trials(6))
+    assert [t.origin["by"] for t in client.study.trials] == ["center"] + ["sobol"] * 5  # two values are missing
+    client.complete_trial(given[0], {"loss": 1.0})
+    client.complete_trial(given[1], {"loss": 2.0})
+    client.get_next_trials(1)
+    assert client.study.trials[-1].origin["by"] == "gp"
+
+
+def test_several_trials_at_once_are_as_many_one_by_one() -> None:
+    controller = SobolFirst(budget=3, observed=1)
+    space = space_of(numbers())
+    history = History(space)
+    for number, loss in enumerate((3.0, 1.0), start=1):
+        history.add(Observation(number=number, parameters=space.decode([loss / 4, 0.5]), status="completed", loss=loss))
+    snapshot = Snapshot(space=space, goals=goals_of("-loss", None), history=history, created=2, seed=1)
+    found = controller.recommend(snapshot, 3)
+    assert [r.origin["by"] for r in found] == ["sobol", "gp", "gp"]
+    assert controller.recommend(snapshot, 1) == found[:1]
+    assert controller.recommend(snapshot, 0) == []
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"min_observed_initialization_trials": True}, "min_observed"),
         ({"method": "fastest"}, "Did you mean 'fast'"),
         ({"initialization_budget": -1}, "initialization_budget=-1"),
         ({"simplify_parameter_changes": True}, "Leave it out"),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
 from meristem.client import Client, StorageConfig
-from meristem.errors import InputError, StudyExists, StudyNotFound
+from meristem.controllers.protocol import Recommendation
+from meristem.errors import InputError, StudyError, StudyExists, StudyNotFound
 
 from .problems import client_of, random_client, run_by_hand
 
@@ -151,3 +155,42 @@ def test_predictions_tell_of_tracked_metrics_unless_they_are_not_wanted() -> Non
     assert found["seconds"][0] == pytest.approx(5, abs=1)
     client._with_tracking = False
     assert list(client.predict([{"x1": 0.5, "x2": 0.5}])[0]) == ["loss"]
+
+
+def test_analyses_are_those_of_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = random_client()
+    reports = ModuleType("meristem.reports.report")
+    reports.report_of = lambda study: SimpleNamespace(cards=(f"card of {study.name}",))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, reports.__name__, reports)
+    assert client.compute_analyses() == ["card of small"]
+    assert client.compute_analyses([lambda study: study.name], display=False) == ["small"]
+    monkeypatch.setitem(sys.modules, reports.__name__, None)  # as if it could not be imported
+    with pytest.raises(InputError, match="summarize"):
+        client.compute_analyses()
+
+
+def test_a_controller_that_is_an_object_is_given_again_after_loading(tmp_path: Path) -> None:
+    client = client_of()
+    client.set_generation_strategy(Corner())
+    client.get_next_trials(1)
+    client.save_to_json_file(tmp_path / "client.json")
+    loaded = Client.load_from_json_file(tmp_path / "client.json")
+    with pytest.raises(StudyError, match="as an object"):
+        loaded.get_next_trials(1)
+    loaded.set_generation_strategy(Corner())
+    assert loaded.get_next_trials(1) == {1: {"x1": 1.0, "x2": 0.5}}
+
+
+def test_metrics_may_be_called_as_parameters_are() -> None:
+    client = random_client("x1")
+    for index, parameters in client.get_next_trials(1).items():
+        client.complete_trial(index, {"x1": 7.0})
+        row = client.summarize().iloc[0]
+        assert (row["x1"], row["parameter x1"], row["x2"]) == (7.0, parameters["x1"], parameters["x2"])
+
+
+class Corner:
+    """A controller of a user's own."""
+
+    def recommend(self, snapshot: Any, count: int) -> list[Any]:
+        return [Recommendation(parameters={"x1": 1.0, "x2": 1.0 / (1 + snapshot.created)})]
