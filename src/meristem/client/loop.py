@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 from meristem.client.adapters import MetricAdapter, adapt_runner, can_stop
 from meristem.errors import InputError, StudyError, TooManyFailures, did_you_mean
-from meristem.executors.runner_protocol import Metric, Runner
+from meristem.executors.runner import RunnerExecutor
 from meristem.statuses import ENDED, TrialStatus
 from meristem.study.plan import Plan
 from meristem.study.study import Study
@@ -92,8 +91,11 @@ def run(
             once five have failed, and at the end.
     """
     before = {trial.number for trial in study.trials if trial.status in ENDED}
-    adapted = adapt_runner(runner, seconds_between_launches)
-    executor = make_executor(adapted, [MetricAdapter(metric) for metric in metrics.values()], seconds_between_polls)
+    executor = RunnerExecutor(
+        adapt_runner(runner, seconds_between_launches),
+        [MetricAdapter(metric) for metric in metrics.values()],
+        poll_seconds=seconds_between_polls,
+    )
     try:
         study.run(
             executor=executor, trials=trials, parallel=parallelism, max_failure_rate=failure_rate,
@@ -118,12 +120,6 @@ _IN_OTHER_WORDS = (
     "What is called max_failure_rate is run_trials' tolerated_trial_failure_rate; trial 1 is trial_index 0. "
     "The trials that completed are kept."
 )
-
-
-def make_executor(runner: Runner, metrics: Sequence[Metric], seconds_between_polls: float) -> Any:
-    """The executor of closed loops."""
-    made = import_module("meristem.executors.runner").RunnerExecutor
-    return made(runner, metrics, poll_seconds=seconds_between_polls)
 
 
 def check_seconds(name: str, seconds: Any) -> float:

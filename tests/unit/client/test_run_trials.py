@@ -6,19 +6,18 @@ import itertools
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from examples.ax_tutorial import optimize
 
-from meristem.client import Client, IMetric, IRunner, TParameterization, TrialStatus, loop
+from meristem.client import Client, IMetric, IRunner, TParameterization, TrialStatus
 from meristem.client.adapters import MetricAdapter, RunnerAdapter, adapt_runner
 from meristem.errors import InputError, StudyError, TooManyFailures
-from meristem.spool import Measurement
-from meristem.study.protocols import Attempt, Outcome, OutcomeStatus, Report
 
-from .problems import random_client, sphere
+from .problems import hartmann6, random_client, sphere
 
 
 class OvenRunner(IRunner):
@@ -53,50 +52,6 @@ class Loss(IMetric):
         return 0, trial_metadata["loss"]
 
 
-class OneThreadExecutor:
-    """The least that runs trials through a runner: one after the other, in the engine's thread."""
-
-    slots = None
-
-    def __init__(self, runner: Any, metrics: Sequence[Any], poll_seconds: float) -> None:
-        self.runner, self.metrics, self.poll_seconds = runner, metrics, poll_seconds
-        self.deployed: dict[int, Any] = {}
-
-    def open(self, slots: int) -> None:
-        pass
-
-    def start(self, attempt: Attempt) -> None:
-        self.deployed[attempt.number] = self.runner.run_trial(attempt.number, attempt.parameters)
-
-    def adopt(self, attempt: Attempt) -> bool:
-        return False
-
-    def poll(self, timeout: timedelta) -> list[Report]:
-        return [report for number in list(self.deployed) if (report := self._report(number)) is not None]
-
-    def stop(self, number: int, grace: timedelta) -> None:
-        self.runner.stop_trial(number, self.deployed[number])
-
-    def close(self) -> None:
-        self.deployed.clear()
-
-    def _report(self, number: int) -> Report | None:
-        status = self.runner.poll_trial(number, self.deployed[number])
-        if status == "running":
-            return None
-        metadata = self.deployed.pop(number)
-        if status != "completed":
-            return Report(number=number, outcome=Outcome(status=OutcomeStatus(status), error="the oven is cold"))
-        found = [(metric.name, *metric.fetch(number, metadata)) for metric in self.metrics]
-        measured = [Measurement(metric=name, step=step, value=value) for name, step, value in found]
-        return Report(number=number, measurements=measured, outcome=Outcome(status=OutcomeStatus.COMPLETED))
-
-
-@pytest.fixture(autouse=True)
-def _executor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "make_executor", OneThreadExecutor)
-
-
 def ready(runner: Any = None, *metrics: Any, **options: Any) -> Client:
     client = random_client(**options)
     client.configure_runner(runner or OvenRunner())
@@ -104,40 +59,88 @@ def ready(runner: Any = None, *metrics: Any, **options: Any) -> Client:
     return client
 
 
+def run(client: Client, max_trials: int | None = None, **options: Any) -> None:
+    client.run_trials(max_trials, **{"initial_seconds_between_polls": 0, **options})
+
+
 def test_trials_are_deployed_polled_and_fetched() -> None:
     runner = OvenRunner()
     client = ready(runner)
-    client.run_trials(max_trials=6, parallelism=3, initial_seconds_between_polls=0)
+    run(client, 6, parallelism=3)
     assert client.study.counts() == {"completed": 6}
     assert sorted(runner.run) == list(range(6))
     parameters, observed, _, _ = client.get_best_parameterization(use_model_predictions=False)
     assert observed["loss"][0] == pytest.approx(sphere(parameters))
 
 
+def test_the_tutorial_of_ax_completes_its_trials_and_finds_a_low_value(tmp_path: Path) -> None:
+    client = optimize(tmp_path, seconds=0, seed=5, polls=0)
+    parameters, prediction, index, name = client.get_best_parameterization()
+    assert client.study.counts() == {"completed": 30}
+    assert [trial.metrics["hartmann6"] for trial in client.study.trials] == pytest.approx(
+        [hartmann6(**trial.parameters) for trial in client.study.trials]
+    )
+    assert hartmann6(**parameters) < -2
+    assert name == f"{index}_0"
+    assert list(prediction) == ["hartmann6"]
+
+
+def test_a_loop_that_is_started_again_goes_on_with_what_is_deployed(tmp_path: Path) -> None:
+    client = ready(OvenRunner(broken=range(5)), url=f"sqlite:///{tmp_path}/s.db")
+    with pytest.raises(TooManyFailures):
+        run(client, 50, parallelism=2, tolerated_trial_failure_rate=0.1)
+    runner = OvenRunner()
+    again = ready(runner, url=f"sqlite:///{tmp_path}/s.db")
+    run(again, total_trials=8)
+    launched = [trial.number - 1 for trial in again.study.trials if trial.status == "completed"]
+    assert sum(again.study.counts().values()) == 8
+    assert set(runner.run) <= set(launched)
+
+
+def test_hopeless_trials_are_stopped_through_the_runner() -> None:
+    class Slow(StoppableRunner):
+        def poll_trial(self, trial_index: int, trial_metadata: Mapping[str, Any]) -> TrialStatus:
+            self.polls[trial_index] = self.polls.get(trial_index, 0) + 1
+            if trial_index in getattr(self, "stopped", []):
+                return TrialStatus.EARLY_STOPPED
+            return TrialStatus.COMPLETED if trial_index < 3 and self.polls[trial_index] > 3 else TrialStatus.RUNNING
+
+    class Curve(IMetric):
+        def fetch(self, trial_index: int, trial_metadata: Mapping[str, Any]) -> tuple[int, float]:
+            return runner.polls[trial_index], 1.0 + (trial_index == 3)
+
+    runner = Slow()
+    client = ready(runner, Curve("loss"))
+    client.set_early_stopping_strategy({"name": "median", "args": {"min_curves": 2}})
+    run(client, 4)
+    assert runner.stopped == [3]
+    assert list(client.summarize()["trial_status"]) == ["COMPLETED"] * 3 + ["EARLY_STOPPED"]
+
+
 def test_max_trials_are_so_many_more_and_total_trials_so_many_in_all() -> None:
     client = ready()
-    client.run_trials(3)
-    client.run_trials(max_trials=2)
+    run(client, 3)
+    run(client, 2)
     assert client.study.counts() == {"completed": 5}
-    client.run_trials(total_trials=6)
-    client.run_trials(total_trials=6)
+    run(client, total_trials=6)
+    run(client, total_trials=6)
     assert client.study.counts() == {"completed": 6}
 
 
 def test_trials_told_by_hand_and_trials_of_the_loop_are_of_one_study() -> None:
     client = ready()
     client.complete_trial(client.attach_trial({"x1": 0.3, "x2": 0.3}), {"loss": 0.0})
-    client.run_trials(max_trials=2)
+    run(client, 2)
     assert list(client.get_next_trials(1)) == [3]
     assert client.get_best_parameterization(False)[2] == 0
 
 
 def test_more_failures_than_tolerated_are_told_at_the_end_in_both_vocabularies() -> None:
     client = ready(OvenRunner(broken=[1, 2]))
-    client.run_trials(max_trials=4, tolerated_trial_failure_rate=0.5)
+    run(client, 4, tolerated_trial_failure_rate=0.5)
     other = ready(OvenRunner(broken=[1, 2]))
     with pytest.raises(TooManyFailures, match="2 of 4 trials failed") as caught:
-        other.run_trials(max_trials=4, tolerated_trial_failure_rate=0.4)
+        run(other, 4, tolerated_trial_failure_rate=0.4)
     assert "trial 1 is trial_index 0" in caught.value.__notes__[0]
     assert other.study.counts() == {"completed": 2, "failed": 2}
 
@@ -145,25 +148,25 @@ def test_more_failures_than_tolerated_are_told_at_the_end_in_both_vocabularies()
 def test_a_run_with_too_many_failures_ends_early() -> None:
     client = ready(OvenRunner(broken=range(100)))
     with pytest.raises(TooManyFailures):
-        client.run_trials(max_trials=50, tolerated_trial_failure_rate=0.1)
+        run(client, 50, tolerated_trial_failure_rate=0.1)
     assert client.study.counts() == {"failed": 5}
 
 
 def test_what_is_missing_is_told_before_anything_is_launched() -> None:
     client = random_client()
     with pytest.raises(StudyError, match="configure_runner"):
-        client.run_trials(max_trials=1)
+        run(client, 1)
     runner = OvenRunner()
     client.configure_runner(runner)
     with pytest.raises(StudyError, match=r"No metric fetches 'loss' \(configured: none\).*configure_metrics"):
-        client.run_trials(max_trials=1)
+        run(client, 1)
     client.configure_metrics([Loss("los")])
     with pytest.raises(StudyError, match=r"Did you mean 'los'.*of name 'loss'"):
-        client.run_trials(max_trials=1)
+        run(client, 1)
     client.configure_metrics([Loss("loss")])
     client.set_early_stopping_strategy("median")
     with pytest.raises(StudyError, match="stop_trial"):
-        client.run_trials(max_trials=1)
+        run(client, 1)
     assert runner.run == []
 
 
@@ -181,7 +184,7 @@ def test_what_is_missing_is_told_before_anything_is_launched() -> None:
 )
 def test_settings_that_cannot_be_used_are_told_by_their_names(options: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        ready().run_trials(**options)
+        run(ready(), **options)
 
 
 @pytest.mark.parametrize("runner", [OvenRunner, object(), SimpleNamespace(run_trial=print)])
