@@ -6,6 +6,7 @@ Trials count from 0 there and from 1 here. Nothing else is decided: errors pass 
 from __future__ import annotations
 
 import inspect
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -14,7 +15,14 @@ from typing import Any
 from meristem.client.protocols.runner import IRunner, TrialStatus
 from meristem.space import Parameters
 
+log = logging.getLogger("meristem.client")
+
 Metadata = Mapping[str, Any]
+
+_ALIKE = (
+    "Trials %d and %d were launched with the same metadata, %.200r. A metric that finds data by it alone reads one "
+    "trial's data for the other: name things by trial_index, or give run_trials(…, seconds_between_launches=1)."
+)
 
 
 class MetricAdapter:
@@ -39,7 +47,9 @@ class RunnerAdapter:
 
     def __init__(self, runner: Any, seconds_between_launches: float = 0.0) -> None:
         self._runner = runner
-        self._spacing, self._next_launch, self._launching = seconds_between_launches, 0.0, threading.Lock()
+        self._spacing, self._next_launch, self._turn = seconds_between_launches, 0.0, threading.Lock()
+        self._launched: dict[str, int] = {}
+        self._warned, self._noting = False, threading.Lock()  # trials are launched from several threads
         if can_stop(runner):
             self.stop_trial = self._stop_trial
         if callable(getattr(runner, "find_trial", None)):
@@ -48,17 +58,26 @@ class RunnerAdapter:
             self.poll_trials = self._poll_trials
 
     def run_trial(self, number: int, parameters: Parameters) -> Metadata:
-        self._await_turn()
-        metadata: Metadata = self._runner.run_trial(trial_index=number - 1, parameterization=dict(parameters))
-        return metadata
+        return self._launch(number, parameters)
 
     def poll_trial(self, number: int, metadata: Metadata) -> Any:
         return _read(self._runner.poll_trial(trial_index=number - 1, trial_metadata=metadata))
 
+    def _launch(self, number: int, parameters: Parameters, **key: str) -> Metadata:
+        self._await_turn()
+        index = number - 1
+        metadata: Metadata = self._runner.run_trial(trial_index=index, parameterization=dict(parameters), **key)
+        with self._noting:
+            other = self._launched.setdefault(repr(metadata), index)
+            if other != index and metadata and not self._warned:
+                self._warned = True
+                log.warning(_ALIKE, other, index, metadata)
+        return metadata
+
     def _await_turn(self) -> None:
         if not self._spacing:
             return
-        with self._launching:  # trials are launched from several threads
+        with self._turn:
             time.sleep(max(0.0, self._next_launch - time.monotonic()))
             self._next_launch = time.monotonic() + self._spacing
 
@@ -74,9 +93,7 @@ class KeyedRunnerAdapter(RunnerAdapter):
     """A runner that takes a key under which a launch is found again."""
 
     def run_trial(self, number: int, parameters: Parameters, key: str = "") -> Metadata:
-        self._await_turn()
-        metadata: Metadata = self._runner.run_trial(trial_index=number - 1, parameterization=dict(parameters), key=key)
-        return metadata
+        return self._launch(number, parameters, key=key)
 
 
 def adapt_runner(runner: Any, seconds_between_launches: float = 0.0) -> RunnerAdapter:

@@ -147,6 +147,23 @@ def test_several_objectives_have_a_front_and_one_has_a_best() -> None:
         random_client().get_pareto_frontier()
 
 
+def test_an_expected_front_keeps_limits_relative_to_the_baseline() -> None:
+    client = random_client("-a, b", "cost <= 0.5 * baseline")
+    client.complete_trial(client.attach_baseline({"x1": 0.0, "x2": 0.0}), {"a": 0.0, "b": 9.0, "cost": 1.0})
+    for index, parameters in client.get_next_trials(6).items():
+        client.complete_trial(index, {"a": parameters["x1"], "b": parameters["x2"], "cost": 0.4})
+    assert 0 not in [index for _, _, index, _ in client.get_pareto_frontier()]
+
+
+def test_predictions_are_of_all_trials_that_there_are() -> None:
+    client = random_client()
+    for index in client.get_next_trials(5):
+        client.complete_trial(index, {"loss": 1.0})
+    before = client.predict([{"x1": 0.5, "x2": 0.5}])
+    run_by_hand(client, 5)
+    assert client.predict([{"x1": 0.5, "x2": 0.5}]) != before
+
+
 def test_predictions_tell_of_tracked_metrics_unless_they_are_not_wanted() -> None:
     client = random_client()
     for index, parameters in client.get_next_trials(6).items():

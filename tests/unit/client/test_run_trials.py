@@ -256,6 +256,17 @@ def test_launches_can_be_kept_apart() -> None:
     assert all(later - earlier >= 0.025 for earlier, later in itertools.pairwise(at))
 
 
+def test_trials_that_cannot_be_told_apart_are_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    adapter = adapt_runner(SimpleNamespace(run_trial=lambda trial_index, parameterization: {"file": trial_index // 2}))
+    for number in (1, 3, 1):
+        adapter.run_trial(number, {})
+    assert caplog.messages == []
+    for number in (2, 4):
+        adapter.run_trial(number, {})
+    (warning,) = caplog.messages
+    assert "Trials 0 and 1 were launched with the same metadata, {'file': 0}" in warning
+
+
 def test_a_runner_without_stop_says_so() -> None:
     with pytest.raises(NotImplementedError, match="OvenRunner cannot stop"):
         OvenRunner().stop_trial(0, {})
