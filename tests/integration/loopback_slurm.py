@@ -1,8 +1,8 @@
 """A whole Slurm on this machine for one test session: munged, slurmctld and two slurmd, in one folder, on free ports.
 
 It needs the programs (Debian: `apt-get install --no-install-recommends slurmctld slurmd slurm-client munge`), no root,
-no service and no file outside of its folder. Nothing is left behind: the daemons end with the thread that started them,
-and what jobs left running is ended too.
+no service and no file outside of its folder. Nothing is left behind, also when a test fails; should the test itself get
+SIGKILL, the daemons end with it, and a job that was running ends when its command does.
 """
 
 from __future__ import annotations
