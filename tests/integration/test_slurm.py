@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -351,3 +352,40 @@ def test_metadata_is_json_and_survives_it(slurm: Any, tmp_path: Path) -> None:
     runner = runner_in(tmp_path, "true")
     trial = json.loads(json.dumps(runner.run_trial(1, {})))
     assert ended(runner, {1: trial}) == {1: ("completed", "")}
+
+
+STUDY = """
+    import sys
+    import meristem as ms
+    from meristem.executors.file_metric import FileMetric
+    from meristem.executors.slurm import SlurmRunner
+
+    def main(folder):
+        command = 'echo {trial} >> ../ran; sleep 1; echo "{\\\\"loss\\\\": {x}}"'
+        runner = SlurmRunner(command, folder=folder + "/trials", cwd=folder + "/trials", poll_seconds=0.2)
+        study = ms.Study("s", space={"x": ms.Float(0, 1)}, objective="-loss", controller="sobol", seed=1,
+                         store=f"sqlite:///{folder}/s.db")
+        study.run(executor=ms.RunnerExecutor(runner, [FileMetric("loss")]), trials=10, parallel=4, handlers=[])
+        for trial in study.trials:
+            print(trial.number, trial.status, trial.parameters["x"] == trial.values["loss"])
+
+    main(sys.argv[1])
+"""
+
+
+def test_a_study_whose_engine_is_killed_again_and_again_launches_each_trial_once(slurm: Any, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", textwrap.dedent(STUDY), str(tmp_path)]
+    (tmp_path / "trials").mkdir()
+    for seconds in (1.5, 2.0, 2.5):
+        engine = subprocess.Popen(command)
+        with suppress(subprocess.TimeoutExpired):
+            engine.wait(seconds)
+        engine.kill()
+        engine.wait()
+    assert len(list((tmp_path / "trials").iterdir())) > 1
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90)
+
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.split("\n")[:-1]) == sorted(f"{number} completed True" for number in range(1, 11))
+    assert sorted(map(int, (tmp_path / "ran").read_text().split())) == list(range(1, 11))

@@ -63,6 +63,7 @@ class SlurmRunner:
         environment: Variables beside those that Slurm passes on (all of this process, mostly).
         cwd: Where jobs run; None: where this process does.
         sbatch_options: Any other long options of `sbatch`, such as `{"account": "lab", "exclusive": True}`.
+        poll_seconds: Between two calls of `squeue` at least; a cluster with many users may ask for more.
 
     Raises:
         InputError: Any of these cannot be used; all mistakes are listed.
@@ -81,14 +82,18 @@ class SlurmRunner:
         environment: Mapping[str, str] | None = None,
         cwd: str | Path | None = None,
         sbatch_options: Mapping[str, Any] | None = None,
+        poll_seconds: float = 2.0,
     ) -> None:
         limit = _slurm_time(time_limit) if isinstance(time_limit, timedelta) else time_limit
         chosen = {"partition": partition, "cpus-per-task": cpus, "mem": memory, "time": limit}
         chosen["gres"] = None if gpus is None else f"gpu:{gpus}"
         others = {str(name).replace("_", "-"): value for name, value in (sbatch_options or {}).items()}
         problems = _problems(command, environment, cwd, chosen, others) + _folder_problems(folder)
+        if limit is not None and not isinstance(limit, str):  # 7200 would be minutes for Slurm, seconds for others
+            problems.append(f"'time_limit' is {limit!r:.60}; give a timedelta, or text such as \"2:00:00\"")
         if problems:
             raise InputError("The Slurm runner cannot be used", problems)
+        self.poll_seconds = float(poll_seconds)
         self._command: Command = command if isinstance(command, str) else [str(part) for part in command]
         self._folder = Path(folder).absolute()
         self._cwd = Path(cwd or ".").absolute()

@@ -49,6 +49,7 @@ fi
 rm -f "$meristem_folder_/{EXIT_CODE_FILE}" "$meristem_folder_/{_TERMINATED_FILE}"
 meristem_terminated_=
 trap 'meristem_terminated_=yes' HUP INT TERM
+trap : USR1 USR2
 . "$meristem_folder_/{_ENVIRONMENT_FILE}"
 /bin/sh "$meristem_folder_/{_COMMAND_FILE}" >> "$meristem_folder_/{STDOUT_FILE}" 2>> "$meristem_folder_/{STDERR_FILE}"
 meristem_code_=$?

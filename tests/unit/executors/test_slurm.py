@@ -402,11 +402,22 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
             "",
             folder=tmp_path / "file" / "trials",
             partition="a",
+            time_limit=7200,  # type: ignore[arg-type]
             environment={"a b": "1"},
             cwd=tmp_path / "none",
             sbatch_options={"array": "1-3", "-p": "x", "partition": "b", "nodelist": ["n1"]},
         )
-    for words in ("'command' is empty", "cannot be written", "'a b'", "'cwd'", "'array'", "'-p'", "'partition'", "n1"):
+    for words in (
+        "'command' is empty",
+        "cannot be written",
+        "'a b'",
+        "'cwd'",
+        "'array'",
+        "'-p'",
+        "'time_limit' is 7200",
+        "'partition'",
+        "n1",
+    ):
         assert words in str(raised.value)
 
 
