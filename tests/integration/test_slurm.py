@@ -348,6 +348,24 @@ def test_a_requeued_job_trains_again_and_ends_well(slurm: Any, tmp_path: Path) -
     assert Path(trial["folder"], "ran").read_text() == "run\nrun\n"
 
 
+def test_a_suspended_job_goes_on_and_one_whose_node_fails_says_so(slurm: Any, tmp_path: Path) -> None:
+    options = {"nodelist": "n2", "no-requeue": True}
+    runner = runner_in(tmp_path, "sleep {seconds}", sbatch_options=options)
+    trials = {number: runner.run_trial(number, {"seconds": seconds}) for number, seconds in {1: 1, 2: 60}.items()}
+    until(lambda: all(Path(trial["folder"], "claim").is_symlink() for trial in trials.values()))
+
+    slurm.run("scontrol", "suspend", trials[2]["job_id"])
+    assert runner.poll_trial(2, trials[2]) == (RUNNING, f"job {trials[2]['job_id']} is suspended")
+    slurm.run("scontrol", "resume", trials[2]["job_id"])
+    assert runner.poll_trial(2, trials[2]) == (RUNNING, "")
+
+    assert ended(runner, {1: trials[1]}) == {1: ("completed", "")}
+    slurm.run("scontrol", "update", "NodeName=n2", "State=DOWN", "Reason=test")
+    assert ended(runner, {2: trials[2]}) == {2: ("failed", f"job {trials[2]['job_id']} was on a node that failed")}
+    slurm.run("scontrol", "update", "NodeName=n2", "State=RESUME")
+    until(lambda: slurm.run("sinfo", "--noheader", "--nodes=n2", "--format=%t").strip() == "idle", seconds=60)
+
+
 def test_metadata_is_json_and_survives_it(slurm: Any, tmp_path: Path) -> None:
     runner = runner_in(tmp_path, "true")
     trial = json.loads(json.dumps(runner.run_trial(1, {})))
