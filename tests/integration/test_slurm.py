@@ -271,6 +271,31 @@ def test_a_launch_that_a_kill_left_in_doubt_is_found_and_trained_once(slurm: Any
     assert Path(trial["folder"], "ran").read_text() == "once\n"
 
 
+def test_a_submission_whose_answer_was_lost_is_withdrawn_and_repeated(
+    slurm: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = runner_in(tmp_path, "echo once >> {folder}/ran")
+    job_ids: list[str] = []
+
+    def lost(arguments: Any, descriptor: Any) -> str:
+        job_ids.append(slurm_commands.submit(arguments, descriptor))
+        raise SlurmAway("The answer was lost.")
+
+    monkeypatch.setattr(slurm_module, "submit", lost)
+    with pytest.raises(SlurmAway):
+        runner.run_trial(1, {}, key="k")
+    monkeypatch.undo()
+    until(lambda: "COMPLETED" in slurm.run("scontrol", "-o", "show", "job", job_ids[0]))
+    assert list(tmp_path.rglob("ran")) == []
+    assert runner.find_trial("k") is None
+
+    trial = runner.run_trial(1, {}, key="k")
+
+    assert trial["job_id"] != job_ids[0]
+    assert ended(runner, {1: trial}) == {1: ("completed", "")}
+    assert [path.read_text() for path in tmp_path.rglob("ran")] == ["once\n"]
+
+
 def test_two_jobs_of_one_trial_train_once(slurm: Any, tmp_path: Path) -> None:
     runner = runner_in(tmp_path, "echo once >> {folder}/ran; sleep 1; exit 4")
     first = runner.run_trial(1, {}, key="k")
@@ -319,8 +344,11 @@ def test_a_job_that_slurm_has_forgotten_is_judged_by_its_folder(
     slurm: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(slurm_module, "_UNLISTED_SECONDS", 0.0)
-    commands = {1: "true", 2: "exit 5", 3: "kill -KILL $PPID"}
+    commands = {1: "true", 2: "exit 5", 3: "kill -KILL $PPID", 4: "trap 'exit 0' TERM; sleep 60 & wait"}
     trials = {n: runner_in(tmp_path, command).run_trial(n, {}) for n, command in commands.items()}
+    until(lambda: Path(trials[4]["folder"], "claim").is_symlink())
+    time.sleep(0.5)  # until its shell has set its trap
+    slurm.run("scancel", trials[4]["job_id"])
     until(lambda: not slurm.run("squeue", "--noheader", "--states=all", f"--name={names_of(trials)}"), seconds=90)
 
     standings = runner_in(tmp_path, "true").poll_trials(trials)
@@ -329,6 +357,8 @@ def test_a_job_that_slurm_has_forgotten_is_judged_by_its_folder(
     assert standings[2] == ("failed", "exit code 5")
     assert standings[3][0] == "failed"
     assert "left no exit code" in standings[3][1]
+    assert standings[4][0] == "failed"
+    assert f"Slurm ended job {trials[4]['job_id']}" in standings[4][1]
 
 
 def names_of(trials: Mapping[int, Any]) -> str:
