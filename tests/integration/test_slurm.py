@@ -300,7 +300,14 @@ def test_two_jobs_of_one_trial_train_once(slurm: Any, tmp_path: Path) -> None:
     runner = runner_in(tmp_path, "echo once >> {folder}/ran; sleep 1; exit 4")
     first = runner.run_trial(1, {}, key="k")
     folder = Path(first["folder"])
-    second = slurm.run("sbatch", "--parsable", f"--output={tmp_path}/log", str(folder / "job.sh"), str(folder)).strip()
+    second = slurm.run(
+        "sbatch",
+        "--parsable",
+        f"--job-name={first['job_name']}",
+        f"--output={tmp_path}/log",
+        str(folder / "job.sh"),
+        str(folder),
+    ).strip()
 
     as_the_other = {1: {**first, "job_id": second}}
 

@@ -125,11 +125,9 @@ class SlurmRunner:
         """
         key = uuid.uuid4().hex if key is None else key
         folder = self._folder / f"{number}-{_digest(key)}"
-        begun_before = folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         with _lock(folder) as descriptor:
-            found = self._find(folder) if begun_before else None
-            if found is not None:
+            if (found := self._find(folder)) is not None:
                 return found
             (folder / STOP_FILE).unlink(missing_ok=True)
             write_job(folder, self._command, number, parameters, self._names, self._environment)
@@ -171,7 +169,8 @@ class SlurmRunner:
         folder = Path(metadata["folder"])
         with suppress(OSError):  # a full disk or a removed folder: the signal does it
             (folder / STOP_FILE).touch()
-        cancel(sorted({str(metadata["job_id"]), claimant_of(folder) or str(metadata["job_id"])}))
+        job_ids = {str(metadata["job_id"]), claimant_of(folder) or str(metadata["job_id"])}
+        cancel(sorted(job_ids), name=_job_name(folder))
 
     def _submit(self, folder: Path, key: str, descriptor: int | None) -> dict[str, Any]:
         log = str(folder / SLURM_LOG).replace("%", "%%")
@@ -202,10 +201,16 @@ class SlurmRunner:
         return None if claimant is None else _record(folder, claimant)
 
     def _standing(self, metadata: Metadata, by_id: Mapping[str, Job]) -> Standing:
-        traces = traces_in(Path(metadata["folder"]))
+        if not {"folder", "job_id"} <= metadata.keys():  # one odd trial must not hold up the others
+            return (
+                TrialStatus.FAILED,
+                f"it has no folder and no job_id in {dict(metadata)!r:.100}; no SlurmRunner ran it",
+            )
+        folder = Path(metadata["folder"])
+        traces = traces_in(folder)
         job_id = traces.claimant or str(metadata["job_id"])
         job = by_id.get(job_id) or find_job(job_id)
-        if job is not None:
+        if job is not None and job.name == _job_name(folder):  # a cluster that was set up anew gives ids again
             self._unlisted_since.pop(job_id, None)
             return standing(job, traces)
         since = self._unlisted_since.setdefault(job_id, time.monotonic())
@@ -288,6 +293,8 @@ def _problems(
         problems.append(f"'environment' must be a mapping of names to values, not {type(environment).__name__}")
     elif bad := [name for name in environment or {} if not re.fullmatch(r"[A-Za-z_]\w*", str(name), re.ASCII)]:
         problems.append(f"'environment' has {bad[0]!r:.60}, which is no name of a variable")
+    elif nul := [name for name, value in (environment or {}).items() if "\0" in str(value)]:
+        problems.append(f"the value of {nul[0]!r:.60} in 'environment' contains NUL")
     if cwd is not None and not (isinstance(cwd, (str, Path)) and Path(cwd).is_dir()):
         problems.append(f"'cwd' is {cwd!r:.200}, which is no folder")
     for name, value in {**chosen, **others}.items():

@@ -84,14 +84,15 @@ def find_job(job_id: str) -> Job | None:
     raise SlurmAway(f"Slurm does not tell how job {job_id} stands.", _words(done))
 
 
-def cancel(job_ids: Collection[str]) -> None:
-    """Ends jobs: SIGTERM, and SIGKILL after the cluster's KillWait. Nothing happens to jobs that have ended.
+def cancel(job_ids: Collection[str], *, name: str) -> None:
+    """Ends jobs: SIGTERM, and SIGKILL after the cluster's KillWait. Nothing happens to jobs that have ended
+    or have another name.
 
     Raises:
         SlurmAway: Slurm gave no answer.
         SlurmRefused: They are another user's.
     """
-    done = _run(["scancel", *job_ids])
+    done = _run(["scancel", f"--name={name}", *job_ids])
     words = _words(done)
     if done.returncode == 0 or _UNKNOWN_JOB.search(words):
         return

@@ -336,13 +336,16 @@ def test_missing_programs_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_all_trials_are_polled_by_one_call(programs: Programs, tmp_path: Path) -> None:
-    programs.answers["squeue"] = (0, answer(*RECORDED), "")
+    jobs = [{**fields, "name": f"meristem-{fields['job_id']}"} for fields in RECORDED]
+    programs.answers["squeue"] = (0, answer(*jobs), "")
     runner = SlurmRunner("true", folder=tmp_path)
-    trials = {n: {"job_id": str(n), "folder": str(tmp_path / str(n))} for n in (1, 3, 5)}
+    trials: dict[int, Any] = {n: {"job_id": str(n), "folder": str(tmp_path / str(n))} for n in (1, 3, 5)}
+    trials[6] = {"nonsense": True}
     assert {n: status for n, (status, _) in runner.poll_trials(trials).items()} == {
         1: "completed",
         3: "running",
         5: "running",
+        6: "failed",
     }
     assert runner.poll_trials({}) == {}
     assert [call[0] for call in programs.calls] == ["squeue"]
@@ -362,7 +365,7 @@ def test_a_slurm_that_is_away_loses_no_trial(programs: Programs, tmp_path: Path)
 
 def test_a_slurm_without_json_is_read_by_lines(programs: Programs, tmp_path: Path) -> None:
     programs.answers["squeue"] = (1, "", "squeue: unrecognized option '--json'")
-    programs.answers["scontrol"] = (0, RECORDED_LINE, "")
+    programs.answers["scontrol"] = (0, RECORDED_LINE.replace("job.sh", f"meristem-{tmp_path.name}", 1), "")
     trial = {"job_id": "2", "folder": str(tmp_path)}
     assert SlurmRunner("true", folder=tmp_path).poll_trial(2, trial)[0] == "failed"
 
@@ -380,10 +383,25 @@ def test_a_job_that_is_not_listed_has_time_to_appear(
 
 
 def test_the_job_that_claimed_the_trial_is_the_one_that_is_polled(programs: Programs, tmp_path: Path) -> None:
-    programs.answers["squeue"] = (0, answer(*RECORDED), "")
+    programs.answers["squeue"] = (
+        0,
+        answer(*({**fields, "name": f"meristem-{tmp_path.name}"} for fields in RECORDED)),
+        "",
+    )
+    runner, trial = SlurmRunner("true", folder=tmp_path), {"job_id": "1", "folder": str(tmp_path)}
+    assert runner.poll_trial(1, trial)[0] == "completed"
     (tmp_path / "claim").symlink_to("3")
-    runner = SlurmRunner("true", folder=tmp_path)
-    assert runner.poll_trial(1, {"job_id": "1", "folder": str(tmp_path)})[0] == "running"
+    assert runner.poll_trial(1, trial)[0] == "running"
+
+
+def test_another_job_of_the_same_id_is_not_taken_for_the_trials(
+    programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm_module, "_UNLISTED_SECONDS", 0.0)
+    programs.answers["squeue"] = (0, answer(*RECORDED), "")
+    trial = {"job_id": "1", "folder": str(tmp_path)}
+    status, why = SlurmRunner("true", folder=tmp_path).poll_trial(1, trial)
+    assert (status, why) == ("failed", "Slurm knows job 1 no more; it never began")
 
 
 def test_stopping_a_job_that_has_ended_is_no_error(programs: Programs, tmp_path: Path) -> None:
