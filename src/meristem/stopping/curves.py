@@ -25,9 +25,11 @@ class Curves:
         """A trial (again) runs; what an earlier attempt of it reported is forgotten."""
         self._built.pop(trial, None)
         before = self._lines.get(trial)
-        if before is not None and before.steps:
+        if before is not None:
             for standings in self._standings_of(before):
-                standings.take(before)
+                standings.silent.discard(trial)
+                if before.steps:
+                    standings.take(before)
         self._lines[trial] = Line(trial, bracket)
 
     def report(self, trial: int, step: float, loss: float) -> None:
@@ -39,6 +41,7 @@ class Curves:
         if not line.steps:
             line.set(step, loss)
             for standings in self._standings_of(line):
+                standings.silent.discard(trial)
                 standings.put(line)
         elif step > line.steps[-1] and not line.ended:
             line.set(step, loss)
@@ -54,9 +57,11 @@ class Curves:
         if line.ended:
             return
         line.ended = True
-        if line.steps:
-            for standings in self._standings_of(line):
+        for standings in self._standings_of(line):
+            if line.steps:
                 standings.end(line)
+            else:
+                standings.silent.add(trial)
 
     def curve(self, trial: int) -> Curve:
         """The curve of `trial`, empty where nothing is known of it."""
@@ -82,6 +87,8 @@ class Curves:
             groups = {}
             for line in self._all.lines.values():
                 groups.setdefault(by(line.trial, line.bracket), Standings()).put(line)
+            for number in self._all.silent:
+                groups.setdefault(by(number, self._lines[number].bracket), Standings()).silent.add(number)
         self._groupings[by] = groups
         while len(self._groupings) > _MOST_GROUPINGS:
             del self._groupings[next(iter(self._groupings))]
@@ -126,6 +133,10 @@ class _Others(Peers):
         super().__init__(())
         self._study, self._standings, self._own, self._grouped = curves, standings, own, grouped
         self._shown: tuple[Curve, ...] | None = None
+
+    @property
+    def silent(self) -> tuple[Curve, ...]:
+        return tuple(self._study.curve(number) for number in sorted(self._standings.silent - {self._own}))
 
     def place(self, step: float, loss: float) -> tuple[int, int]:
         return self._standings.place(step, loss, self._own)

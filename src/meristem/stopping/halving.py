@@ -100,7 +100,8 @@ class SuccessiveHalving:
         if rung is None:
             return None
         peers = peers_of(others).alike(curve, self._cohort_of)
-        if len(peers) < self.cohort - 1 or any(peer.running and not peer.reaches(rung) for peer in peers):
+        there = len(peers) + len(peers.silent)  # who has yet to start may still come
+        if there < self.cohort - 1 or any(peer.running and not peer.reaches(rung) for peer in peers):
             return None
         return outranked(curve, peers, rung, self.rungs.reduction)
 

@@ -50,10 +50,12 @@ class Standings:
 
     Attributes:
         lines: By the trials' numbers.
+        silent: Numbers of the trials that ended without a report.
     """
 
     def __init__(self) -> None:
         self.lines: dict[int, Line] = {}
+        self.silent: set[int] = set()
         self._loose: dict[int, Line] = {}  # lines whose reports change: not in `_until`, which takes nothing back
         self._until = LowestUntil()
         self._at_end = LowestUntil()  # the last reports of trials that have ended
