@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterator
 
-from meristem.stopping.curve import Curve, finite_or_worst
+from meristem.stopping.curve import Curve
 from meristem.stopping.peers import Grouping, Peers
+from meristem.stopping.reports import finite_or_worst
 from meristem.stopping.standings import Line, Standings
 
 _MOST_GROUPINGS = 4  # a rule that hands over a new function each time costs time, not memory
@@ -67,13 +68,7 @@ class Curves:
         """The curve of `trial`, empty where nothing is known of it."""
         if trial not in self._built:
             line = self._lines.get(trial) or Line(trial)
-            self._built[trial] = Curve.in_order(
-                trial=trial,
-                steps=tuple(line.steps),
-                losses=tuple(line.losses),
-                running=not line.ended,
-                bracket=line.bracket,
-            )
+            self._built[trial] = Curve.of(line.reports, trial=trial, running=not line.ended, bracket=line.bracket)
         return self._built[trial]
 
     def others(self, trial: int) -> Peers:
@@ -111,7 +106,7 @@ class Curves:
 
     def _change(self, line: Line, step: float, loss: float) -> None:
         """A report that does not come after all others: what is known of the line no longer holds."""
-        if step in line.steps and line.at(step) == loss:
+        if line.told(step, loss):
             return
         standings = list(self._standings_of(line))
         for one in standings:
