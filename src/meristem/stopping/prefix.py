@@ -38,7 +38,7 @@ class Prefix(Sequence[Item]):
     def __eq__(self, other: Any) -> bool:
         if not isinstance(other, (Prefix, tuple, list)):
             return NotImplemented
-        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+        return len(self) == len(other) and tuple(self) == tuple(other)
 
     def __hash__(self) -> int:
         return hash(tuple(self))
