@@ -313,6 +313,8 @@ class Engine:
             self._audience.tell(happening)
         if found.missing is not None and not self._ever_given(found.missing[0]):
             self.ask_to_stop(found.missing[1], StudyStatus.FAILED)
+        if why := self._ledger.leaders.why_no_baseline(self._ledger.open.values()):
+            self.ask_to_stop(why, StudyStatus.FAILED)
 
     def _ever_given(self, metrics: Sequence[str]) -> bool:
         return any(all(name in o.metrics for name in metrics) for o in self._ledger.history)
