@@ -429,7 +429,11 @@ class Study(Results):
             raise InputError("tell() got no result.", fix="Write tell(trial, accuracy=0.9) or tell(trial, failed='…').")
         if value is None or isinstance(value, Mapping):
             return {**(value or {}), **metrics}
-        return {**metrics, self.goals.objectives[0].metric: value} if self.goals.single else value
+        objective = self.goals.objectives[0]
+        if not self.goals.single or (len(objective.terms) > 1 and not metrics):
+            return value
+        name = next(iter(objective.terms)) if len(objective.terms) == 1 else objective.metric
+        return {**metrics, name: value}
 
     def __repr__(self) -> str:
         return f"Study({self.name!r}, {self._store.database.shown_url}, objective={str(self.goals)!r})"

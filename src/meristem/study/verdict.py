@@ -99,7 +99,7 @@ def read_score(score: Any, goals: Goals) -> ReadScore:
         first = goals.objectives[0]
         if pair is None or not goals.single or len(first.terms) > 1:
             return ReadScore()
-        score = {first.metric: score}
+        score = dict.fromkeys(first.terms, score)
     metrics: dict[str, float] = {}
     sems: dict[str, float] = {}
     bad = []
