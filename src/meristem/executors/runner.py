@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -87,6 +87,11 @@ class RunnerExecutor:
         self._batch = BatchedPolls(batched) if callable(batched) else None
         self._jobs: dict[int, _Job] = {}
         self._news: queue.SimpleQueue[tuple[_Job, Report]] = queue.SimpleQueue()
+
+    def expect(self, names: Collection[str]) -> list[str]:
+        """What the runner says is wrong with it for a space of these parameters, as sentences."""
+        expect = getattr(self._runner, "expect", None)
+        return list(expect(names)) if callable(expect) else []
 
     def open(self, slots: int) -> None:
         """Nothing to get ready: each trial brings its thread."""
@@ -175,7 +180,7 @@ class RunnerExecutor:
                     found = self._runner.run_trial(number, parameters, **more)
                 break
             except Exception as error:
-                if failures == self._pace.launches or job.stop_by is not None:
+                if failures == self._pace.launches or job.stop_by is not None or isinstance(error, InputError):
                     tries = f"after {failures} tries" if failures > 1 else "at the first try"
                     raise _GaveUp(
                         f"could not be launched {tries}: {_one_line(error)}", traceback.format_exc()
