@@ -94,7 +94,8 @@ def _spread(problem: Problem, count: int, seed: int) -> Any:
 def fingerprint(peer: str, problem: Problem) -> str:
     """Tells whether a kept run is still of this problem and this optimizer.
 
-    Of Meristem what decides about points counts, of peers the locked versions; of a problem its space, limits, noise and values.
+    Of Meristem what decides about points counts, of peers the locked versions; of a problem its space, limits, noise
+    and values.
     Who changes what an adapter asks of a peer, deletes the lines of that peer: they are hours of work.
     """
     rng = np.random.default_rng(5)
