@@ -18,10 +18,10 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-
-from benchmarks.search import environment
 from tests.integration.closed_loop.kills import kill_and_resume
 from tests.integration.closed_loop.outside import STEPS
+
+from benchmarks.search import environment
 
 WORKER = Path(__file__).with_name("worker.py")
 RESULTS = Path(__file__).parents[1] / "results" / "closed_loop.json"
