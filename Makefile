@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv quickstart test test-fast check bench bench-search bench-search-quick bench-early-stopping docs clean
+.PHONY: help .venv quickstart test test-fast check bench bench-search bench-search-quick bench-early-stopping bench-loop docs clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench-search: $(STAMP) ## Compare the search with Ax and Optuna, hours; may be s
 
 bench-search-quick: $(STAMP) ## The same in 10 minutes: few seeds, Ax on two problems
 	$(BIN)/python -m benchmarks.search --quick $(ARGS)
+
+bench-loop: $(STAMP) ## Measure closed loops beside Ax and Optuna: waiting, saving, kills at each step
+	$(BIN)/python -m benchmarks.closed_loop
 
 bench-early-stopping: $(STAMP) ## Compare stopping rules with Optuna's pruners on recorded learning curves
 	$(BIN)/python benchmarks/early_stopping/compare.py

@@ -18,6 +18,7 @@ from benchmarks.search.adapters import adapter, is_ours
 from benchmarks.search.problem import Problem, point_at
 
 ROOT = Path(__file__).parents[2]
+_DECIDE = ("bayesopt/*.py", "controllers/*.py", "space/*.py", "objective.py", "linear.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -93,7 +94,8 @@ def _spread(problem: Problem, count: int, seed: int) -> Any:
 def fingerprint(peer: str, problem: Problem) -> str:
     """Tells whether a kept run is still of this problem and this optimizer.
 
-    Of Meristem its sources count, of peers the locked versions; of a problem its space, limits, noise and values.
+    Of Meristem what decides about points counts, of peers the locked versions; of a problem its space, limits, noise
+    and values.
     Who changes what an adapter asks of a peer, deletes the lines of that peer: they are hours of work.
     """
     rng = np.random.default_rng(5)
@@ -101,7 +103,7 @@ def fingerprint(peer: str, problem: Problem) -> str:
     values = [[f"{v:.6e}" for v in problem.function(p).values()] for p in points]
     told = [dict(problem.space), list(problem.limits), list(problem.minimize), dict(problem.noise), values]
     digest = hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=6)
-    sources = sorted((ROOT / "src" / "meristem").rglob("*.py")) if is_ours(peer) else []
+    sources = sorted(path for part in _DECIDE for path in (ROOT / "src/meristem").glob(part)) if is_ours(peer) else []
     for path in sources or [Path(__file__).with_name("peers.txt")]:
         digest.update(path.read_bytes())
     return digest.hexdigest()

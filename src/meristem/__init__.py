@@ -13,6 +13,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from meristem.controllers.protocol import History, Observation, Recommendation, Snapshot
     from meristem.errors import InputError, MeristemError, StopTrial
+    from meristem.executors.runner import RunnerExecutor
+    from meristem.executors.runner_protocol import Metric, Runner
     from meristem.handlers.handler import Handler
     from meristem.objective import Objective
     from meristem.space import Choice, Fixed, Float, Int, Space
@@ -34,12 +36,15 @@ _HOMES = {
     "Int": "meristem.space",
     "Measurement": "meristem.spool",
     "MeristemError": "meristem.errors",
+    "Metric": "meristem.executors.runner_protocol",
     "Objective": "meristem.objective",
     "Observation": "meristem.controllers.protocol",
     "Outcome": "meristem.study.protocols",
     "OutcomeStatus": "meristem.study.protocols",
     "Recommendation": "meristem.controllers.protocol",
     "Report": "meristem.study.protocols",
+    "Runner": "meristem.executors.runner_protocol",
+    "RunnerExecutor": "meristem.executors.runner",
     "Snapshot": "meristem.controllers.protocol",
     "Space": "meristem.space",
     "StopTrial": "meristem.errors",
@@ -62,12 +67,15 @@ __all__ = [
     "Int",
     "Measurement",
     "MeristemError",
+    "Metric",
     "Objective",
     "Observation",
     "Outcome",
     "OutcomeStatus",
     "Recommendation",
     "Report",
+    "Runner",
+    "RunnerExecutor",
     "Snapshot",
     "Space",
     "StopTrial",

@@ -24,6 +24,8 @@ KINDS = {
     "handler": "meristem.handlers",
     "stopping rule": "meristem.stopping_rules",
     "ending rule": "meristem.ending_rules",
+    "runner": "meristem.runners",
+    "metric": "meristem.metrics",
 }
 
 

@@ -147,11 +147,12 @@ class IllegalMove(StudyError):
 
 
 class NoBestTrial(StudyError):
-    def __init__(self, name: str, counts: str) -> None:
+    def __init__(self, name: str, counts: str, why: str | None = None) -> None:
         self.name = name
         super().__init__(
             f"Study {name!r} has no best trial yet.",
-            f"No trial has completed with finite objective values within all limits ({counts}).",
+            f"No trial has completed with finite objective values within all limits ({counts})"
+            + (f": {why}." if why else "."),
             f"Run more trials, or see why they failed: study.trials, meristem study trials {name} --status failed",
         )
 

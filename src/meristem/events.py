@@ -20,6 +20,7 @@ class EventKind(StrEnum):
     RECOMMENDATIONS_AVAILABLE = "recommendations_available"
     TRIAL_ENQUEUED = "trial_enqueued"
     TRIAL_STARTED = "trial_started"
+    TRIAL_DEPLOYED = "trial_deployed"
     MEASUREMENT_REPORTED = "measurement_reported"
     TRIAL_ENDED = "trial_ended"
     STOP_REQUESTED = "stop_requested"
@@ -45,6 +46,11 @@ class Event:
 
 def trial_started(number: int, attempt: int, slot: int | None) -> Event:
     return Event(kind=EventKind.TRIAL_STARTED, trial=number, payload={"attempt": attempt, "slot": slot})
+
+
+def trial_deployed(number: int, attempt: int) -> Event:
+    """It was handed to a system outside; its row says how it is found there."""
+    return Event(kind=EventKind.TRIAL_DEPLOYED, trial=number, payload={"attempt": attempt})
 
 
 def trial_ended(number: int, attempt: int, status: str, *, again: bool = False) -> Event:

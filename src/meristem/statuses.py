@@ -32,9 +32,7 @@ class TrialStatus(StrEnum):
 
 MOVES: Mapping[TrialStatus, frozenset[TrialStatus]] = {
     TrialStatus.WAITING: frozenset({TrialStatus.RUNNING, TrialStatus.ABANDONED}),
-    TrialStatus.RUNNING: frozenset(
-        {TrialStatus.WAITING, TrialStatus.COMPLETED, TrialStatus.FAILED, TrialStatus.STOPPED, TrialStatus.ABANDONED}
-    ),
+    TrialStatus.RUNNING: frozenset(set(TrialStatus)),  # to running: it was deployed
     TrialStatus.COMPLETED: frozenset(),
     TrialStatus.FAILED: frozenset(),
     TrialStatus.STOPPED: frozenset(),

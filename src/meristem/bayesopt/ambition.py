@@ -77,15 +77,16 @@ class Scale:
         unit = min(knee, float(values.max())) - zero
         if unit <= 1e-12 * abs(zero):
             unit = float(values.max()) - zero or 1.0
-        raw = cls(zero=zero, unit=unit, knee=(knee - zero) / unit, mean=0.0, std=1.0)
+        with np.errstate(over="ignore"):
+            bend = float(np.clip((np.float64(knee) - zero) / unit, -_LARGEST, _LARGEST))
+        raw = cls(zero=zero, unit=unit, knee=bend, mean=0.0, std=1.0)
         scaled = raw.apply(values)
         spread = float(scaled.std())
         return cls(zero=zero, unit=unit, knee=raw.knee, mean=float(scaled.mean()), std=spread if spread > 0 else 1.0)
 
     def apply(self, losses: Array) -> Array:
         """Scaled losses, finite, in the same order."""
-        with np.errstate(over="ignore"):
-            multiples = (np.clip(losses, -_LARGEST, _LARGEST) - self.zero) / self.unit
+        multiples = self._multiples(losses)
         beyond = np.clip(multiples - self.knee, 0.0, _LARGEST)
         bent = np.minimum(multiples, self.knee) + _REACH * (beyond / (beyond + _REACH))
         return np.asarray((bent - self.mean) / self.std, dtype=float)
@@ -93,7 +94,11 @@ class Scale:
     def errors(self, losses: Array, sems: Array) -> Array:
         """Standard errors of the scaled losses, for small standard errors of the losses; all of shape (n,)."""
         with np.errstate(over="ignore"):
-            multiples = (np.clip(losses, -_LARGEST, _LARGEST) - self.zero) / self.unit
             straight = np.clip(sems, 0.0, _LARGEST) / self.unit / self.std
-        beyond = np.clip(multiples - self.knee, 0.0, _LARGEST)
+        beyond = np.clip(self._multiples(losses) - self.knee, 0.0, _LARGEST)
         return np.asarray(np.minimum(straight * (_REACH / (beyond + _REACH)) ** 2, _LARGEST_ERROR), dtype=float)
+
+    def _multiples(self, losses: Array) -> Array:
+        with np.errstate(over="ignore"):
+            found = (np.clip(losses, -_LARGEST, _LARGEST) - self.zero) / self.unit
+        return np.asarray(np.clip(found, -_LARGEST, _LARGEST), dtype=float)

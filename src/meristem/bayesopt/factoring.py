@@ -54,7 +54,7 @@ def inverse_diagonal_and_below(lower: Array) -> tuple[Array, Array]:
     return flat[:: len(lower) + 1].copy(), flat[_flat_places(len(lower))]
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def _flat_places(count: int) -> npt.NDArray[np.intp]:
     rows, columns = pairs(count)
     return rows + columns * count

@@ -196,7 +196,8 @@ class _Sides:
 def _hazard(z: Array, below: Array) -> Array:
     """pdf(z) / cdf(z), where `below` is the log of cdf(z); tends to |z| far below zero."""
     near = np.maximum(z, _FAR)
-    return np.asarray(np.where(z > _FAR, np.exp(-0.5 * near * near - _HALF_LOG_2PI - below), -z), dtype=float)
+    inside = np.exp(-0.5 * near * near - _HALF_LOG_2PI - np.where(z > _FAR, below, 0.0))
+    return np.asarray(np.where(z > _FAR, inside, -z), dtype=float)
 
 
 @lru_cache(maxsize=8)

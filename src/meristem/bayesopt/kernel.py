@@ -139,7 +139,7 @@ def own_distances(points: Points, kinds: Kinds) -> Array:
     return _from_gaps(np.ascontiguousarray(gaps), both, one, kinds)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=4)
 def pairs(count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Rows and columns of the entries below the diagonal of a square matrix."""
     return np.tril_indices(count, -1)

@@ -23,6 +23,7 @@ _SPREADS = (0.2, 0.05, 0.01)
 _LONGEST, _STEPS, _DECREASE = 0.3, 40, 1e-3  # of one step in a coordinate; how many; in the logarithm
 _STEPS_BACK = (1.0, 0.5, 0.2, 0.05)
 _WALKS = 3
+_MOST_BESIDE = 256  # of the neighbours of one point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +166,8 @@ def _neighbours(vector: Array, active: Mask, domain: Domain) -> Array:
         moved = np.repeat(vector[None], len(others), axis=0)
         moved[:, column] = others
         found.append(moved)
-    return np.concatenate(found) if found else vector[None][:0]
+    together = np.concatenate(found) if found else vector[None][:0]
+    return together[:: max(1, -(-len(together) // _MOST_BESIDE))]
 
 
 def _climb(acquisition: Acquisition, starts: Points, smooth: Mask) -> Array:

@@ -111,23 +111,37 @@ TRANSFORMS = (
 )
 
 
-def standardize_excesses(excesses: npt.ArrayLike) -> tuple[Array, float]:
-    """By how much a limit is broken, of about unit size; zero, where the limit is just kept, stays zero.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExcessScale:
+    """From by how much a limit is broken to values of about unit size; zero, where it is just kept, stays zero.
 
-    Args:
-        excesses: Finite values, shape (n,); at most 0 where the limit is kept.
-
-    Returns:
-        Values, shape (n,), and the excess that one unit near zero stands for.
+    Attributes:
+        typical: The excess from which on more counts less and less.
+        size: How large the bent values are.
     """
-    values: Array = np.clip(np.asarray(excesses, dtype=float), -_LARGEST, _LARGEST)
-    sizes = np.abs(values)
-    scale = float(np.median(sizes[sizes > 0])) if (sizes > 0).any() else 1.0
-    scale = max(scale, np.finfo(float).tiny)
-    with np.errstate(over="ignore"):
-        bent = np.arcsinh(np.clip(values / scale, -_FARTHEST, _FARTHEST))
-    size = float(np.sqrt(np.mean(bent * bent))) if len(bent) else 1.0
-    return bent / (size or 1.0), scale * (size or 1.0)
+
+    typical: float
+    size: float
+
+    @classmethod
+    def of(cls, excesses: npt.ArrayLike) -> ExcessScale:
+        """The scale for finite excesses, shape (n,); at most 0 where the limit is kept."""
+        sizes = np.abs(np.clip(np.asarray(excesses, dtype=float), -_LARGEST, _LARGEST))
+        typical = float(np.median(sizes[sizes > 0])) if (sizes > 0).any() else 1.0
+        raw = cls(typical=max(typical, np.finfo(float).tiny), size=1.0)
+        bent = raw.apply(excesses)
+        return cls(typical=raw.typical, size=(float(np.sqrt(np.mean(bent * bent))) if len(bent) else 1.0) or 1.0)
+
+    def apply(self, excesses: npt.ArrayLike) -> Array:
+        values: Array = np.clip(np.asarray(excesses, dtype=float), -_LARGEST, _LARGEST)
+        with np.errstate(over="ignore"):
+            bent = np.arcsinh(np.clip(values / self.typical, -_FARTHEST, _FARTHEST))
+        return np.asarray(bent / self.size, dtype=float)
+
+    @property
+    def unit(self) -> float:
+        """The excess that one unit near zero stands for."""
+        return self.typical * self.size
 
 
 def likely_normal(losses: npt.ArrayLike) -> Transform:

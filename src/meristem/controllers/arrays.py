@@ -9,6 +9,8 @@ import numpy as np
 from meristem.bayesopt.kernel import Array
 from meristem.controllers.protocol import Observation, Snapshot
 
+_LARGEST = 1e300
+
 
 def losses_of(observations: Sequence[Observation]) -> Array:
     """Shape (n, objectives)."""
@@ -27,6 +29,6 @@ def sems_of(snapshot: Snapshot, observations: Sequence[Observation]) -> Array:
 
 
 def errors(given: Iterable[float | None]) -> Array:
-    """Standard errors as numbers, shape (n,); 0 where none is known, or where it is no number."""
+    """Standard errors as finite numbers, shape (n,); 0 where none is known, or where it is no number."""
     found = np.array([sem or 0.0 for sem in given], dtype=float)
-    return np.where(np.isfinite(found), np.abs(found), 0.0)
+    return np.where(np.isnan(found), 0.0, np.minimum(np.abs(found), _LARGEST))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from meristem.controllers.gp import GpController
 from meristem.controllers.pins import Pins
-from meristem.controllers.protocol import Observation, Recommendation, Snapshot
+from meristem.controllers.protocol import Recommendation, Snapshot
 
 
 class AutoController:
@@ -16,15 +15,14 @@ class AutoController:
     def __init__(self) -> None:
         self._gp = GpController()
 
+    def warm_up(self) -> None:
+        self._gp.warm_up()
+
     def recommend(self, snapshot: Snapshot, count: int) -> list[Recommendation]:
         centre = self._find_centre(snapshot)
         if centre is None or count < 1:
             return self._gp.recommend(snapshot, count)
-        promised = Observation(
-            number=snapshot.created + 1, parameters=centre.parameters, status="waiting", origin=centre.origin
-        )
-        after = replace(snapshot, pending=[*snapshot.pending, promised], created=snapshot.created + 1)
-        return [centre, *self._gp.recommend(after, count - 1)]
+        return [centre, *self._gp.recommend(snapshot.promising(centre), count - 1)]
 
     def _find_centre(self, snapshot: Snapshot) -> Recommendation | None:
         if len(snapshot.history) or any(p.origin.get("by") == "center" for p in snapshot.pending):

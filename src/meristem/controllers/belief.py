@@ -21,7 +21,7 @@ from meristem.controllers.taken import Taken
 from meristem.space import Parameters
 
 _MOST_FAILED = 50
-_MOST_PENDING = 200
+MOST_PENDING = 200
 _FAILED_QUANTILE = 0.75
 
 
@@ -68,7 +68,7 @@ class Belief:
         )
 
     def after_pending(self, snapshot: Snapshot) -> Self:
-        return self.after([o.parameters for o in snapshot.pending[-_MOST_PENDING:]])
+        return self.after([o.parameters for o in snapshot.pending[-MOST_PENDING:]])
 
     @abstractmethod
     def _near(self) -> Array:

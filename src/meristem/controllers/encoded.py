@@ -16,6 +16,8 @@ from meristem.space import Parameters, Space
 from meristem.space.encoding import codec_of
 
 _MOST_REMEMBERED = 2000
+_MOST_ENTRIES = 16_000_000  # of distances between points: fewer points where there are many parameters
+_FEWEST_ROWS = 50
 _ENUMERABLE = 256
 _COARSE = 16  # parameters of at most so many values are searched value by value, not along a gradient
 _FINE = 1000  # of more values neighbours cannot be told apart
@@ -46,6 +48,10 @@ class EncodedSpace:
         self._plain = not space.constraints and not self.kinds.conditional.any() and not any(sizes)
         self._rows: dict[tuple[int, int], tuple[Parameters, tuple[Array, Mask]]] = {}
         self._pool = self._whole_space()
+
+    def rows_left(self, others: int) -> int:
+        """Of how many trials a process may be, beside `others` points, for its memory to stay bounded."""
+        return max(_FEWEST_ROWS, int((_MOST_ENTRIES / max(1, self.kinds.count)) ** 0.5) - others)
 
     def points(self, given: Sequence[Parameters]) -> Points:
         return Points.stack([self._encode(parameters) for parameters in given], self.kinds.count)

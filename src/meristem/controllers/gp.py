@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from meristem.controllers.surrogate import Surrogate
 
 
+_ALONE = threading.RLock()
 _TRANSFORMS = ("auto", "straight", "bent", "power", "log")
 _KERNELS = ("auto", "product")
 _ENOUGH = 5  # losses of an earlier study that make a Sobol start needless
@@ -63,13 +65,21 @@ class GpController:
         if dimensions == 0 or not _has_losses(snapshot, wanted):
             return self._sobol.recommend(snapshot, count)
         try:
-            with _one_thread().limit(limits=1):
+            # The limit is the process's: two at once would each restore what the other had set.
+            with _ALONE, _one_thread().limit(limits=1):
                 return self._propose(snapshot, count)
-        except (np.linalg.LinAlgError, FloatingPointError, ValueError, MemoryError) as error:
+        except (np.linalg.LinAlgError, FloatingPointError, MemoryError) as error:
             fallback = {"by": "gp", "fallback": f"sobol: {error}"}
             return [
                 Recommendation(parameters=r.parameters, origin=fallback) for r in self._sobol.recommend(snapshot, count)
             ]
+
+    def warm_up(self) -> None:
+        """Loads what takes long to load, before it is waited for."""
+        import meristem.controllers.pareto_surrogate
+        import meristem.controllers.surrogate  # noqa: F401
+
+        _one_thread()
 
     def _propose(self, snapshot: Snapshot, count: int) -> list[Recommendation]:
         taken = Taken(snapshot)

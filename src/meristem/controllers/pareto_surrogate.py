@@ -13,7 +13,7 @@ from meristem.bayesopt.hypervolume_improvement import HypervolumeImprovement, re
 from meristem.bayesopt.kernel import Array, Mask, Points
 from meristem.bayesopt.pareto import fittest, non_dominated
 from meristem.controllers.arrays import fully_measured, losses_of, sems_of
-from meristem.controllers.belief import Belief, failed_trials, with_failures
+from meristem.controllers.belief import MOST_PENDING, Belief, failed_trials, with_failures
 from meristem.controllers.earlier import Lessons, learn
 from meristem.controllers.encoded import EncodedSpace
 from meristem.controllers.fits import Fits, fitted_count
@@ -89,7 +89,9 @@ class ParetoSurrogate:
         lessons = learn(snapshot.earlier, encoded.kinds, count, encoded.encodable, self._fits.of)
         measured = fully_measured(snapshot.history, count)
         fitted = _subset(measured[: fitted_count(len(measured))], _MOST_FITTED)
-        chosen, failed = _subset(measured, _MOST_POINTS), failed_trials(snapshot)
+        failed = failed_trials(snapshot)
+        others = len(failed) + len(snapshot.pending[-MOST_PENDING:]) + len(lessons.points)
+        chosen = _subset(measured, min(_MOST_POINTS, encoded.rows_left(others)))
         points = lessons.here(encoded.observed([*chosen, *failed])).join(lessons.points)
         fitted_points = lessons.here(encoded.observed(fitted)).join(lessons.points)
         outcomes = self._outcomes(snapshot, chosen, lessons)
@@ -103,7 +105,7 @@ class ParetoSurrogate:
             values = np.concatenate([with_failures(all_.values, len(failed)), earlier])
             variances = np.concatenate([all_.variances, np.zeros(len(failed)), unknown])
             processes.append(GaussianProcess(points, values, lessons.kinds, hyper, variances))
-        limits, kept = fit_limits(snapshot, chosen, encoded, lessons, self._fits)
+        limits, kept = fit_limits(snapshot, fitted, chosen, encoded, lessons, self._fits)
         feasible = np.zeros(len(points), dtype=bool)
         feasible[: len(chosen)] = kept
         pins = Pins(self.space, snapshot.fixed)

@@ -7,7 +7,7 @@ Asked twice with the same snapshot it gives the same answer, so resuming a study
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -127,6 +127,14 @@ class Snapshot:
         """Whether these parameters were tried or are being tried."""
         key = self.space.key(parameters)
         return self.history.tried(parameters) or any(self.space.key(p.parameters) == key for p in self.pending)
+
+    def promising(self, recommendation: Recommendation) -> Snapshot:
+        """This snapshot as if `recommendation` had become a trial."""
+        number = self.created + 1
+        promised = Observation(
+            number=number, parameters=recommendation.parameters, status="waiting", origin=recommendation.origin
+        )
+        return replace(self, pending=[*self.pending, promised], created=number)
 
     def rng(self, index: int) -> np.random.Generator:
         """The random generator for the recommendation that becomes trial `created + 1 + index`."""

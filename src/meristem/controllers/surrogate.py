@@ -15,7 +15,7 @@ from meristem.bayesopt.kernel import Array, Points
 from meristem.bayesopt.model import Model, choose_model
 from meristem.bayesopt.outcomes import BENT, STRAIGHT, TRANSFORMS, Outcomes, Transform, choose_subset
 from meristem.controllers.arrays import fully_measured, losses_of, sems_of
-from meristem.controllers.belief import Belief, failed_trials, with_failures
+from meristem.controllers.belief import MOST_PENDING, Belief, failed_trials, with_failures
 from meristem.controllers.earlier import Lessons, learn
 from meristem.controllers.encoded import EncodedSpace
 from meristem.controllers.fits import Fits, fitted_count
@@ -26,7 +26,6 @@ from meristem.space import Space
 
 _MOST_POINTS = 500
 _MOST_FITTED = 150
-_MOST_ENTRIES = 16_000_000  # of distances: fewer points where there are many parameters
 _MOST_NEAR = 4
 
 
@@ -73,7 +72,6 @@ class Surrogate:
         self._encoded = EncodedSpace(space)
         self._fits = Fits(additive=additive)
         self._transforms = self._allowed(transform)
-        self._most_points = min(_MOST_POINTS, int((_MOST_ENTRIES / max(1, self._encoded.kinds.count)) ** 0.5))
 
     def believe(self, snapshot: Snapshot) -> LossBelief:
         """Fits to the losses of `snapshot`, of which there must be one at least.
@@ -84,15 +82,18 @@ class Surrogate:
         encoded = self._encoded
         lessons = learn(snapshot.earlier, encoded.kinds, 1, encoded.encodable, self._fits.of)
         measured = fully_measured(snapshot.history, 1)
-        model = self._model(snapshot, measured, lessons)
-        chosen, failed = _subset(measured, self._most_points), failed_trials(snapshot)
+        fitted = _subset(measured[: fitted_count(len(measured))], _MOST_FITTED)
+        model = self._model(snapshot, fitted, lessons)
+        failed = failed_trials(snapshot)
+        others = len(failed) + len(snapshot.pending[-MOST_PENDING:]) + len(lessons.points)
+        chosen = _subset(measured, min(_MOST_POINTS, encoded.rows_left(others)))
         outcomes = _standardized(model.transform, losses_of(chosen)[:, 0], encoded.observed(chosen), lessons)
         points = lessons.here(encoded.observed([*chosen, *failed])).join(lessons.points)
         variances = np.zeros(len(points))
         variances[: len(chosen)] = outcomes.variances(sems_of(snapshot, chosen)[:, 0])
         values = np.concatenate([with_failures(outcomes.values, len(failed)), lessons.outcomes[:, 0]])
         process = GaussianProcess(points, values, lessons.kinds, model.hyper, variances)
-        limits, kept = fit_limits(snapshot, chosen, encoded, lessons, self._fits)
+        limits, kept = fit_limits(snapshot, fitted, chosen, encoded, lessons, self._fits)
         feasible = np.zeros(len(points), dtype=bool)
         feasible[: len(chosen)] = kept
         order = np.lexsort((process.fitted[: len(chosen)], ~kept))
@@ -112,8 +113,7 @@ class Surrogate:
             belief = replace(belief, origin={**belief.origin, "aim": "feasibility"})
         return belief
 
-    def _model(self, snapshot: Snapshot, measured: Sequence[Observation], lessons: Lessons) -> Model:
-        fitted = _subset(measured[: fitted_count(len(measured))], _MOST_FITTED)
+    def _model(self, snapshot: Snapshot, fitted: Sequence[Observation], lessons: Lessons) -> Model:
         losses, sems = losses_of(fitted)[:, 0], sems_of(snapshot, fitted)[:, 0]
         here = self._encoded.observed(fitted)
         points, earlier = lessons.here(here).join(lessons.points), lessons.outcomes[:, 0]

@@ -6,7 +6,7 @@ from typing import Any
 
 from meristem.errors import InputError
 from meristem.handlers.handler import Handler
-from meristem.stopping.ending import EndingRule, Standing, build_ending
+from meristem.stopping.ending import EndingRule, build_ending
 from meristem.study.happenings import StudyStarted, TrialEnded
 from meristem.study.run import StudyRun
 
@@ -26,11 +26,12 @@ class EndWhen(Handler):
             raise InputError(f"end_when got doubt={doubt!r}.", fix="Give a probability, such as 0.1.")
         self._given, self._doubt = rule, doubt
         self._rule: EndingRule = build_ending(rule)
+        self._asked_at = 0  # how many losses there were when the bound was asked for last
 
     def study_started(self, event: StudyStarted, run: StudyRun) -> None:
         if not run.goals.single:
             raise InputError(f"end_when needs a single objective, and the study has {run.goals}.")
-        self._rule = build_ending(self._given, maximize=run.goals.objectives[0].maximize)
+        self._rule, self._asked_at = build_ending(self._given, maximize=run.goals.objectives[0].maximize), 0
         self._stop_if_enough(run)
 
     def trial_ended(self, event: TrialEnded, run: StudyRun) -> None:
@@ -38,11 +39,15 @@ class EndWhen(Handler):
             self._stop_if_enough(run)
 
     def _stop_if_enough(self, run: StudyRun) -> None:
-        losses = run.losses
-        count = sum(loss is not None for loss in losses)
-        # The bound is asked for now and then only: it costs a fit of its own.
-        asked = hasattr(self._rule, "within") and count % max(1, count // 12) == 0
-        regret = run.regret_bound(doubt=self._doubt) if asked else None
-        why = self._rule.why_end(Standing(losses=losses, regret=regret))
+        regret = run.regret_bound(doubt=self._doubt) if self._is_due(run) else None
+        why = self._rule.why_end(run.standing(regret=regret))
         if why is not None:
             run.stop(why)
+
+    def _is_due(self, run: StudyRun) -> bool:
+        """Whether the bound is asked for: now and then only, and not again at a failure, since it costs a fit."""
+        count = len(run.standing().measured)
+        if not hasattr(self._rule, "within") or count == self._asked_at or count % max(1, count // 12):
+            return False
+        self._asked_at = count
+        return True

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
-WORST = math.inf
+from meristem.stopping.prefix import Prefix
+from meristem.stopping.reports import Reports, finite_or_worst
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,8 @@ class Curve:
 
     In order once built: steps rise, the last report of a step counts, a NaN or infinite loss is the worst of
     all (infinity), and reports without a finite step are left out. Steps may have gaps, and need not be those
-    of other curves.
+    of other curves. Steps and losses read as tuples; going through them costs more the more there are, what is
+    asked by the properties and methods below does not.
 
     Attributes:
         running: Whether more is to come; False also for trials that were stopped or failed.
@@ -28,10 +29,11 @@ class Curve:
     """
 
     trial: int
-    steps: tuple[float, ...]
-    losses: tuple[float, ...]
+    steps: Sequence[float]
+    losses: Sequence[float]
     running: bool
     bracket: int = 0
+    _reports: Reports = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.steps) != len(self.losses):
@@ -43,14 +45,14 @@ class Curve:
             losses = tuple(known[step] for step in steps)
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "losses", losses)
+        object.__setattr__(self, "_reports", Reports(steps, losses))
 
     @classmethod
-    def in_order(
-        cls, *, trial: int, steps: tuple[float, ...], losses: tuple[float, ...], running: bool, bracket: int = 0
-    ) -> Curve:
-        """A curve of which all is known to be as it should: unchecked, since one is made at each report."""
+    def of(cls, reports: Reports, *, trial: int, running: bool, bracket: int = 0) -> Curve:
+        """The reports there are now, neither checked nor copied, since a curve is made at each report."""
         made = object.__new__(cls)
-        for name, value in zip(cls.__slots__, (trial, steps, losses, running, bracket), strict=True):
+        steps, losses = Prefix(reports.steps), Prefix(reports.losses)
+        for name, value in zip(cls.__slots__, (trial, steps, losses, running, bracket, reports), strict=True):
             object.__setattr__(made, name, value)
         return made
 
@@ -59,44 +61,27 @@ class Curve:
         """The highest step reported; None before the first report."""
         return self.steps[-1] if self.steps else None
 
+    @property
+    def best(self) -> float | None:
+        """The lowest loss reported; None before the first report."""
+        return self._reports.best(len(self.steps))
+
+    def improved(self, by: float = 0) -> float | None:
+        """The last step at which it became better, the first where it never did; None before the first report.
+
+        Args:
+            by: By more than this, counted from where it became better last.
+        """
+        return self._reports.improved(by, len(self.steps))
+
     def reaches(self, step: float) -> bool:
         """Whether it is known at `step`: reported there, or before and after."""
         return bool(self.steps) and self.steps[0] <= step <= self.steps[-1]
 
     def at(self, step: float) -> float | None:
         """The loss at `step`, on a straight line between the reports around it; None outside of them."""
-        return loss_at(self.steps, self.losses, step)
+        return self._reports.at(step, len(self.steps))
 
     def lowest(self, step: float) -> float | None:
         """The lowest loss up to `step`, the line between the reports around it included; None before the first."""
-        return lowest_until(self.steps, self.losses, step)
-
-
-def finite_or_worst(loss: float) -> float:
-    """`loss`; the worst there is where it is NaN or infinite."""
-    return loss if math.isfinite(loss) else WORST
-
-
-def loss_at(steps: Sequence[float], losses: Sequence[float], step: float) -> float | None:
-    """What `Curve.at` says of a curve with these reports, in order."""
-    if not steps or not steps[0] <= step <= steps[-1]:
-        return None
-    place = bisect_right(steps, step) - 1
-    before, loss = steps[place], losses[place]
-    if step == before:
-        return loss
-    after, next_loss = steps[place + 1], losses[place + 1]
-    if math.isinf(loss) or math.isinf(next_loss):
-        return WORST
-    share = (step - before) / (after - before)
-    return (1.0 - share) * loss + share * next_loss
-
-
-def lowest_until(steps: Sequence[float], losses: Sequence[float], step: float) -> float | None:
-    """What `Curve.lowest` says of a curve with these reports, in order."""
-    place = bisect_right(steps, step)
-    if not place:
-        return None
-    reported = min(losses[:place])
-    between = loss_at(steps, losses, step)
-    return reported if between is None else min(between, reported)
+        return self._reports.lowest(step, len(self.steps))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterator
 
-from meristem.stopping.curve import Curve, finite_or_worst
+from meristem.stopping.curve import Curve
 from meristem.stopping.peers import Grouping, Peers
+from meristem.stopping.reports import finite_or_worst
 from meristem.stopping.standings import Line, Standings
 
 _MOST_GROUPINGS = 4  # a rule that hands over a new function each time costs time, not memory
@@ -25,9 +26,11 @@ class Curves:
         """A trial (again) runs; what an earlier attempt of it reported is forgotten."""
         self._built.pop(trial, None)
         before = self._lines.get(trial)
-        if before is not None and before.steps:
+        if before is not None:
             for standings in self._standings_of(before):
-                standings.take(before)
+                standings.silent.discard(trial)
+                if before.steps:
+                    standings.take(before)
         self._lines[trial] = Line(trial, bracket)
 
     def report(self, trial: int, step: float, loss: float) -> None:
@@ -39,6 +42,7 @@ class Curves:
         if not line.steps:
             line.set(step, loss)
             for standings in self._standings_of(line):
+                standings.silent.discard(trial)
                 standings.put(line)
         elif step > line.steps[-1] and not line.ended:
             line.set(step, loss)
@@ -54,21 +58,17 @@ class Curves:
         if line.ended:
             return
         line.ended = True
-        if line.steps:
-            for standings in self._standings_of(line):
+        for standings in self._standings_of(line):
+            if line.steps:
                 standings.end(line)
+            else:
+                standings.silent.add(trial)
 
     def curve(self, trial: int) -> Curve:
         """The curve of `trial`, empty where nothing is known of it."""
         if trial not in self._built:
             line = self._lines.get(trial) or Line(trial)
-            self._built[trial] = Curve.in_order(
-                trial=trial,
-                steps=tuple(line.steps),
-                losses=tuple(line.losses),
-                running=not line.ended,
-                bracket=line.bracket,
-            )
+            self._built[trial] = Curve.of(line.reports, trial=trial, running=not line.ended, bracket=line.bracket)
         return self._built[trial]
 
     def others(self, trial: int) -> Peers:
@@ -82,6 +82,8 @@ class Curves:
             groups = {}
             for line in self._all.lines.values():
                 groups.setdefault(by(line.trial, line.bracket), Standings()).put(line)
+            for number in self._all.silent:
+                groups.setdefault(by(number, self._lines[number].bracket), Standings()).silent.add(number)
         self._groupings[by] = groups
         while len(self._groupings) > _MOST_GROUPINGS:
             del self._groupings[next(iter(self._groupings))]
@@ -104,7 +106,7 @@ class Curves:
 
     def _change(self, line: Line, step: float, loss: float) -> None:
         """A report that does not come after all others: what is known of the line no longer holds."""
-        if step in line.steps and line.at(step) == loss:
+        if line.told(step, loss):
             return
         standings = list(self._standings_of(line))
         for one in standings:
@@ -126,6 +128,10 @@ class _Others(Peers):
         super().__init__(())
         self._study, self._standings, self._own, self._grouped = curves, standings, own, grouped
         self._shown: tuple[Curve, ...] | None = None
+
+    @property
+    def silent(self) -> tuple[Curve, ...]:
+        return tuple(self._study.curve(number) for number in sorted(self._standings.silent - {self._own}))
 
     def place(self, step: float, loss: float) -> tuple[int, int]:
         return self._standings.place(step, loss, self._own)

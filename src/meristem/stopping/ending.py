@@ -5,13 +5,14 @@ The engine asks after each trial that ended; a reason ends the study cleanly.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast, runtime_checkable
 
 from meristem.components import build, find_class, spec_of
 from meristem.errors import InputError
+from meristem.stopping.losses import Losses
+from meristem.stopping.prefix import Prefix
 from meristem.stopping.rule import number, positive_or_zero, whole_number
 
 KIND = "ending rule"
@@ -19,21 +20,44 @@ KIND = "ending rule"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where a study stands.
+    """Where a study stands. Losses read as tuples; going through them costs more the more trials there were.
 
     Attributes:
         losses: Of all ended trials in the order in which they ended; None (or not finite) where one has none.
         regret: By how much a point may at most be better than the best, with high probability; None where no
             model says.
+        measured: The finite losses, in order.
     """
 
     losses: Sequence[float | None]
     regret: float | None = None
+    measured: Sequence[float] = field(init=False, repr=False, compare=False)
+    _kept: Losses = field(init=False, repr=False, compare=False)
 
-    @property
-    def measured(self) -> list[float]:
-        """The finite losses, in order."""
-        return [loss for loss in self.losses if loss is not None and math.isfinite(loss)]
+    def __post_init__(self) -> None:
+        self._keep(Losses(self.losses))
+
+    @classmethod
+    def of(cls, losses: Losses, *, regret: float | None = None) -> Standing:
+        """The losses there are now, not copied, since a study's rule is asked after each of its trials."""
+        made = object.__new__(cls)
+        object.__setattr__(made, "losses", Prefix(losses.all))
+        object.__setattr__(made, "regret", regret)
+        made._keep(losses)
+        return made
+
+    def _keep(self, losses: Losses) -> None:
+        object.__setattr__(self, "measured", Prefix(losses.measured))
+        object.__setattr__(self, "_kept", losses)
+
+    def lowest(self, *, before_last: int = 0) -> float | None:
+        """The lowest of `measured`, the last so many left out; None where none remains."""
+        count = len(self.measured) - before_last
+        return self._kept.lowest[count - 1] if count > 0 else None
+
+    def interquartile_range(self) -> float:
+        """Of `measured`, which must not be empty."""
+        return self._kept.interquartile_range(len(self.measured))
 
 
 @runtime_checkable
@@ -63,11 +87,11 @@ class NoImprovement:
         self.min_trials = 2 * window if min_trials is None else whole_number("min_trials", min_trials, at_least=1)
 
     def why_end(self, standing: Standing) -> str | None:
-        losses = standing.measured
-        if len(losses) < max(self.min_trials, self.window + 1):
+        before, best = standing.lowest(before_last=self.window), standing.lowest()
+        if before is None or best is None or len(standing.measured) < self.min_trials:
             return None
-        gained = min(losses[: -self.window]) - min(losses)
-        if gained > self.share * _interquartile_range(losses):
+        gained = before - best
+        if gained > self.share * standing.interquartile_range():
             return None
         return (
             f"the last {self.window} trials made the best better by {gained:.4g}, "
@@ -88,8 +112,8 @@ class TargetReached:
         self.maximize = bool(maximize)
 
     def why_end(self, standing: Standing) -> str | None:
-        target = -self.value if self.maximize else self.value
-        if not any(loss <= target for loss in standing.measured):
+        target, best = -self.value if self.maximize else self.value, standing.lowest()
+        if best is None or best > target:
             return None
         return f"the target {self.value:g} is reached"
 
@@ -129,15 +153,3 @@ def build_ending(given: Any, *, maximize: bool = False) -> EndingRule:
     if not callable(getattr(rule, "why_end", None)):
         raise InputError(f"The ending rule {spec.label!r} is {type(rule).__name__}, which has no why_end(standing).")
     return cast(EndingRule, rule)
-
-
-def _interquartile_range(losses: Sequence[float]) -> float:
-    ordered = sorted(losses)
-
-    def at(share: float) -> float:
-        place = share * (len(ordered) - 1)
-        low = math.floor(place)
-        high = min(low + 1, len(ordered) - 1)
-        return ordered[low] + (place - low) * (ordered[high] - ordered[low])
-
-    return at(0.75) - at(0.25)

@@ -5,22 +5,33 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from meristem.errors import InputError
 from meristem.stopping.curve import Curve
 from meristem.stopping.peers import Peers, peers_of
 from meristem.stopping.rule import is_best, number, whole_number
+
+_LEAST_REDUCTION = 1.1
 
 
 class Rungs:
     """The steps at which trials are judged: `first`, then each time `reduction` times as many.
 
     Args:
+        reduction: At least 1.1.
         last: No rung lies there or beyond; None: there is no end.
+
+    Raises:
+        InputError: There is no rung, or they lie so close together that there is no end of them.
     """
 
     def __init__(self, first: float, reduction: float, last: float | None = None) -> None:
         self.first = number("min_step", first, above=0)
-        self.reduction = number("reduction", reduction, above=1)
+        self.reduction = number("reduction", reduction)
+        if self.reduction < _LEAST_REDUCTION:
+            raise InputError(f"reduction must be at least {_LEAST_REDUCTION:g}, not {reduction!r}.")
         self.last = None if last is None else number("max_step", last, above=0)
+        if self.last is not None and self.last <= self.first:
+            raise InputError(f"max_step must be above min_step={first!r}, not {last!r}: nothing would be judged.")
 
     def highest(self, step: float) -> float | None:
         """The highest rung up to `step`; None below the first."""
@@ -100,7 +111,8 @@ class SuccessiveHalving:
         if rung is None:
             return None
         peers = peers_of(others).alike(curve, self._cohort_of)
-        if len(peers) < self.cohort - 1 or any(peer.running and not peer.reaches(rung) for peer in peers):
+        there = len(peers) + len(peers.silent)  # who has yet to start may still come
+        if there < self.cohort - 1 or any(peer.running and not peer.reaches(rung) for peer in peers):
             return None
         return outranked(curve, peers, rung, self.rungs.reduction)
 

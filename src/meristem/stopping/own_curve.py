@@ -30,7 +30,7 @@ class Threshold:
         step = curve.last_step
         if step is None or step < self.after:
             return None
-        best, limit = curve.lowest(step), -self.value if self.maximize else self.value
+        best, limit = curve.best, -self.value if self.maximize else self.value
         if best is None or best <= limit:
             return None
         side = "at least" if self.maximize else "at most"
@@ -52,15 +52,9 @@ class Patience:
         self.warm_up = number("warm_up", warm_up)
 
     def why_stop(self, curve: Curve, others: Sequence[Curve]) -> str | None:
-        step = curve.last_step
-        if step is None or step < self.warm_up or step - self._improved(curve) < self.steps or is_best(curve, others):
+        step, improved = curve.last_step, curve.improved(self.by)
+        if step is None or improved is None or step < self.warm_up:
             return None
-        return f"no better for {step - self._improved(curve):g} steps, and not the best"
-
-    def _improved(self, curve: Curve) -> float:
-        """The last step at which it became better; the first where it never did."""
-        improved, best = curve.steps[0], curve.losses[0]
-        for step, loss in zip(curve.steps, curve.losses, strict=True):
-            if loss < best - self.by:
-                improved, best = step, loss
-        return improved
+        if step - improved < self.steps or is_best(curve, others):
+            return None
+        return f"no better for {step - improved:g} steps, and not the best"

@@ -16,10 +16,18 @@ class Peers(Sequence[Curve]):
     The answers here go through all the curves, and so say what they mean. A study hands its rules peers that
     give the same answers from what it keeps up to date (`curves.Curves.others`): to ask costs the same however
     many trials there were, to go through the curves does not.
+
+    Args:
+        silent: The empty curves of trials that ended without a report. They are no part of the sequence.
     """
 
-    def __init__(self, curves: Iterable[Curve]) -> None:
-        self._curves = tuple(curves)
+    def __init__(self, curves: Iterable[Curve], *, silent: Iterable[Curve] = ()) -> None:
+        self._curves, self._silent = tuple(curves), tuple(silent)
+
+    @property
+    def silent(self) -> tuple[Curve, ...]:
+        """The empty curves of trials that ended without a report: nobody need wait for them."""
+        return self._silent
 
     def place(self, step: float, loss: float) -> tuple[int, int]:
         """How many curves are below `loss` at `step`, and how many are known there."""
@@ -42,7 +50,11 @@ class Peers(Sequence[Curve]):
                 its groups is kept by it.
         """
         group = by(curve.trial, curve.bracket)
-        return Peers(peer for peer in self if by(peer.trial, peer.bracket) == group)
+
+        def among(curves: Iterable[Curve]) -> Iterator[Curve]:
+            return (peer for peer in curves if by(peer.trial, peer.bracket) == group)
+
+        return Peers(among(self), silent=among(self.silent))
 
     def _all(self) -> tuple[Curve, ...]:
         return self._curves

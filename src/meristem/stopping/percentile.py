@@ -37,7 +37,7 @@ class Percentile:
         step = curve.last_step
         if step is None or step < self.warm_up or not self._due(curve):
             return None
-        own = curve.lowest(step) if self.by_best else curve.at(step)
+        own = curve.best if self.by_best else curve.losses[-1]
         if own is None:
             return None
         better, reached = peers_of(others).place(step, own)

@@ -49,6 +49,14 @@ class Ranking:
         place = self._run_of(loss)
         return sum(map(len, self._runs[:place])) + bisect_left(self._runs[place], loss)
 
+    def nth(self, place: int) -> float:
+        """The loss at `place` in rising order, from 0."""
+        for run in self._runs:
+            if place < len(run):
+                return run[place]
+            place -= len(run)
+        raise IndexError(place)
+
     @property
     def lowest(self) -> float:
         """Infinity where there is none."""

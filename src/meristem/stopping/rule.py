@@ -33,12 +33,10 @@ def is_best(curve: Curve, others: Sequence[Curve]) -> bool:
     Better by the lowest loss until there, or by the loss there, of those that are known there: who leads in
     either way is kept. A curve is never the best by an infinite loss.
     """
-    if not curve.steps:
+    lowest = curve.best
+    if lowest is None or math.isinf(lowest):
         return False
     step, last = curve.steps[-1], curve.losses[-1]
-    lowest = min(curve.losses)
-    if math.isinf(lowest):
-        return False
     peers = peers_of(others)
     return not peers.any_lower_until(step, lowest) or (math.isfinite(last) and not peers.any_lower_by(step, last))
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
 
-from meristem.stopping.curve import loss_at, lowest_until
 from meristem.stopping.ranking import LowestUntil, Ranking
+from meristem.stopping.reports import Reports
 
 _ROOM = 4  # losses kept in order for each report: as many as reports where all trials report at the same steps
 
@@ -20,29 +20,40 @@ class Line:
 
     Attributes:
         ended: Whether the trial has ended.
+        reports: They grow; where one comes in between, or is replaced, they are others.
     """
 
-    __slots__ = ("bracket", "ended", "losses", "steps", "trial")
+    __slots__ = ("bracket", "ended", "reports", "trial")
 
     def __init__(self, trial: int, bracket: int = 0) -> None:
         self.trial, self.bracket, self.ended = trial, bracket, False
-        self.steps: list[float] = []
-        self.losses: list[float] = []
+        self.reports = Reports()
+
+    @property
+    def steps(self) -> list[float]:
+        return self.reports.steps
+
+    @property
+    def losses(self) -> list[float]:
+        return self.reports.losses
 
     def at(self, step: float) -> float | None:
-        return loss_at(self.steps, self.losses, step)
+        return self.reports.at(step)
 
     def lowest(self, step: float) -> float | None:
-        return lowest_until(self.steps, self.losses, step)
+        return self.reports.lowest(step)
+
+    def told(self, step: float, loss: float) -> bool:
+        """Whether just that was reported."""
+        place = bisect_left(self.steps, step)
+        return place < len(self.steps) and self.steps[place] == step and self.losses[place] == loss
 
     def set(self, step: float, loss: float) -> None:
         """Adds a report wherever its step belongs; one of the same step is replaced."""
-        place = bisect_left(self.steps, step)
-        if place < len(self.steps) and self.steps[place] == step:
-            self.losses[place] = loss
+        if not self.steps or step > self.steps[-1]:
+            self.reports.add(step, loss)
         else:
-            self.steps.insert(place, step)
-            self.losses.insert(place, loss)
+            self.reports = self.reports.changed(step, loss)
 
 
 class Standings:
@@ -50,10 +61,12 @@ class Standings:
 
     Attributes:
         lines: By the trials' numbers.
+        silent: Numbers of the trials that ended without a report.
     """
 
     def __init__(self) -> None:
         self.lines: dict[int, Line] = {}
+        self.silent: set[int] = set()
         self._loose: dict[int, Line] = {}  # lines whose reports change: not in `_until`, which takes nothing back
         self._until = LowestUntil()
         self._at_end = LowestUntil()  # the last reports of trials that have ended
@@ -198,7 +211,7 @@ class Standings:
         while self._kept > _ROOM * self._reports and len(self._rankings) > 1:
             step = next(iter(self._rankings))
             self._kept -= len(self._rankings.pop(step))
-            self._ranked.remove(step)
+            del self._ranked[bisect_left(self._ranked, step)]
 
 
 def _loss_by(line: Line, step: float) -> float | None:

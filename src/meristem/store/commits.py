@@ -26,8 +26,8 @@ from meristem.store.rows import Change, Conflict, TrialMeasurements, TrialMove, 
 from meristem.store.tables import NO_STEP, events, measurements, studies, trials
 
 _MOVABLE = (
-    "status", "attempt", "failures", "run_by", "slot", "metrics", "sems", "score", "loss", "error", "traceback",
-    "started_at", "ended_at", "end_event",
+    "status", "attempt", "failures", "run_by", "slot", "deployment", "metrics", "sems", "score", "loss", "error",
+    "traceback", "started_at", "ended_at", "end_event",
 )  # fmt: skip
 
 _NEW_TRIALS = insert(trials)
@@ -174,6 +174,7 @@ def _trial_values(study_id: int, row: TrialRow, ends: dict[int | None, int]) -> 
         "slot": row.slot,
         "parameters": row.key or to_text(row.parameters),
         "origin": to_text(row.origin),
+        "deployment": None if row.deployment is None else to_text(row.deployment),
         "metrics": to_text(row.metrics) if row.metrics else None,
         "sems": to_text(row.sems) if row.sems else None,
         "score": None if row.score is None else to_text(row.score),

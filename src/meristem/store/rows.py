@@ -41,6 +41,7 @@ class TrialRow:
     """A trial as stored. `key` is the canonical JSON of its parameters, `failures` counts failed attempts.
 
     Attributes:
+        deployment: By what it is found in the system outside in which it runs; None where it was not deployed.
         end_event: Number of the event that told of its end; None until it has ended.
     """
 
@@ -53,6 +54,7 @@ class TrialRow:
     run_by: str = "engine"
     slot: int | None = None
     origin: Mapping[str, Any] = field(default_factory=dict)
+    deployment: Mapping[str, Any] | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     sems: Mapping[str, float] = field(default_factory=dict)
     score: Any = None

@@ -42,6 +42,7 @@ trials = Table(
     Column("slot", Integer),
     Column("parameters", Text, nullable=False),  # JSON
     Column("origin", Text, nullable=False),  # JSON
+    Column("deployment", Text),  # JSON: by what a running trial is found in the system that it was deployed to
     Column("metrics", Text),  # JSON, final values
     Column("sems", Text),  # JSON, standard errors of final values
     Column("score", Text),  # JSON

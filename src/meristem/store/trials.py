@@ -17,8 +17,9 @@ from meristem.store.tables import NO_STEP, measurements, studies, trials
 
 _COLUMNS = (
     trials.c.number, trials.c.status, trials.c.parameters, trials.c.attempt, trials.c.failures, trials.c.run_by,
-    trials.c.slot, trials.c.origin, trials.c.metrics, trials.c.sems, trials.c.score, trials.c.loss, trials.c.error,
-    trials.c.traceback, trials.c.created_at, trials.c.started_at, trials.c.ended_at, trials.c.end_event,
+    trials.c.slot, trials.c.origin, trials.c.deployment, trials.c.metrics, trials.c.sems, trials.c.score,
+    trials.c.loss, trials.c.error, trials.c.traceback, trials.c.created_at, trials.c.started_at, trials.c.ended_at,
+    trials.c.end_event,
 )  # fmt: skip
 
 
@@ -133,8 +134,8 @@ class Trials:
 
 
 def _trial(row: Any) -> TrialRow:
-    (number, status, key, attempt, failures, run_by, slot, origin, metrics, sems, score, loss, error, traceback,
-     created_at, started_at, ended_at, end_event) = row  # fmt: skip
+    (number, status, key, attempt, failures, run_by, slot, origin, deployment, metrics, sems, score, loss, error,
+     traceback, created_at, started_at, ended_at, end_event) = row  # fmt: skip
     return TrialRow(
         number=number,
         status=status,
@@ -145,6 +146,7 @@ def _trial(row: Any) -> TrialRow:
         run_by=run_by,
         slot=slot,
         origin=_decode(origin)[0],
+        deployment=_decode(deployment)[0] if deployment else None,
         metrics=_decode(metrics)[0] if metrics else {},
         sems=_decode(sems)[0] if sems else {},
         score=_decode(score)[0] if score else None,

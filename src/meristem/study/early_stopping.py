@@ -48,6 +48,8 @@ class EarlyStopping:
     ) -> None:  # fmt: skip
         self._rule, self._objective = rule, goals.objectives[0]
         self._curves = Curves()
+        self._spared: set[int] = set()  # baselines, without which no trial keeps a limit that is relative to them
+        self._relative = any(limit.relative for limit in goals.constraints)
         self._steps: dict[int, dict[int, dict[str, float]]] = {}  # of weighted sums: what is there of each step
         for row in rows:
             self.start(row)
@@ -61,11 +63,13 @@ class EarlyStopping:
         bracket = row.origin.get("bracket", 0)
         self._curves.start(row.number, bracket=bracket if isinstance(bracket, int) else 0)
         self._steps.pop(row.number, None)
+        if self._relative and row.origin.get("baseline") is True:
+            self._spared.add(row.number)
 
     def why_stop(self, number: int, measurements: Sequence[Measurement]) -> str | None:
         """Takes in what a running trial reported; why it should be stopped, or None."""
         told = [self._take(number, measurement) for measurement in measurements]
-        if not any(told):
+        if not any(told) or number in self._spared:
             return None
         try:
             return self._rule.why_stop(self._curves.curve(number), self._curves.others(number))

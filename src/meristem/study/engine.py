@@ -24,6 +24,7 @@ from meristem.statuses import ENDED, StudyStatus, TrialStatus
 from meristem.stopping.rule import StoppingRule
 from meristem.store.rows import TrialRow
 from meristem.study import happenings as told
+from meristem.study.ahead import Ahead
 from meristem.study.audience import Audience
 from meristem.study.early_stopping import EarlyStopping
 from meristem.study.heartbeat import Heartbeat
@@ -38,6 +39,7 @@ log = logging.getLogger("meristem.study")
 _POLL_SECONDS = 0.5
 _FORCE = timedelta(seconds=5)  # how long an executor may take to end by force what it was told to
 _MOST_FAILURES_KEPT = 10
+_BROKEN_OFF = (StudyStatus.INTERRUPTED, StudyStatus.FAILED)
 
 
 class Engine:
@@ -57,6 +59,9 @@ class Engine:
         self._rule = stopping
         self._early: EarlyStopping | None = None
         self._slots = min(plan.parallel, executor.slots or plan.parallel)
+        self._lasting = bool(getattr(executor, "lasting", False))
+        self._ahead = Ahead(controller) if self._lasting and self._slots > 1 else None
+        self._key = ""
         self._running: dict[int, Running] = {}
         self._ending: Ending | None = None
         self._ended_now = self._failed_now = 0
@@ -111,6 +116,8 @@ class Engine:
     def interrupt(self) -> None:
         """Ctrl-C: ends the run cleanly; running trials will be run again."""
         left = f"up to {self._plan.grace:g} s for {len(self._running)} running trials; " if self._running else ""
+        if self._lasting and self._running:
+            left = f"{len(self._running)} deployed trials go on, and are taken up by the next run; "
         log.warning("Stopping (%sCtrl-C again ends at once).", left)
         self.ask_to_stop("by Ctrl-C", StudyStatus.INTERRUPTED)
 
@@ -136,6 +143,7 @@ class Engine:
         ledger = self._ledger
         ledger.sync()
         row = ledger.store.studies.get(ledger.name)
+        self._key = row.folder_key or str(row.id)
         orphans = [row for row in ledger.open.values() if self._is_orphan(row)]
         events = [trial_ended(o.number, o.attempt, "interrupted", again=True) for o in orphans]
         if row.status == StudyStatus.RUNNING:
@@ -164,6 +172,8 @@ class Engine:
         if not self._executor.adopt(self._attempt(row)):
             return True
         running = self._running[row.number] = Running(row=row, deadline=self._deadline())
+        if self._lasting:
+            return False
         if row.slot not in range(self._slots) or self._is_taken(row):  # fewer slots than it was started with
             running.why_stopped = STUDY
             self._executor.stop(row.number, self._plan.grace_time)
@@ -199,9 +209,16 @@ class Engine:
                 return
             self._fill()
             if self._running:
+                self._think_ahead()
                 self._step()
             elif self._exhausted:
                 self._end_with(self._nothing_more())
+
+    def _think_ahead(self) -> None:
+        busy = len(self._running) >= self._slots and not self._ledger.waiting()
+        left = room(self._plan, ended=self._ledger.spent, running=len(self._running), slots=self._slots + 1)
+        if self._ahead is not None and busy and left:
+            self._ahead.prepare(self._ledger.snapshot())
 
     def _step(self) -> None:
         """Waits for news, takes it in, and enforces time limits."""
@@ -236,7 +253,7 @@ class Engine:
         if free <= 0 or self._ending is not None:
             return
         slots = self._free_slots()[:free]
-        rows = self._ledger.propose(self._controller, free, token=self._heartbeat.token, slots=slots)
+        rows = self._ledger.propose(self._ahead or self._controller, free, token=self._heartbeat.token, slots=slots)
         self._exhausted = not rows
         if rows:
             trials = [self._view.trial_of(row) for row in rows]
@@ -287,14 +304,17 @@ class Engine:
             found.events, token=self._heartbeat.token, moves=found.moves, measurements=found.measurements
         )
         for _before, after in found.moves:
-            self._count(after)
-            del self._running[after.number]
+            if after.status != TrialStatus.RUNNING:
+                self._count(after)
+                del self._running[after.number]
         if self._early is not None:
             self._stop_hopeless(self._early, reports)
         for happening in found.happenings:
             self._audience.tell(happening)
         if found.missing is not None and not self._ever_given(found.missing[0]):
             self.ask_to_stop(found.missing[1], StudyStatus.FAILED)
+        if why := self._ledger.leaders.why_no_baseline(self._ledger.open.values()):
+            self.ask_to_stop(why, StudyStatus.FAILED)
 
     def _ever_given(self, metrics: Sequence[str]) -> bool:
         return any(all(name in o.metrics for name in metrics) for o in self._ledger.history)
@@ -323,6 +343,8 @@ class Engine:
 
     def _wind_down(self) -> None:
         """Awaits or stops what still runs, as configured; what cannot be ended is left to be run again."""
+        if self._leaves():
+            return
         if self._plan.at_stop == "wait":
             while self._running and not self._interrupted():
                 self._heed_others()
@@ -345,7 +367,8 @@ class Engine:
             self._ending = Ending(status=status, message=_why(problem))
         assert self._ending is not None
         ending = self._ending
-        orphans = [r.row for r in self._running.values()]
+        left = self._leaves() or (self._lasting and problem is not None)
+        orphans = [] if left else [r.row for r in self._running.values()]
         payload = {"status": ending.status.value, "message": ending.message}
         events = [trial_ended(row.number, row.attempt, "interrupted", again=True) for row in orphans]
         try:
@@ -385,12 +408,16 @@ class Engine:
 
     # Reading itself
 
+    def _leaves(self) -> bool:
+        """Whether what runs is left where it runs, for the next run to take up."""
+        return self._lasting and self._ending is not None and self._ending.status in _BROKEN_OFF
+
     def _interrupted(self) -> bool:
         return self._ending is not None and self._ending.status == StudyStatus.INTERRUPTED
 
     def _counts(self) -> RunCounts:
         return RunCounts(
-            ended=len(self._ledger.history),
+            ended=self._ledger.spent,
             ended_now=self._ended_now,
             failed_now=self._failed_now,
             since_best=self._ledger.leaders.since,
@@ -400,7 +427,7 @@ class Engine:
         )
 
     def _room(self) -> int:
-        return room(self._plan, ended=len(self._ledger.history), running=len(self._running), slots=self._slots)
+        return room(self._plan, ended=self._ledger.spent, running=len(self._running), slots=self._slots)
 
     def _times_left(self) -> list[float]:
         now = time.monotonic()
@@ -425,6 +452,8 @@ class Engine:
             folder=self._view.folder_of(row.number, row.attempt),
             slot=row.slot or 0,
             parent_folder=self._view.parent_folder_of(row),
+            key=f"{self._key}-{row.number}-{row.attempt}",
+            deployment=row.deployment,
         )
 
 

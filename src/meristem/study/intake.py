@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from meristem.events import Event, measurement_reported, trial_ended
+from meristem.events import Event, measurement_reported, trial_deployed, trial_ended
 from meristem.objective import Goals
 from meristem.spool import LastValues
 from meristem.statuses import TrialStatus
@@ -65,6 +65,10 @@ def take_in(
     found = Intake()
     for report in reports:
         of = running[report.number]
+        if report.deployment is not None:
+            before, of.row = of.row, replace(of.row, deployment=report.deployment)
+            found.moves.append((before, of.row))
+            found.events.append(trial_deployed(report.number, of.row.attempt))
         if report.measurements:
             of.latest.take(report.measurements)
             found.measurements.append(
@@ -121,6 +125,6 @@ def ended(row: TrialRow, verdict: Verdict, now: float) -> TrialRow:
 def again(row: TrialRow) -> TrialRow:
     """`row` back in waiting, for another attempt."""
     return replace(
-        row, status=TrialStatus.WAITING, attempt=row.attempt + 1, slot=None, metrics={}, sems={}, loss=None,
-        score=None, started_at=None, ended_at=None,
+        row, status=TrialStatus.WAITING, attempt=row.attempt + 1, slot=None, deployment=None, metrics={}, sems={},
+        loss=None, score=None, started_at=None, ended_at=None,
     )  # fmt: skip

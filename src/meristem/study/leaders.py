@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 
 from meristem.objective import Goals
 from meristem.statuses import TrialStatus
@@ -33,6 +34,7 @@ class Leaders:
     Attributes:
         since: Trials ended since the leaders changed.
         baseline: Metrics of the marked trial, to which limits may be relative.
+        lost: The last trial that was marked but cannot be the baseline, though a limit needs one.
     """
 
     def __init__(self, goals: Goals) -> None:
@@ -41,6 +43,7 @@ class Leaders:
         self._relative = any(limit.relative for limit in goals.constraints)
         self._completed: list[TrialRow] = []  # kept where limits are relative: the baseline may come last
         self._marked = 2**62  # the number of the marked trial
+        self.lost: TrialRow | None = None
         self.since = 0
         self.baseline: Mapping[str, float] | None = None
 
@@ -57,6 +60,8 @@ class Leaders:
     def take(self, row: TrialRow) -> None:
         """Takes in a trial that has ended."""
         self.since += 1
+        if self._relative and _is_marked(row) and not self._can_be_baseline(row):
+            self.lost = row
         if row.status != TrialStatus.COMPLETED:
             return
         if self._relative:
@@ -69,9 +74,36 @@ class Leaders:
                 return
         self._consider(row)
 
+    def why_no_baseline(self, still_open: Iterable[TrialRow]) -> str | None:
+        """Why no trial can keep the limits, in words; None where there is a baseline, or may yet be.
+
+        Args:
+            still_open: The trials that have not ended.
+        """
+        lost = self.lost
+        if lost is None or self.baseline is not None or any(map(_is_marked, still_open)):
+            return None
+        relative = [limit for limit in self._goals.constraints if limit.relative]
+        if lost.status == TrialStatus.COMPLETED:
+            names = {name: None for limit in relative for name in limit.terms}
+            bad = [name for name in names if not math.isfinite(lost.metrics.get(name, math.nan))]
+            what = f"gave no finite {', '.join(map(repr, bad))}"
+        else:
+            what = f"{'was ' if lost.status != TrialStatus.FAILED else ''}{lost.status}"
+            what += f" ({lost.error})" if lost.error else ""
+        return (
+            f"the baseline, trial {lost.number}, {what}, so that no trial can keep {str(relative[0])!r}; "
+            "mark another one by study.enqueue({…}, baseline=True), or run the study again to try it once more"
+        )
+
+    def _can_be_baseline(self, row: TrialRow) -> bool:
+        limits = [limit for limit in self._goals.constraints if limit.relative]
+        known = all(limit.excess(row.metrics, row.metrics) is not None for limit in limits)
+        return row.status == TrialStatus.COMPLETED and known
+
     def _is_baseline(self, row: TrialRow) -> bool:
         """Of several that are marked the first counts, in whatever order they end."""
-        if row.origin.get("baseline") is not True or row.number > self._marked:
+        if not _is_marked(row) or row.number > self._marked or not self._can_be_baseline(row):
             return False
         self._marked = row.number
         return True
@@ -86,6 +118,10 @@ class Leaders:
         self._front = [pair for pair in self._front if not _as_good(*key, pair[0], pair[1].number)]
         self._front.append((losses, row))
         self.since = 0
+
+
+def _is_marked(row: TrialRow) -> bool:
+    return row.origin.get("baseline") is True
 
 
 def _as_good(one: Losses, number: int, other: Losses, other_number: int) -> bool:

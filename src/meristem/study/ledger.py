@@ -35,6 +35,7 @@ class Ledger:
         created: How many trials there are.
         open: Trials that have not ended, by number, in order.
         leaders: The best trials, and how long ago there was a better one.
+        abandoned: How many trials were given up; others take their place in a budget.
     """
 
     def __init__(self, store: Store, study: StudyRow, definition: Definition) -> None:
@@ -45,7 +46,7 @@ class Ledger:
         self.history = History(definition.space)
         self.open: dict[int, TrialRow] = {}
         self.leaders = Leaders(definition.goals)
-        self.created = 0
+        self.created = self.abandoned = 0
         self.cursor = 0
         self._learned: Sequence[Sequence[Observation]] | None = None if definition.warm_start else ()
 
@@ -201,7 +202,13 @@ class Ledger:
             else:
                 self.open[move.row.number] = move.row
 
+    @property
+    def spent(self) -> int:
+        """How many trials have ended and count."""
+        return len(self.history) - self.abandoned
+
     def _end(self, row: TrialRow) -> None:
+        self.abandoned += row.status == TrialStatus.ABANDONED
         self.history.add(observation_of(row, self.definition.goals), row.key or None)
         self.leaders.take(row)
 

@@ -5,7 +5,7 @@ An executor runs trials and reports what came of them; a handler reacts to what 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -22,6 +22,7 @@ class OutcomeStatus(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     STOPPED = "stopped"  # it ended because it was asked to, by `StopTrial` or by force
+    ABANDONED = "abandoned"  # given up: what became of it is not known, or will not be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,8 @@ class Attempt:
         folder: The attempt's own folder. It may not exist yet; whoever writes into it first makes it.
         slot: Which of the engine's slots it runs in, from 0; no two running attempts share one.
         parent_folder: The folder of the trial that this one goes on from, where its controller named one.
+        key: Tells this attempt from all others, in this study and elsewhere.
+        deployment: What the executor reported when it deployed the attempt; None where it did not.
     """
 
     study: str
@@ -58,19 +61,31 @@ class Attempt:
     folder: Path
     slot: int
     parent_folder: Path | None = None
+    key: str = ""
+    deployment: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """News of one attempt: new measurements, and the outcome when it has ended (given exactly once)."""
+    """News of one attempt: new measurements, and the outcome when it has ended (given exactly once).
+
+    Attributes:
+        deployment: A JSON object by which the attempt is found in the system that it was just deployed to. It is
+            stored, and handed back with the attempt to `adopt`.
+    """
 
     number: int
     measurements: Sequence[Measurement] = ()
+    deployment: Mapping[str, Any] | None = None
     outcome: Outcome | None = None
 
 
 class Executor(Protocol):
-    """Runs attempts. Called from one thread only; user code that fails is an Outcome, never an exception."""
+    """Runs attempts. Called from one thread only; user code that fails is an Outcome, never an exception.
+
+    An executor may have an attribute `lasting`: its attempts go on in a system outside when the engine ends, and are
+    left there to be adopted by the next one when a run is interrupted or breaks.
+    """
 
     @property
     def slots(self) -> int | None:

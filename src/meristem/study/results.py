@@ -84,8 +84,16 @@ class Results(ABC):
         rows = leaders_of(self._store, self._id, self.goals)
         if not rows:
             counts = ", ".join(f"{n} {status}" for status, n in self.counts().items()) or "no trials"
-            raise NoBestTrial(self.name, counts)
+            raise NoBestTrial(self.name, counts, self._why_no_baseline())
         return [self._trial(row) for row in rows]
+
+    def _why_no_baseline(self) -> str | None:
+        """Why no trial can keep the limits, where the baseline to which they are relative came to nothing."""
+        if not any(limit.relative for limit in self.goals.constraints):
+            return None
+        ledger = self._own_ledger()
+        ledger.sync()
+        return ledger.leaders.why_no_baseline(ledger.open.values())
 
     @property
     def trials(self) -> list[Trial]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from meristem.objective import Goals
 from meristem.space import Space
 from meristem.spool import Measurement
 from meristem.statuses import TrialStatus
+from meristem.stopping.ending import Standing
+from meristem.stopping.losses import Losses
 from meristem.store.rows import TrialRow
 from meristem.study.folders import trial_folder
 from meristem.study.from_rows import trial_of
@@ -36,6 +38,8 @@ class StudyRun:
         self._ledger, self.plan, self.folder, self.slots = ledger, plan, folder, slots
         self._stop, self._stop_trial = stop, stop_trial
         self._started = time.monotonic()
+        self._kept = Losses()
+        self._kept_for: Mapping[str, float] | None = None
         self.name: str = ledger.name
         self.space: Space = ledger.definition.space
         self.goals: Goals = ledger.definition.goals
@@ -53,8 +57,8 @@ class StudyRun:
 
     @property
     def ended(self) -> int:
-        """Trials that have ended, in all runs."""
-        return len(self._ledger.history)
+        """Trials that have ended, in all runs, but those that were abandoned: others take their place."""
+        return self._ledger.spent
 
     @property
     def running(self) -> list[int]:
@@ -67,24 +71,30 @@ class StudyRun:
         return self._ledger.leaders.since
 
     @property
-    def losses(self) -> list[float | None]:
+    def losses(self) -> Sequence[float | None]:
         """The losses of all ended trials in the order in which they ended.
 
         None where a trial has none that counts: it did not complete, or breaks a limit.
         """
-        baseline = self._ledger.leaders.baseline
-        return [
-            o.loss if o.status == TrialStatus.COMPLETED and self.goals.keeps_limits(o.metrics, baseline) else None
-            for o in self._ledger.history
-        ]
+        return self.standing().losses
+
+    def standing(self, *, regret: float | None = None) -> Standing:
+        """Where the study stands, as ending rules see it: each trial is read once, not at each that ends."""
+        history, baseline = self._ledger.history, self._ledger.leaders.baseline
+        if baseline is not self._kept_for:  # limits that are relative to it judge all trials anew
+            self._kept, self._kept_for = Losses(), baseline
+        for place in range(len(self._kept.all), len(history)):
+            one = history[place]
+            counts = one.status == TrialStatus.COMPLETED and self.goals.keeps_limits(one.metrics, baseline)
+            self._kept.add(one.loss if counts else None)
+        return Standing.of(self._kept, regret=regret)
 
     def regret_bound(self, *, doubt: float = 0.1) -> float | None:
         """By how much a point may be better than the best, as a model believes; None with too few losses."""
         from meristem.controllers.insight import FEWEST  # imports scipy, which takes long
         from meristem.study.insight import insight_of
 
-        measured = sum(loss is not None for loss in self.losses)
-        if measured < FEWEST or not self.space.dimensions:
+        if len(self.standing().measured) < FEWEST or not self.space.dimensions:
             return None
         return insight_of(self._ledger.snapshot(), self.goals.objectives[0]).regret_bound(doubt=doubt)
 

@@ -276,13 +276,19 @@ class Study(Results):
         return ending
 
     def _mark_baseline(self) -> None:
-        """Where limits are relative and no trial is marked as the baseline, the defaults are tried as such."""
+        """Where limits are relative and no trial is marked as the baseline, the defaults are tried as such.
+
+        A marked one that cannot be the baseline, since it failed, is tried again.
+        """
         if not any(limit.relative for limit in self.goals.constraints):
             return
         ledger = self._asking.ledger
         ledger.sync()
-        known = [row.origin for row in ledger.open.values()] + [o.origin for o in ledger.history]
-        if not any(origin.get("baseline") for origin in known):
+        if ledger.leaders.baseline is not None or any(row.origin.get("baseline") for row in ledger.open.values()):
+            return
+        if (lost := ledger.leaders.lost) is not None:
+            self._asking.enqueue(lost.parameters, lost.origin)
+        else:
             self._asking.enqueue(self._complete(self.space.center()), {"by": "center", "baseline": True})
 
     def _acquire(self, wait: bool) -> int:
@@ -328,6 +334,7 @@ class Study(Results):
         Raises:
             NothingToTry: The controller has no more recommendations now.
             ParameterError: The fixed parameters do not lie in the space, or leave no room between its constraints.
+            StudyError: The baseline failed, so that no trial can keep the limits.
         """
         if fixed is not None:
             fixed = self._checked_part(fixed)
@@ -338,6 +345,8 @@ class Study(Results):
                     problems,
                     fix="Fix other values, or fewer; or widen the constraints.",
                 )
+        if why := self._why_no_baseline():
+            raise StudyError(f"Study {self.name!r} has no trial worth running: {why}.")
         self._mark_baseline()
         row = self._asking.ask(self._controller, fixed)
         return AskedTrial(**{**_fields(self._trial(row)), "keep": self._asking.keep_report})
@@ -420,7 +429,11 @@ class Study(Results):
             raise InputError("tell() got no result.", fix="Write tell(trial, accuracy=0.9) or tell(trial, failed='…').")
         if value is None or isinstance(value, Mapping):
             return {**(value or {}), **metrics}
-        return {**metrics, self.goals.objectives[0].metric: value} if self.goals.single else value
+        objective = self.goals.objectives[0]
+        if not self.goals.single or (len(objective.terms) > 1 and not metrics):
+            return value
+        name = next(iter(objective.terms)) if len(objective.terms) == 1 else objective.metric
+        return {**metrics, name: value}
 
     def __repr__(self) -> str:
         return f"Study({self.name!r}, {self._store.database.shown_url}, objective={str(self.goals)!r})"

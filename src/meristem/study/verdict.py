@@ -49,6 +49,8 @@ def judge(outcome: Outcome, goals: Goals, reported: LastValues) -> Verdict:
             error=outcome.error or "failed without saying why",
             traceback=outcome.traceback,
         )
+    if outcome.status == OutcomeStatus.ABANDONED:
+        return Verdict(status=TrialStatus.ABANDONED, error=outcome.error or "given up")
     read = read_score(outcome.score, goals)
     metrics = {**reported.values, **read.metrics}
     sems = {n: sem for n, sem in {**reported.sems, **read.sems}.items() if n not in read.metrics or n in read.sems}
@@ -97,7 +99,7 @@ def read_score(score: Any, goals: Goals) -> ReadScore:
         first = goals.objectives[0]
         if pair is None or not goals.single or len(first.terms) > 1:
             return ReadScore()
-        score = {first.metric: score}
+        score = dict.fromkeys(first.terms, score)
     metrics: dict[str, float] = {}
     sems: dict[str, float] = {}
     bad = []

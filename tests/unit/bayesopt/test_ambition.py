@@ -67,3 +67,9 @@ def test_small_errors_of_losses_are_carried_over_by_the_slope() -> None:
     slopes = (scale.apply(losses + step) - scale.apply(losses - step)) / (2 * step)
     np.testing.assert_allclose(scale.errors(losses, np.full(6, 0.01)), 0.01 * slopes, rtol=1e-5)
     assert np.isfinite(scale.errors(losses, np.array([0.0, 1e300, 1e-300, 1.0, 2.0, 3.0]))).all()
+
+
+def test_a_reference_of_another_world_keeps_scaled_losses_finite() -> None:
+    for losses in (np.array([1e-310, 3e-310]), np.array([1e-170, 3e-170])):
+        scale = Scale.of(losses, 1e200)
+        assert np.isfinite(scale.apply(np.append(losses, 1e200))).all()

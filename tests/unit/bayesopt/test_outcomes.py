@@ -12,10 +12,10 @@ from meristem.bayesopt.outcomes import (
     BENT,
     STRAIGHT,
     TRANSFORMS,
+    ExcessScale,
     Transform,
     choose_subset,
     likely_normal,
-    standardize_excesses,
 )
 
 ANY = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=40)
@@ -103,7 +103,7 @@ def test_losses_of_many_magnitudes_ask_for_a_bending_transform() -> None:
 
 @given(ANY)
 def test_excesses_keep_their_sign_and_order(excesses: list[float]) -> None:
-    found, _ = standardize_excesses(excesses)
+    found = ExcessScale.of(excesses).apply(excesses)
     assert np.isfinite(found).all()
     assert (np.sign(found) * np.sign(excesses) >= 0).all()
     assert (np.diff(found[np.argsort(excesses, kind="stable")]) >= 0).all()

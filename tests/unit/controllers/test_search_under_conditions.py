@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
+from meristem.bayesopt.fitting import Fitter
 from meristem.controllers.auto import AutoController
 from meristem.controllers.gp import GpController
 from meristem.controllers.pareto_surrogate import ParetoSurrogate
@@ -316,3 +319,65 @@ def test_what_is_not_known_to_keep_a_limit_what_failed_and_pending_trials_beyond
     assert belief.feasible.tolist() == [*expected, False, False, True]
     several = believed_under_a_limit("-loss, -other")
     assert several.feasible.tolist() == [*expected, False, False, True]
+
+
+def test_a_standard_error_of_infinity_is_the_largest_of_all_and_not_none() -> None:
+    def after(sem: float) -> float:
+        space = Space({"x": Float(0.0, 1.0)})
+        history = History(space)
+        for number, x in enumerate(np.linspace(0.05, 0.95, 10), 1):
+            lucky = number == 10
+            history.add(
+                Observation(
+                    number=number, parameters={"x": float(x)}, status="completed",
+                    loss=-9.0 if lucky else (x - 0.2) ** 2, metrics={"loss": 0.0},
+                    sems={"loss": sem if lucky else 0.01},
+                )
+            )  # fmt: skip
+        snapshot = Snapshot(space=space, goals=Goals.parse("-loss"), history=history, created=10, seed=1)
+        [found] = GpController().recommend(snapshot, 1)
+        return float(found.parameters["x"])
+
+    assert after(np.inf) == pytest.approx(after(1e9), abs=0.02)
+    assert abs(after(np.inf) - 0.95) > 0.3 > abs(after(0.01) - 0.95)
+
+
+def test_limits_are_fitted_as_seldom_as_losses(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = Space({"x": Float(0.0, 1.0), "y": Float(0.0, 1.0)})
+    goals = Goals.parse("-loss", ["size <= 1"])
+    rng, history = np.random.default_rng(0), History(space)
+    inner, refits = Fitter.fit, 0
+
+    def refitted(self: Fitter, *data: Any, **more: Any) -> Any:
+        nonlocal refits
+        refits += 1
+        return inner(self, *data, **more)
+
+    monkeypatch.setattr(Fitter, "fit", refitted)
+    controller = GpController(transform="bent")
+    for number in range(1, 60):
+        p = space.sample(rng)
+        metrics = {"loss": p["x"], "size": p["x"] + p["y"]}
+        history.add(
+            Observation(number=number, parameters=p, status="completed", loss=p["x"], losses=(), metrics=metrics)
+        )
+        if number >= 48:
+            controller.recommend(Snapshot(space=space, goals=goals, history=history, created=number, seed=1), 1)
+    assert refits <= 2 * 4  # the loss and the limit, every fourth trial
+
+
+def test_two_threads_that_ask_at_once_leave_the_processors_as_they_were() -> None:
+    space = Space({"x": Float(0.0, 1.0), "y": Float(0.0, 1.0)})
+    rng, history = np.random.default_rng(0), History(space)
+    for number in range(1, 31):
+        p = space.sample(rng)
+        history.add(Observation(number=number, parameters=p, status="completed", loss=p["x"]))
+    snapshot = Snapshot(space=space, goals=Goals.parse("-loss"), history=history, created=30, seed=1)
+    GpController().recommend(snapshot, 1)
+    before = [pool["num_threads"] for pool in threadpool_info()]
+    threads = [threading.Thread(target=GpController().recommend, args=(snapshot, n)) for n in (1, 3, 2, 4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [pool["num_threads"] for pool in threadpool_info()] == before

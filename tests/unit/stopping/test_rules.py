@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -115,7 +116,22 @@ def test_the_first_at_its_rung_goes_on_among_few_even_when_it_has_fallen_behind(
 
 def test_nothing_is_judged_below_the_first_rung_or_from_the_last_step_on() -> None:
     assert Asha(min_step=4).why_stop(flat(9, 9.0, 3, running=True), GOOD) is None
-    assert Asha(min_step=4, max_step=4).why_stop(flat(9, 9.0, 9, running=True), GOOD) is None
+    fallen = curve(9, [0.15] * 7 + [9.0], running=True)
+    assert Asha(min_step=4, max_step=9).why_stop(fallen, GOOD) is not None
+    assert Asha(min_step=4, max_step=8).why_stop(fallen, GOOD) is None
+
+
+@pytest.mark.parametrize("rule", [Asha, SuccessiveHalving, Hyperband])
+def test_rungs_that_judge_nothing_or_without_number_are_refused(rule: Any) -> None:
+    for last in (5, 10):
+        with pytest.raises(
+            InputError, match=f"max_step must be above min_step=10, not {last}: nothing would be judged"
+        ):
+            rule(min_step=10, max_step=last)
+    for reduction in (1.000001, 1.09, 1, 0.5):
+        with pytest.raises(InputError, match=f"reduction must be at least 1.1, not {reduction}"):
+            rule(reduction=reduction)
+    assert rule(reduction=1.1, min_step=10, max_step=10.5).why_stop(flat(9, 9.0, 9, running=True), GOOD) is None
 
 
 def test_synchronous_halving_waits_for_the_whole_cohort() -> None:
@@ -148,7 +164,7 @@ def test_hyperband_spreads_trials_over_the_brackets_by_their_shares() -> None:
     found = [rule.bracket(number) for number in range(1, 131)]
     assert [found.count(k) for k in range(3)] == pytest.approx([78, 39, 26], abs=15)
     assert set(found[:12]) == {0, 1, 2}
-    assert Hyperband(max_step=0.5).brackets == 1
+    assert Hyperband(max_step=1.5).brackets == 1
 
 
 def test_any_of_and_all_of_combine_reasons() -> None:

@@ -72,7 +72,7 @@ def test_a_rule_decides_as_if_it_went_through_all_curves(room: float, happenings
     def ask(curves: Curves, trial: int) -> None:
         curve, others = curves.curve(trial), curves.others(trial)
         for name, rule in rules.items():
-            assert rule.why_stop(curve, others) == rule.why_stop(curve, Peers(others)), name
+            assert rule.why_stop(curve, others) == rule.why_stop(curve, Peers(others, silent=others.silent)), name
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(standings_module, "_ROOM", room)
@@ -95,13 +95,15 @@ def test_every_question_is_answered_as_going_through_the_curves_answers_it(
         others, step = curves.others(trial), (curves.curve(trial).last_step or 0) - back
         group_of = others.alike(curves.curve(trial), group)
         within = group_of.alike(curves.curve(trial), parity)
-        for quick, plain in [(found, Peers(found)) for found in (others, group_of, within)]:
+        for quick, plain in [(found, Peers(found, silent=found.silent)) for found in (others, group_of, within)]:
             assert len(quick) == len(plain)
             assert quick.place(step, loss) == plain.place(step, loss)
             assert quick.any_lower_until(step, loss) == plain.any_lower_until(step, loss)
             assert quick.any_lower_by(step, loss) == plain.any_lower_by(step, loss)
-        assert list(group_of) == list(Peers(others).alike(curves.curve(trial), group))
-        assert list(within) == list(Peers(group_of).alike(curves.curve(trial), parity))
+        assert others.silent == tuple(c for c in curves if not c.running and not c.steps and c.trial != trial)
+        for quick, of, by in ((group_of, others, group), (within, group_of, parity)):
+            plain = Peers(of, silent=of.silent).alike(curves.curve(trial), by)
+            assert (list(quick), quick.silent) == (list(plain), plain.silent)
 
     play(happenings, ask)
 
@@ -135,6 +137,28 @@ def test_losses_kept_in_order_stay_in_proportion_to_reports() -> None:
 def test_steps_that_all_trials_share_are_ranked_and_those_of_one_trial_are_not() -> None:
     standings = curves_of(20, lambda trial: [1, 2 + trial / 100, 3])._all
     assert standings._ranked == [1, 3]
+
+
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_one_that_ended_without_a_report_does_not_keep_its_cohort_from_being_judged(asked_before: bool) -> None:
+    rule, curves = SuccessiveHalving(cohort=4), Curves()
+    for trial in (1, 2, 3, 4):
+        curves.start(trial)
+    for trial, loss in ((2, 0.1), (3, 0.2), (4, 9.0)):
+        curves.report(trial, 1, loss)
+    if asked_before:  # its group is known by then
+        assert rule.why_stop(curves.curve(4), curves.others(4)) is None
+    curves.end(1)
+    assert rule.why_stop(curves.curve(4), curves.others(4)) == (
+        "at step 1, 2 of 2 others were better; the best of each 2 go on"
+    )
+    curves.start(1)  # it is tried again: it may be better yet
+    assert rule.why_stop(curves.curve(4), curves.others(4)) is None
+    curves.report(1, 1, 0.3)
+    curves.end(1)
+    assert rule.why_stop(curves.curve(4), curves.others(4)) == (
+        "at step 1, 3 of 3 others were better; the best of each 2 go on"
+    )
 
 
 def test_a_new_function_each_time_does_not_pile_up_groups() -> None:

@@ -559,7 +559,7 @@ def test_a_trial_that_is_abandoned_while_it_runs_is_told_as_ended() -> None:
 
     run(study, ScriptedExecutor(score), trials=3, handlers=[seen])
     assert seen.seen.count("TrialStarted2") == seen.seen.count("TrialEnded2") == 1
-    assert study.counts() == {"completed": 2, "abandoned": 1}
+    assert study.counts() == {"completed": 3, "abandoned": 1}  # another took its place
 
 
 def test_waiting_for_the_last_trial_after_the_time_is_up_costs_no_processor_time() -> None:

@@ -246,3 +246,20 @@ def test_what_is_exported_is_what_all_says() -> None:
     assert set(ms.__all__) == set(ms._HOMES)
     with pytest.raises(AttributeError, match="Stduy"):
         _ = ms.Stduy
+
+
+def test_a_plain_number_told_is_the_metric_that_the_objective_weighs() -> None:
+    study = ms.Study("s", space={"x": ms.Float(0, 1)}, objective="2*acc", controller="random", seed=1)
+    study.tell(study.ask(), 0.5)
+    study.tell(study.ask(), 0.25, size=3)
+    assert (study.best.value, study.best.metrics) == (1.0, {"acc": 0.5})
+    assert study.get_trial(2).metrics == {"acc": 0.25, "size": 3.0}
+
+
+def test_a_plain_number_cannot_be_told_of_a_sum_of_metrics() -> None:
+    study = ms.Study("s", space={"x": ms.Float(0, 1)}, objective="acc - size", controller="random", seed=1)
+    with pytest.raises(InputError, match="'acc' is missing") as found:
+        study.tell(study.ask(), 0.5)
+    assert "Did you mean" not in str(found.value)
+    study.tell(1, 0.5, acc=0.75, size=0.25)
+    assert study.best.value == 0.5

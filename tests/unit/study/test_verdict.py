@@ -34,6 +34,13 @@ def test_a_number_a_pair_or_a_mapping_is_a_result(score: Any, loss: float, sems:
     assert (verdict.status, verdict.loss, verdict.sems) == ("completed", loss, sems)
 
 
+@pytest.mark.parametrize(("objective", "loss"), [("2*acc", -1.0), ("-0.5*acc", 0.25)])
+def test_a_plain_number_is_the_metric_of_an_objective_that_weighs_it(objective: str, loss: float) -> None:
+    for score in (0.5, (0.5, 0.1), {"acc": 0.5}):
+        verdict = completed(score, Goals.parse(objective))
+        assert (verdict.status, verdict.loss, verdict.metrics) == ("completed", loss, {"acc": 0.5})
+
+
 def test_what_was_reported_counts_and_what_is_returned_counts_more() -> None:
     reported = LastValues(
         [Measurement(metric="loss", value=2.0, step=1, sem=0.5), Measurement(metric="size", value=7.0)]

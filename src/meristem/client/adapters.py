@@ -1,0 +1,120 @@
+"""Shows runners and metrics in Ax's words to the executor of closed loops, which speaks Meristem's.
+
+Trials count from 0 there and from 1 here. Nothing else is decided: errors pass through, for the executor to retry.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from meristem.client.protocols.runner import IRunner, TrialStatus
+from meristem.space import Parameters
+
+log = logging.getLogger("meristem.client")
+
+Metadata = Mapping[str, Any]
+
+_ALIKE = (
+    "Trials %d and %d were launched with the same metadata, %.200r. A metric that finds data by it alone reads one "
+    "trial's data for the other: name things by trial_index, or give run_trials(…, seconds_between_launches=1)."
+)
+
+
+class MetricAdapter:
+    """An IMetric as the executor asks it."""
+
+    def __init__(self, metric: Any) -> None:
+        self._metric = metric
+        self.name: str = metric.name
+        self.optional = bool(getattr(metric, "optional", False))
+
+    def fetch(self, number: int, metadata: Metadata) -> tuple[float, Any]:
+        found: tuple[float, Any] = self._metric.fetch(trial_index=number - 1, trial_metadata=metadata)
+        return found
+
+
+class RunnerAdapter:
+    """An IRunner as the executor asks it; what the runner cannot do, the adapter has no method for.
+
+    Args:
+        seconds_between_launches: At least, whichever trial is launched.
+    """
+
+    def __init__(self, runner: Any, seconds_between_launches: float = 0.0) -> None:
+        self._runner = runner
+        self._spacing, self._next_launch, self._turn = seconds_between_launches, 0.0, threading.Lock()
+        self._launched: dict[str, int] = {}
+        self._warned, self._noting = False, threading.Lock()  # trials are launched from several threads
+        if can_stop(runner):
+            self.stop_trial = self._stop_trial
+        if callable(getattr(runner, "find_trial", None)):
+            self.find_trial = runner.find_trial
+        if callable(getattr(runner, "poll_trials", None)):
+            self.poll_trials = self._poll_trials
+
+    def run_trial(self, number: int, parameters: Parameters) -> Metadata:
+        return self._launch(number, parameters)
+
+    def poll_trial(self, number: int, metadata: Metadata) -> Any:
+        return _read(self._runner.poll_trial(trial_index=number - 1, trial_metadata=metadata))
+
+    def _launch(self, number: int, parameters: Parameters, **key: str) -> Metadata:
+        self._await_turn()
+        index = number - 1
+        metadata: Metadata = self._runner.run_trial(trial_index=index, parameterization=dict(parameters), **key)
+        with self._noting:
+            other = self._launched.setdefault(repr(metadata), index)
+            if other != index and metadata and not self._warned:
+                self._warned = True
+                log.warning(_ALIKE, other, index, metadata)
+        return metadata
+
+    def _await_turn(self) -> None:
+        if not self._spacing:
+            return
+        with self._turn:
+            time.sleep(max(0.0, self._next_launch - time.monotonic()))
+            self._next_launch = time.monotonic() + self._spacing
+
+    def _stop_trial(self, number: int, metadata: Metadata) -> None:
+        self._runner.stop_trial(trial_index=number - 1, trial_metadata=metadata)
+
+    def _poll_trials(self, metadata_by_number: Mapping[int, Metadata]) -> dict[int, Any]:
+        asked = {number - 1: metadata for number, metadata in metadata_by_number.items()}
+        return {index + 1: _read(status) for index, status in self._runner.poll_trials(asked).items()}
+
+
+class KeyedRunnerAdapter(RunnerAdapter):
+    """A runner that takes a key under which a launch is found again."""
+
+    def run_trial(self, number: int, parameters: Parameters, key: str = "") -> Metadata:
+        return self._launch(number, parameters, key=key)
+
+
+def adapt_runner(runner: Any, seconds_between_launches: float = 0.0) -> RunnerAdapter:
+    """The adapter that fits `runner`."""
+    taken = inspect.signature(runner.run_trial).parameters.values()
+    keyed = any(p.name == "key" or p.kind is p.VAR_KEYWORD for p in taken)
+    kind = KeyedRunnerAdapter if keyed else RunnerAdapter
+    return kind(runner, seconds_between_launches)
+
+
+def can_stop(runner: Any) -> bool:
+    """Whether `runner` has a `stop_trial` of its own."""
+    found = getattr(type(runner), "stop_trial", None) or getattr(runner, "stop_trial", None)
+    return callable(found) and found is not IRunner.stop_trial
+
+
+def _read(status: Any) -> Any:
+    """Statuses under Ax's names as Meristem's; anything else is for the executor to judge."""
+    if isinstance(status, tuple) and len(status) == 2:
+        return _read(status[0]), status[1]
+    if isinstance(status, TrialStatus):
+        return status.stored.value
+    name = getattr(status, "name", None)
+    return TrialStatus[name].stored.value if isinstance(name, str) and name in TrialStatus.__members__ else status

@@ -1,0 +1,127 @@
+"""A whole study as one JSON document, and back: definition, trials, measurements.
+
+The order in which trials ended is kept, so that the search goes on as it would have.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from meristem.errors import InputError, StudyExists
+from meristem.events import Event, EventKind, trial_ended
+from meristem.spool import Measurement
+from meristem.statuses import ENDED, StudyStatus
+from meristem.store.rows import Change, TrialMeasurements, TrialRow
+from meristem.store.store import Store
+from meristem.study.study import Study
+
+_KIND, _VERSION = "meristem client", 1
+
+
+def write(path: str | Path, study: Study, client: Mapping[str, Any]) -> None:
+    """Writes `study`, and what the client knows beside it, to a file; replaces one that is there.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    document = {"kind": _KIND, "version": _VERSION, "client": client, **_study_json(study)}
+    target = Path(path)
+    beside = target.with_name(target.name + ".part")
+    try:
+        beside.write_text(json.dumps(_encoded(document), allow_nan=False, indent=1), encoding="utf-8")
+        beside.replace(target)  # a crash leaves the file that was there
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be written: {error}.", fix="Choose another filepath.") from error
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """The document that `write` wrote.
+
+    Raises:
+        InputError: There is none.
+    """
+    try:
+        document = _decoded(json.loads(Path(path).read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error}.") from error
+    except ValueError as error:
+        raise InputError(
+            f"{str(path)!r} is no JSON: {error}.", fix="Write it with client.save_to_json_file()."
+        ) from error
+    if not isinstance(document, dict) or document.get("kind") != _KIND:
+        raise InputError(
+            f"{str(path)!r} was not written by meristem's client.",
+            fix="A snapshot of Ax cannot be read: add its trials with attach_trial and complete_trial.",
+        )
+    if document["version"] != _VERSION:
+        raise InputError(f"{str(path)!r} has format {document['version']}, and this version reads {_VERSION}.")
+    return document
+
+
+def restore(document: Mapping[str, Any], url: str | None) -> Study:
+    """Puts the study of `document` into a store where there is none of its name.
+
+    Raises:
+        StudyExists: There is one.
+    """
+    store, name = Store(url), document["name"]
+    if store.studies.find(name) is not None:
+        raise StudyExists(name, ["the store has a study of that name: Client.load_from_database opens it"])
+    row = store.studies.ensure(name, document["definition"], StudyStatus.CREATED)
+    trials = [TrialRow(**trial) for trial in document["trials"]]
+    if trials:
+        over = sorted((t for t in trials if t.status in ENDED), key=lambda trial: trial.end_event or 0)
+        events = [Event(kind=EventKind.TRIAL_ENQUEUED, trial=t.number) for t in trials]
+        events += [trial_ended(t.number, t.attempt, t.status) for t in over]
+        measured = [
+            TrialMeasurements(
+                trial=of["trial"], attempt=of["attempt"], measurements=[Measurement(**m) for m in of["of"]]
+            )
+            for of in document["measurements"]
+        ]
+        store.commits.apply(
+            Change(study_id=row.id, events=events, trials_created=0, new_trials=trials, measurements=measured)
+        )
+    return Study.open(name, store=store)
+
+
+def _study_json(study: Study) -> dict[str, Any]:
+    row = study.store.studies.get(study.name)
+    trials = study.store.trials.list_page(row.id)
+    measured = [(t, study.measurements(t.number)) for t in trials]
+    return {
+        "name": study.name,
+        "definition": row.definition,
+        "trials": [{f.name: getattr(t, f.name) for f in fields(t)} for t in trials],
+        "measurements": [
+            {"trial": t.number, "attempt": t.attempt, "of": [asdict(m) for m in found]}
+            for t, found in measured
+            if found
+        ],
+    }
+
+
+_FLOAT = "float"  # {"float": "nan"} stands for what JSON has no number for
+
+
+def _encoded(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return {_FLOAT: repr(value)}
+    if isinstance(value, Mapping):
+        return {key: _encoded(item) for key, item in value.items()}
+    return [_encoded(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decoded(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {_FLOAT} and value[_FLOAT] in ("nan", "inf", "-inf"):
+        return float(value[_FLOAT])
+    return {key: _decoded(item) for key, item in value.items()}
