@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas
 
     from meristem.controllers.insight import Insight
+    from meristem.reports.report import Report
 
 
 class Results(ABC):
@@ -107,7 +108,7 @@ class Results(ABC):
             raise InputError(f"Study {self.name!r} has no trial {number}.")
         return self._trial(row)
 
-    def insight(self, objective: str | None = None) -> Insight:
+    def insight(self, objective: str | Objective | None = None) -> Insight:
         """What the trials tell about the space: predictions, what matters, how far to trust it.
 
         Args:
@@ -123,8 +124,15 @@ class Results(ABC):
             raise InputError(f"Study {self.name!r} has several objectives.", fix=f"Name one: {names}.")
         ledger = self._own_ledger()
         ledger.sync()
-        aim = self.goals.objectives[0] if objective is None else Objective.parse(objective)
-        return insight_of(ledger.snapshot(), aim)
+        if isinstance(objective, str):
+            objective = Objective.parse(objective)
+        return insight_of(ledger.snapshot(), objective or self.goals.objectives[0])
+
+    def report(self) -> Report:
+        """All that its trials tell, explained: written as HTML, Markdown, JSON or PNG; shown in notebooks."""
+        from meristem.reports.report import report_of  # of a floor above, and slow to import
+
+        return report_of(self)
 
     def hypervolume(self) -> float:
         """What the Pareto front beats, measured from the thresholds; in the product of the objectives' units.
@@ -152,6 +160,10 @@ class Results(ABC):
     def measurements(self, number: int) -> list[Measurement]:
         """What a trial reported, by step."""
         return list(self._store.trials.measurements(self._id, number))
+
+    def list_reports(self, metrics: Sequence[str]) -> list[tuple[int, Measurement]]:
+        """What all trials reported of `metrics` at steps, in their last attempts: trial numbers and measurements."""
+        return self._store.trials.list_reports(self._id, metrics)
 
     def events(self, after: int = 0, *, limit: int = 1000) -> list[Event]:
         """The study's log after cursor `after`; the last event's number is the next cursor."""

@@ -1,0 +1,1 @@
+"""What was found, what it tells about the space, and how far to trust it: one analysis a file."""

@@ -1,0 +1,117 @@
+"""Which limits trials keep, by how much, and how likely the best keeps them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from scipy.special import ndtr
+
+from meristem.objective import Objective, OutcomeConstraint
+from meristem.reports.analysis import analysis
+from meristem.reports.card import Figure, Finding, Group, Level, Table
+from meristem.reports.evidence import Evidence, NothingToShow, finite, limit_as_objective
+from meristem.reports.style import BLUE, GREEN, RED, figure, focused_axis, hover_of, label, percent, rounded
+from meristem.trial import Trial
+
+_MOST = 6
+_RARELY, _UNSURE = 0.1, 0.8
+
+
+@analysis(
+    "Limits",
+    Group.RESULTS,
+    "Each point is a trial, at the value that a limit is about; the dashed line is the limit and red points break it. The table "
+    "has the share of trials that keep each limit, and how likely the best trial keeps it once the noise of measuring is taken off, "
+    "as a model of that metric believes.",
+    applies=lambda evidence: bool(evidence.goals.constraints),
+)
+def feasibility(evidence: Evidence, objective: Objective) -> Finding:
+    evidence.need_completed()
+    limits = evidence.goals.constraints
+    rows = [_row(evidence, limit) for limit in limits]
+    shares = [row[3] for row in rows if row[3] is not None]
+    every = float(evidence.feasible.mean())
+    rows.append(["all limits", len(evidence.completed), int(evidence.feasible.sum()), every, None])
+    likely = [row[4] for row in rows if row[4] is not None]
+    note, level = f"{percent(every)} of the completed trials keep all limits.", Level.INFO
+    if any(limit.relative for limit in limits) and evidence.baseline is None:
+        note, level = (
+            "A limit is relative to a baseline that has not completed: nothing is known to keep it.",
+            Level.WARNING,
+        )
+    elif not evidence.feasible.any() or (shares and min(shares) < _RARELY):
+        note, level = f"{note} Is a limit too tight, or does the space hold too little that keeps it?", Level.WARNING
+    elif likely and min(likely) < _UNSURE:
+        note, level = f"{note} It is not sure that the best trial keeps all of them: measure it again.", Level.WARNING
+    columns = ["limit", "trials with a value", "keep it", "share", "the best keeps it with probability"]
+    drawn = [found for limit in limits[:_MOST] if (found := _figure(evidence, limit)) is not None]
+    return Finding(note=note, level=level, figures=drawn, table=Table(columns=columns, rows=rows))
+
+
+def _row(evidence: Evidence, limit: OutcomeConstraint) -> list[Any]:
+    excesses = [limit.excess(t.metrics, evidence.base_metrics) for t in evidence.completed]
+    known = [excess for excess in excesses if excess is not None]
+    kept = sum(excess <= 0 for excess in known)
+    best = evidence.leaders[0] if len(evidence.leaders) == 1 else None
+    return [str(limit), len(known), kept, kept / len(known) if known else None, _likely(evidence, limit, best)]
+
+
+def _likely(evidence: Evidence, limit: OutcomeConstraint, trial: Trial | None) -> float | None:
+    """How likely a trial keeps a limit; None where there is no such trial, limit or model."""
+    aim, bound = limit_as_objective(limit), bound_of(evidence, limit)
+    if trial is None or bound is None:
+        return None
+    try:
+        expected = evidence.insight(aim).predict([trial.parameters])[0]
+    except NothingToShow:
+        return None
+    if expected.std <= 0:
+        return float(expected.mean <= bound)
+    return float(ndtr((bound - expected.mean) / expected.std))
+
+
+def bound_of(evidence: Evidence, limit: OutcomeConstraint) -> float | None:
+    """What the limit's sum may be at most; None where no trial tells."""
+    aim = limit_as_objective(limit)
+    for trial in evidence.completed:
+        value, excess = aim.value(trial.metrics), limit.excess(trial.metrics, evidence.base_metrics)
+        if value is not None and excess is not None and math.isfinite(value):
+            return value - excess
+    return None
+
+
+def _figure(evidence: Evidence, limit: OutcomeConstraint) -> Figure | None:
+    aim, bound = limit_as_objective(limit), bound_of(evidence, limit)
+    # A lower limit is kept as an upper limit of what is turned round; people want to see the metric itself.
+    sign = -1.0 if all(weight < 0 for weight in limit.terms.values()) else 1.0
+    found = [(t, aim.value(t.metrics)) for t in evidence.completed]
+    known = [(t, sign * v) for t, v in found if finite(v) and v is not None]
+    if not known or bound is None:
+        return None
+    excess = {t.number: limit.excess(t.metrics, evidence.base_metrics) for t, _ in known}
+    traces = []
+    for name, colour, symbol, keeps in (("keeps it", BLUE, "circle", True), ("breaks it", RED, "x", False)):
+        chosen = [(t, v) for t, v in known if ((e := excess[t.number]) is not None and e <= 0) == keeps]
+        if chosen:
+            traces.append({
+                "type": "scatter", "mode": "markers", "name": name, "x": [t.number for t, _ in chosen],
+                "y": rounded([v for _, v in chosen]), "marker": {"color": colour, "symbol": symbol, "size": 6, "opacity": 0.7},
+                "text": [hover_of(t.parameters) for t, _ in chosen],
+                "hovertemplate": "trial %{x}: %{y}<br>%{text}<extra></extra>",
+            })  # fmt: skip
+    best = [(t, v) for t, v in known if t.number in {leader.number for leader in evidence.leaders[:1]}]
+    if best and evidence.goals.single:
+        traces.append({"type": "scatter", "mode": "markers", "name": "best", "x": [best[0][0].number], "y": [best[0][1]],
+                       "marker": {"color": GREEN, "size": 11, "symbol": "diamond"}, "hovertemplate": "best: %{y}<extra></extra>"})  # fmt: skip
+    terms = list(limit.terms.items())
+    name = terms[0][0] if len(terms) == 1 and abs(terms[0][1]) == 1.0 else "value of the limit"
+    axis, _ = focused_axis(name, [v for _, v in known])
+    line = {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": sign * bound, "y1": sign * bound,
+            "line": {"dash": "dash", "color": RED, "width": 1.5}}  # fmt: skip
+    if "range" in axis:
+        low, high = axis["range"]
+        axis = {**axis, "range": [min(low, sign * bound), max(high, sign * bound)]}
+    title = label(str(limit), 50)
+    return figure(traces, height=320, xaxis={"title": "trial"}, yaxis=axis, shapes=[line], title=title,
+                  legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1.0, "xanchor": "right"})  # fmt: skip

@@ -1,0 +1,127 @@
+"""All trials as lines through their parameters to their objectives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from meristem.objective import Objective
+from meristem.reports.analysis import analysis
+from meristem.reports.card import Finding, Group
+from meristem.reports.evidence import Evidence, NothingToShow
+from meristem.reports.style import SCALE, common_range, figure, label, number, rounded, sample_evenly
+from meristem.space import Choice, Fixed, Float, Int
+from meristem.space.parameters import Parameter
+
+MOST_AXES = 12
+_MOST_TICKS = 8
+_BELOW = 0.14  # how far below its range, as a share of it, a parameter that does not exist is drawn
+
+
+@analysis(
+    "Parallel coordinates",
+    Group.RESULTS,
+    "Each line is a trial: it crosses every axis at its value there and is coloured by its objective (see the scale). Drag along an "
+    "axis to keep only the lines through that part; drag an axis by its name to move it. Where good lines meet, a "
+    "parameter matters; where they are spread, it does not. 'none': the parameter does not exist in that trial.",
+)
+def parallel_coordinates(evidence: Evidence, objective: Objective) -> Finding:
+    values = evidence.values(objective)
+    names = _chosen(evidence, objective)
+    axes = [_parameter_axis(evidence, name) for name in names]
+    axes += [_value_axis(o.metric, evidence.values(o).tolist()) for o in evidence.goals.objectives]
+    span, _ = common_range(values.tolist())
+    low, high = span or (float(values.min()), float(values.max()))
+    line: dict[str, Any] = {
+        "color": rounded(values.tolist()), "colorscale": SCALE, "cmin": low, "cmax": high if high > low else low + 1.0,
+        "reversescale": not objective.maximize, "showscale": len(values) > 1,
+        "colorbar": {"thickness": 12, "title": {"text": label(objective.metric, 24), "side": "right"}},
+    }  # fmt: skip
+    trace = {"type": "parcoords", "dimensions": axes, "line": line, "labelangle": -18, "labelside": "top",
+             "unselected": {"line": {"color": "#D5D8DC", "opacity": 0.25}}}  # fmt: skip
+    drawn = figure(
+        [trace], height=460, margin={"l": 70, "r": 30, "t": 96, "b": 28}, meta={"width": 120 + 84 * len(axes)}
+    )
+    left = len(_searched(evidence)) - len(names)
+    note = f"The {len(names)} parameters that matter most; {left} are left out." if left else ""
+    return Finding(note=note, figures=[drawn])
+
+
+def _searched(evidence: Evidence) -> list[str]:
+    kinds = evidence.space.parameters
+    return [name for name in evidence.space.names if not isinstance(kinds[name], Fixed)]
+
+
+def _chosen(evidence: Evidence, objective: Objective) -> list[str]:
+    names = _searched(evidence)
+    if len(names) <= MOST_AXES:
+        return names
+    try:
+        first = set(evidence.ranked(objective)[:MOST_AXES])
+    except NothingToShow:
+        first = set(names[:MOST_AXES])
+    return [name for name in names if name in first]
+
+
+def _parameter_axis(evidence: Evidence, name: str) -> dict[str, Any]:
+    parameter = evidence.space.parameters[name]
+    places = [_place(parameter, t.parameters[name]) if name in t.parameters else None for t in evidence.completed]
+    low, high = _ends(parameter)
+    ticks = _ticks(parameter, low, high)
+    if None in places:
+        missing = low - _BELOW * ((high - low) or 1.0)
+        places = [missing if place is None else place for place in places]
+        ticks, low = [(missing, "none"), *ticks], missing
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return {
+        "label": label(name, 18), "values": rounded(places), "range": [low, high],
+        "tickvals": [place for place, _ in ticks], "ticktext": [text for _, text in ticks],
+    }  # fmt: skip
+
+
+def _place(parameter: Parameter, value: Any) -> float:
+    if isinstance(parameter, Choice):
+        return float(list(map(repr, parameter.choices)).index(repr(value)))
+    return math.log10(value) if getattr(parameter, "log", False) else float(value)
+
+
+def _ends(parameter: Parameter) -> tuple[float, float]:
+    if isinstance(parameter, Choice):
+        return 0.0, float(len(parameter.choices) - 1)
+    assert isinstance(parameter, (Float, Int))
+    return _place(parameter, parameter.low), _place(parameter, parameter.high)
+
+
+def _ticks(parameter: Parameter, low: float, high: float) -> list[tuple[float, str]]:
+    if isinstance(parameter, Choice):
+        shown = sample_evenly(len(parameter.choices), _MOST_TICKS)
+        return [(float(i), label(parameter.choices[i], 12)) for i in shown]
+    if getattr(parameter, "log", False):
+        whole = [float(p) for p in range(math.ceil(low), math.floor(high) + 1)]
+        places = sorted({low, high, *(w for w in whole if min(w - low, high - w) > 0.08 * (high - low))})
+        return [
+            (places[i], number(_nearest(parameter, 10 ** places[i]))) for i in sample_evenly(len(places), _MOST_TICKS)
+        ]
+    if isinstance(parameter, Int) and high - low < _MOST_TICKS:
+        return [(float(i), number(i)) for i in range(int(low), int(high) + 1)]
+    return [(place, number(_nearest(parameter, place))) for place in _evenly(low, high)]
+
+
+def _nearest(parameter: Parameter, value: float) -> float:
+    return round(value) if isinstance(parameter, Int) else value
+
+
+def _evenly(low: float, high: float, count: int = 5) -> list[float]:
+    return [low + (high - low) * i / (count - 1) for i in range(count)] if high > low else [low]
+
+
+def _value_axis(name: str, values: Sequence[float]) -> dict[str, Any]:
+    span, _ = common_range(values)
+    low, high = span or (min(values), max(values))
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    ticks = _evenly(low, high)
+    return {"label": label(name, 18), "values": rounded([min(max(v, low), high) for v in values]), "range": [low, high],
+            "tickvals": ticks, "ticktext": [number(tick) for tick in ticks]}  # fmt: skip

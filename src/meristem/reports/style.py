@@ -1,0 +1,203 @@
+"""How figures and numbers look: colours, labels, axes; the one place for it.
+
+Figures are plain data in the format of Plotly, so that Plotly is needed only where one is drawn.
+Colours: Okabe and Ito, "Color Universal Design" (2008), told apart by the colour-blind; scales: Cividis.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from meristem.reports.card import Figure
+from meristem.space import Choice, Fixed, Float, Int
+from meristem.space.parameters import Parameter
+
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8A8F98",
+)  # fmt: skip
+FAINT = "rgba(0,114,178,0.18)"
+SCALE = "Cividis"
+STATUS_COLOURS = {
+    "completed": BLUE, "failed": RED, "stopped": ORANGE, "running": SKY, "waiting": GREY, "abandoned": PURPLE,
+}  # fmt: skip
+_GRID, _INK = "#E6E8EB", "#22262B"
+_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Noto Sans', sans-serif"
+_DIGITS = 6  # of numbers in figures: more than a screen shows, and half the bytes
+
+
+def plain(text: Any, longest: int = 200) -> str:
+    """One line of text, control characters escaped, cut with an ellipsis."""
+    shown = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False, default=str)
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown[: longest + 1])
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+def label(text: Any, longest: int = 28) -> str:
+    """Text for a figure: Plotly reads `<b>` and the like in it, which no name may do."""
+    return html.escape(plain(text, longest), quote=False)
+
+
+def number(value: Any) -> str:
+    """A value as people read it: four significant digits, thousands separated, text as it is."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return plain(value)
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) < 10**12 else f"{value:.4g}"
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
+    if value == 0 or 1e-3 <= abs(value) < 1e4:
+        return f"{value:.4g}"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.3e}"
+
+
+def percent(share: float) -> str:
+    return "" if math.isnan(share) else f"{100 * share:.3g} %"
+
+
+def seconds(value: float) -> str:
+    """A duration: 0.12 s, 3.4 min, 2.5 h, 3.1 d."""
+    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
+        if abs(value) < limit:
+            return f"{value / size:.3g} {unit}"
+    return f"{value / 86400:.3g} d"
+
+
+def time_unit(longest: float) -> tuple[float, str]:
+    """By what to divide seconds on an axis up to `longest`, and the unit's name."""
+    for limit, size, unit in ((180, 1, "seconds"), (7200, 60, "minutes"), (172800, 3600, "hours")):
+        if longest < limit:
+            return float(size), unit
+    return 86400.0, "days"
+
+
+def rounded(values: Sequence[Any]) -> list[Any]:
+    """Numbers for a figure; what is not finite is a gap."""
+    return [_short(value) for value in values]
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, (bool, str)) or value is None:
+        return value
+    as_float = float(value)
+    return float(f"{as_float:.{_DIGITS}g}") if math.isfinite(as_float) else None
+
+
+def figure(traces: Sequence[Mapping[str, Any]], *, height: int = 380, **layout: Any) -> Figure:
+    """A figure in Meristem's style; `layout` as in Plotly."""
+    axes = {name: _axis(layout.pop(name, {})) for name in ("xaxis", "yaxis")}
+    base: dict[str, Any] = {
+        "height": height,
+        "margin": {"l": 56, "r": 18, "t": 44 if "title" in layout else 18, "b": 48},
+        "font": {"family": _FONT, "size": 12, "color": _INK},
+        "paper_bgcolor": "white",
+        "plot_bgcolor": "white",
+        "hovermode": "closest",
+        "hoverlabel": {"align": "left", "namelength": -1},
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "left", "x": 0},
+        "showlegend": sum(1 for trace in traces if trace.get("showlegend", True) and trace.get("name")) > 1,
+    }
+    if isinstance(layout.get("title"), str):
+        layout["title"] = {"text": layout["title"], "font": {"size": 13}, "x": 0.02, "xanchor": "left", "y": 0.98,
+                           "yanchor": "top"}  # fmt: skip
+    return {"data": [dict(trace) for trace in traces], "layout": {**base, **axes, **layout}}
+
+
+def _axis(given: Mapping[str, Any]) -> dict[str, Any]:
+    base = {"automargin": True, "gridcolor": _GRID, "zeroline": False, "linecolor": "#B8BDC4", "showline": True,
+            "ticks": "outside", "tickcolor": "#B8BDC4"}  # fmt: skip
+    title = given.get("title")
+    return {**base, **given, **({"title": {"text": title, "standoff": 10}} if isinstance(title, str) else {})}
+
+
+def value_axis(title: str, values: Sequence[float] = ()) -> dict[str, Any]:
+    """An axis for a metric: logarithmic where all values are above 0 and span more than three orders."""
+    known = [v for v in values if v is not None and math.isfinite(v)]
+    wide = len(known) > 2 and min(known) > 0 and max(known) / min(known) > 1e3
+    return {"title": label(title, 60), **(_LOG if wide else {})}
+
+
+_LOG = {"type": "log", "exponentformat": "power", "minor": {"showgrid": False}}
+
+
+def parameter_axis(name: str, parameter: Parameter, *, longest: int = 40) -> dict[str, Any]:
+    """An axis for a parameter: logarithmic or by categories where it is; values by `parameter_values`."""
+    axis: dict[str, Any] = {"title": label(name, longest)}
+    match parameter:
+        case Choice():
+            kinds = [label(choice, 18) for choice in parameter.choices]
+            return {**axis, "type": "category", "categoryorder": "array", "categoryarray": unique(kinds)}
+        case Fixed():
+            return {**axis, "type": "category"}
+        case Float(log=True) | Int(log=True):
+            margin = 0.03 * (math.log10(parameter.high / parameter.low) or 1.0)
+            ends = [math.log10(parameter.low) - margin, math.log10(parameter.high) + margin]
+            return {**axis, **_LOG, "range": ends}
+        case Float() | Int():
+            margin = 0.03 * ((parameter.high - parameter.low) or 1.0)
+            return {**axis, "range": [parameter.low - margin, parameter.high + margin]}
+    return axis
+
+
+def parameter_values(parameter: Parameter, values: Sequence[Any]) -> list[Any]:
+    """Values of a parameter as its axis takes them."""
+    if not isinstance(parameter, Choice):
+        return [None if v is None else label(v, 18) if isinstance(parameter, Fixed) else _short(v) for v in values]
+    names = unique([label(choice, 18) for choice in parameter.choices])
+    by_key = {json.dumps(choice, sort_keys=True): name for choice, name in zip(parameter.choices, names, strict=True)}
+    return [by_key.get(json.dumps(value, sort_keys=True)) for value in values]
+
+
+def unique(names: Sequence[str]) -> list[str]:
+    """The names, those that being cut has made equal told apart by a number."""
+    seen: dict[str, int] = {}
+    found = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return found
+
+
+def hover_of(parameters: Mapping[str, Any], *, most: int = 12) -> str:
+    """A trial's parameters below each other, for hovering."""
+    lines = [f"{label(name, 40)} = {label(number(value), 40)}" for name, value in list(parameters.items())[:most]]
+    more = len(parameters) - most
+    return "<br>".join([*lines, *([f"… {more} more"] if more > 0 else [])])
+
+
+def sample_evenly(count: int, most: int) -> list[int]:
+    """At most `most` of `count` places, evenly, first and last among them."""
+    if count <= most:
+        return list(range(count))
+    return sorted({round(i * (count - 1) / (most - 1)) for i in range(most)})
+
+
+def common_range(values: Sequence[float]) -> tuple[list[float] | None, int]:
+    """A range that leaves out values so far off that the others could not be told apart; and how many it leaves out.
+
+    None: no value is far off (outside ten interquartile ranges).
+    """
+    known = sorted(v for v in values if v is not None and math.isfinite(v))
+    if len(known) < 5:
+        return None, 0
+    low, high = known[len(known) // 4], known[(3 * len(known)) // 4]
+    reach = 10.0 * (high - low)
+    kept = [v for v in known if low - reach <= v <= high + reach]
+    if reach <= 0 or len(kept) == len(known):
+        return None, 0
+    margin = 0.06 * (kept[-1] - kept[0])
+    return [kept[0] - margin, kept[-1] + margin], len(known) - len(kept)
+
+
+def focused_axis(title: str, values: Sequence[float]) -> tuple[dict[str, Any], str]:
+    """As `value_axis`, but without what is far off; and a sentence that says how much that is."""
+    axis = value_axis(title, values)
+    span, outside = (None, 0) if axis.get("type") == "log" else common_range(values)
+    if span is None:
+        return axis, ""
+    return {**axis, "range": span}, f" {outside} value{'s lie' if outside > 1 else ' lies'} far outside the figure."
