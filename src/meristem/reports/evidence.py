@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from meristem.controllers.insight import Insight, Prediction, Shares
 
 Array = NDArray[np.float64]
+T = TypeVar("T")
+POOR_R2 = 0.1  # below it a model knows next to nothing
 
 
 class NothingToShow(Exception):
@@ -49,7 +51,7 @@ class Evidence:
             self.leaders: tuple[Trial, ...] = tuple(study.pareto)
         except NoBestTrial:
             self.leaders = ()
-        self._known: dict[tuple[str, Objective | str], Any] = {}
+        self._known: dict[tuple[str, str], Any] = {}
 
     # What was measured
 
@@ -116,7 +118,7 @@ class Evidence:
             NothingToShow: There are too few trials for a model, or nothing to choose.
         """
         self.need_completed()
-        return self._once("insight", objective, lambda: self._insight(objective))  # type: ignore[no-any-return]
+        return self.once("insight", objective, lambda: self._insight(objective))
 
     def _insight(self, objective: Objective) -> Insight:
         try:
@@ -126,28 +128,36 @@ class Evidence:
 
     def validation(self, objective: Objective) -> CrossValidation:
         found = self.insight(objective)
-        return self._once("validation", objective, found.cross_validation)  # type: ignore[no-any-return]
+        return self.once("validation", objective, found.cross_validation)
 
     def shares(self, objective: Objective) -> Shares:
         found = self.insight(objective)
-        return self._once("shares", objective, found.sensitivity)  # type: ignore[no-any-return]
+        return self.once("shares", objective, found.sensitivity)
 
     def importance(self, objective: Objective) -> dict[str, float]:
         found = self.insight(objective)
-        return self._once("importance", objective, found.importance)  # type: ignore[no-any-return]
+        return self.once("importance", objective, found.importance)
 
     def predictions(self, objective: Objective) -> list[Prediction]:
         """At the completed trials."""
         found = self.insight(objective)
         points = [trial.parameters for trial in self.completed]
-        return self._once("predictions", objective, lambda: found.predict(points))  # type: ignore[no-any-return]
+        return self.once("predictions", objective, lambda: found.predict(points))
+
+    def caution(self, objective: Objective) -> str:
+        """A sentence for what rests on the model, where the model is poor; else nothing."""
+        r2 = self.validation(objective).r2
+        if math.isnan(r2) or r2 >= POOR_R2:
+            return ""
+        return f" The model predicts poorly (R² {r2:.2f}, see cross-validation): take this with caution."
 
     def ranked(self, objective: Objective) -> list[str]:
         """The parameters, those first that the objective depends on most."""
         total = self.shares(objective).total
         return sorted(total, key=lambda name: -total[name])
 
-    def _once(self, what: str, objective: Objective, work: Any) -> Any:
+    def once(self, what: str, objective: Objective, work: Callable[[], T]) -> T:
+        """What `work` gives, which is done only at the first call for `what` and the objective; also if it raises."""
         key = (what, objective.text)
         if key not in self._known:
             try:
@@ -156,7 +166,7 @@ class Evidence:
                 self._known[key] = error
         if isinstance(self._known[key], Exception):
             raise self._known[key]
-        return self._known[key]
+        return self._known[key]  # type: ignore[no-any-return]
 
 
 def limit_as_objective(limit: OutcomeConstraint) -> Objective:

@@ -15,6 +15,7 @@ from meristem.reports.style import number, plain
 
 _LEVELS = {Level.WARNING: "Warning", Level.ERROR: "Error", Level.GOOD: "OK"}
 _LONGEST_CELL = 48
+_RIGHT = ' class="number"'
 
 
 def page_of(title: str, head: Sequence[tuple[str, Any]], cards: Sequence[Card]) -> str:
@@ -96,8 +97,12 @@ def _figure(card: Card, figure: Figure) -> str:
 def _table(table: Table | None) -> str:
     if table is None or not table.rows or not table.most:
         return ""
-    head = "".join(f'<th scope="col">{_cut(column, 28)}</th>' for column in table.columns)
     shown = table.rows[: table.most]
+    numeric = [any(map(_is_number, cells)) for cells in zip(*shown, strict=True)]
+    head = "".join(
+        f'<th scope="col"{_RIGHT if right else ""}>{_cut(column, 34)}</th>'
+        for column, right in zip(table.columns, numeric, strict=True)
+    )
     body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in shown)
     left = len(table.rows) - len(shown)
     more = (
@@ -109,13 +114,14 @@ def _table(table: Table | None) -> str:
 
 
 def _cell(value: Any) -> str:
-    numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
-    whole = f' title="{_text(value)}"' if isinstance(value, float) else ""
-    return (
-        f'<td class="number"{whole}>{_text(number(value))}</td>'
-        if numeric
-        else f"<td>{_cut(value, _LONGEST_CELL)}</td>"
-    )
+    if not _is_number(value):
+        return f"<td>{_cut(value, _LONGEST_CELL)}</td>"
+    whole = f' title="{value!r}"' if isinstance(value, float) else ""
+    return f"<td{_RIGHT}{whole}>{_text(number(value))}</td>"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _cut(value: Any, longest: int) -> str:

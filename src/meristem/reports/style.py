@@ -9,18 +9,21 @@ from __future__ import annotations
 import html
 import json
 import math
+import os.path
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from meristem.reports.card import Figure
 from meristem.space import Choice, Fixed, Float, Int
 from meristem.space.parameters import Parameter
+from meristem.trial import Trial
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8A8F98",
 )  # fmt: skip
 FAINT = "rgba(0,114,178,0.18)"
 SCALE = "Cividis"
+_MOST_HOVERS = 300
 STATUS_COLOURS = {
     "completed": BLUE, "failed": RED, "stopped": ORANGE, "running": SKY, "waiting": GREY, "abandoned": PURPLE,
 }  # fmt: skip
@@ -51,9 +54,7 @@ def number(value: Any) -> str:
         return f"{value:,}" if abs(value) < 10**12 else f"{value:.4g}"
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
-    if value == 0 or 1e-3 <= abs(value) < 1e4:
-        return f"{value:.4g}"
-    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.3e}"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def percent(share: float) -> str:
@@ -119,10 +120,28 @@ def value_axis(title: str, values: Sequence[float] = ()) -> dict[str, Any]:
     """An axis for a metric: logarithmic where all values are above 0 and span more than three orders."""
     known = [v for v in values if v is not None and math.isfinite(v)]
     wide = len(known) > 2 and min(known) > 0 and max(known) / min(known) > 1e3
-    return {"title": label(title, 60), **(_LOG if wide else {})}
+    return {"title": label(title, 34), **(log_axis(min(known), max(known)) if wide else {})}
 
 
-_LOG = {"type": "log", "exponentformat": "power", "minor": {"showgrid": False}}
+def log_axis(low: float, high: float) -> dict[str, Any]:
+    """A logarithmic axis from `low` to `high`, both above 0, with a little room at the ends."""
+    ends = math.log10(low), math.log10(high)
+    margin = 0.03 * ((ends[1] - ends[0]) or 1.0)
+    ticks = log_ticks(low, high)
+    return {
+        "type": "log", "range": [ends[0] - margin, ends[1] + margin],
+        "tickvals": ticks, "ticktext": [number(tick) for tick in ticks],
+    }  # fmt: skip
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round values from `low` to `high`: powers of ten, where there are few of them with 2 and 5, else some of them."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    digits = (1, 2, 5) if len(powers) <= 4 else (1,)
+    slack = 1e-9
+    found = [float(f"{d}e{p}") for p in powers for d in digits]
+    found = [tick for tick in found if low * (1 - slack) <= tick <= high * (1 + slack)]
+    return [found[place] for place in sample_evenly(len(found), 8)] or [low]
 
 
 def parameter_axis(name: str, parameter: Parameter, *, longest: int = 40) -> dict[str, Any]:
@@ -135,9 +154,7 @@ def parameter_axis(name: str, parameter: Parameter, *, longest: int = 40) -> dic
         case Fixed():
             return {**axis, "type": "category"}
         case Float(log=True) | Int(log=True):
-            margin = 0.03 * (math.log10(parameter.high / parameter.low) or 1.0)
-            ends = [math.log10(parameter.low) - margin, math.log10(parameter.high) + margin]
-            return {**axis, **_LOG, "range": ends}
+            return {**axis, **log_axis(parameter.low, parameter.high)}
         case Float() | Int():
             margin = 0.03 * ((parameter.high - parameter.low) or 1.0)
             return {**axis, "range": [parameter.low - margin, parameter.high + margin]}
@@ -151,6 +168,17 @@ def parameter_values(parameter: Parameter, values: Sequence[Any]) -> list[Any]:
     names = unique([label(choice, 18) for choice in parameter.choices])
     by_key = {json.dumps(choice, sort_keys=True): name for choice, name in zip(parameter.choices, names, strict=True)}
     return [by_key.get(json.dumps(value, sort_keys=True)) for value in values]
+
+
+def labels(names: Sequence[str], longest: int = 24) -> list[str]:
+    """Labels for names, all different: where long names are equal at first, what they have in common is left out."""
+    cut = [label(name, longest) for name in names]
+    shared = len(os.path.commonprefix([name for name in names if cut.count(label(name, longest)) > 1]))
+    if shared <= longest // 3:
+        return unique(cut)
+    skipped = shared - longest // 3
+    return unique([short if cut.count(short) == 1 else label("…" + name[skipped:], longest)
+                   for name, short in zip(names, cut, strict=True)])  # fmt: skip
 
 
 def unique(names: Sequence[str]) -> list[str]:
@@ -168,6 +196,18 @@ def hover_of(parameters: Mapping[str, Any], *, most: int = 12) -> str:
     lines = [f"{label(name, 40)} = {label(number(value), 40)}" for name, value in list(parameters.items())[:most]]
     more = len(parameters) - most
     return "<br>".join([*lines, *([f"… {more} more"] if more > 0 else [])])
+
+
+def some(trials: Sequence[Trial], most: int = 300) -> list[Trial]:
+    """At most `most` of the trials, evenly: more dots in a small figure hide each other."""
+    return [trials[place] for place in sample_evenly(len(trials), most)]
+
+
+def hovers(trials: Sequence[Trial], *, most: int = 10) -> list[str]:
+    """What hovering over each trial tells: its parameters, where that does not make a page of many trials heavy."""
+    if len(trials) > _MOST_HOVERS:
+        return [""] * len(trials)
+    return [hover_of(trial.parameters, most=most) for trial in trials]
 
 
 def sample_evenly(count: int, most: int) -> list[int]:

@@ -10,7 +10,7 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Finding, Group, Table
 from meristem.reports.evidence import Evidence, NothingToShow
-from meristem.reports.style import BLUE, GREY, ORANGE, figure, focused_axis, hover_of, rounded
+from meristem.reports.style import BLUE, GREY, ORANGE, figure, focused_axis, hovers, rounded
 
 MOST = 40
 _NORMAL_95 = 1.959964
@@ -28,9 +28,11 @@ def arm_effects(evidence: Evidence, objective: Objective) -> Finding:
     values = evidence.values(objective)
     try:
         expected: list[Prediction | None] = [*evidence.predictions(objective)]
-        reason = ""
+        reason = evidence.caution(objective)
+        modelled = True
     except NothingToShow as found:
         expected, reason = [None] * len(values), f" There is no model: {found}"
+        modelled = False
     order = sorted(
         range(len(values)), key=lambda i: objective.loss(values[i] if (e := expected[i]) is None else e.mean)
     )
@@ -39,9 +41,9 @@ def arm_effects(evidence: Evidence, objective: Objective) -> Finding:
     shown = rows[:MOST]
     places = [f"#{row[0]}" for row in shown]
     trials = [evidence.completed[i] for i in order[:MOST]]
-    texts = [hover_of(trial.parameters) for trial in trials]
+    texts = hovers(trials)
     traces = [_series("measured", places, [r[1] for r in shown], [(r[2], r[3]) for r in shown], ORANGE, texts)]
-    if not reason:
+    if modelled:
         traces.append(_series("expected", places, [r[4] for r in shown], [(r[5], r[6]) for r in shown], BLUE, texts))
     axis, outside = focused_axis(objective.metric, [r[1] for r in shown] + [r[4] for r in shown])
     layout: dict[str, Any] = {}
@@ -78,10 +80,13 @@ def _series(
     colour: str,
     texts: Sequence[str],
 ) -> dict[str, Any]:
+    marker = {"color": colour, "size": 7, "symbol": "circle"}
+    if name == "measured":  # seen also where both are equal
+        marker |= {"size": 11, "symbol": "diamond-open", "line": {"width": 1.5}}
     bars = [0.0 if high is None else high - value for value, (_, high) in zip(values, ends, strict=True)]
     return {
         "type": "scatter", "mode": "markers", "name": name, "x": list(places), "y": rounded(values),
-        "marker": {"color": colour, "size": 7, "symbol": "diamond" if name == "measured" else "circle"},
+        "marker": marker,
         "error_y": {"type": "data", "array": rounded(bars), "thickness": 1.2, "width": 3, "color": colour},
         "text": list(texts), "hovertemplate": f"{name} %{{y}} (trial %{{x}})<br>%{{text}}<extra></extra>",
     }  # fmt: skip

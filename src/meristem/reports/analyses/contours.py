@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 from typing import Any
 
 from meristem.objective import Objective
-from meristem.reports.analysis import analysis
 from meristem.reports.analyses.slices import places_along
+from meristem.reports.analysis import analysis
 from meristem.reports.card import Figure, Finding, Group, Table
 from meristem.reports.evidence import Evidence, NothingToShow
-from meristem.reports.style import SCALE, figure, label, parameter_axis, parameter_values, rounded
+from meristem.reports.style import SCALE, figure, label, parameter_axis, parameter_values, rounded, some
 from meristem.space import Choice
 from meristem.trial import Trial
 
@@ -24,7 +25,7 @@ _WIDEST = 4  # of how many parameters that matter most the pairs are considered
     Group.INSIGHTS,
     "What the model expects over two parameters, while all others stay as in the best trial (white diamond); points are "
     "trials. The pairs are those that matter most. Contours that run askew mean that the best value of one parameter "
-    "depends on the other. Where something is left blank, the space has no points or one of the two does not exist.",
+    "depends on the other. The darker, the better. Where something is left blank, the space has no points or one of the two does not exist.",
     each_objective=True,
 )
 def contours(evidence: Evidence, objective: Objective) -> Finding:
@@ -47,7 +48,9 @@ def contours(evidence: Evidence, objective: Objective) -> Finding:
         drawn.append(_figure(evidence, objective, centre, (x, y), cells))
         rows += [[x, cell[0], y, cell[1], cell[2]] for cell in cells if cell[2] is not None]
     columns = ["first parameter", "its value", "second parameter", "its value", "expected"]
-    return Finding(figures=drawn, table=Table(columns=columns, rows=rows, most=0))
+    return Finding(
+        note=evidence.caution(objective).strip(), figures=drawn, table=Table(columns=columns, rows=rows, most=0)
+    )
 
 
 def plane_through(
@@ -86,11 +89,11 @@ def _figure(
     smooth = not any(isinstance(kind, Choice) for kind in kinds)
     surface: dict[str, Any] = {
         "type": "contour" if smooth else "heatmap", "x": across, "y": up, "z": table, "colorscale": SCALE,
-        "reversescale": not objective.maximize, "hovertemplate": "(%{x}, %{y}): expected %{z}<extra></extra>",
+        "reversescale": objective.maximize, "hovertemplate": "(%{x}, %{y}): expected %{z}<extra></extra>",
         "colorbar": {"thickness": 12, "title": {"text": label(objective.metric, 16), "side": "right"}},
         **({"ncontours": 14, "line": {"width": 0.5, "color": "rgba(255,255,255,0.5)"}} if smooth else {}),
     }  # fmt: skip
-    tried = [trial for trial in evidence.completed if x in trial.parameters and y in trial.parameters]
+    tried = some([trial for trial in evidence.completed if x in trial.parameters and y in trial.parameters])
     dots = _dots(kinds, names, tried, {"color": "white", "size": 4, "line": {"width": 0.8, "color": "#22262B"}})
     here = _dots(kinds, names, [centre], {"color": "white", "size": 12, "symbol": "diamond",
                                           "line": {"width": 2, "color": "#22262B"}})  # fmt: skip
@@ -99,15 +102,16 @@ def _figure(
         axes[axis] = {**parameter_axis(name, kind, longest=32), "showgrid": False}
         if not isinstance(kind, Choice):
             axes[axis].pop("range", None)
-            axes[axis]["range"] = _ends(kind, across if axis == "xaxis" else up)
+            axes[axis]["range"] = _ends(kind, across if axis == "xaxis" else up, smooth)
     return figure([surface, dots, here], height=380, showlegend=False, **axes)
 
 
-def _ends(kind: Any, places: list[Any]) -> list[float]:
-    import math
-
+def _ends(kind: Any, places: list[Any], smooth: bool) -> list[float]:
     low, high = float(min(places)), float(max(places))
-    return [math.log10(low), math.log10(high)] if getattr(kind, "log", False) else [low, high]
+    if getattr(kind, "log", False):
+        return [math.log10(low), math.log10(high)]
+    half = 0.5 * (places[1] - places[0]) if kind.cardinality is not None and not smooth else 0.0
+    return [low - half, high + half]
 
 
 def _dots(kinds: list[Any], names: tuple[str, str], trials: list[Trial], marker: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ _MOST_STEPS = 200
     Group.RESULTS,
     "What trials reported of the objective at each step. Orange curves were stopped early, with a cross where; green is the best "
     "trial. Stopping was right where the orange ones lie on the bad side of the others.",
+    applies=lambda evidence: any(lines_of(evidence, objective) for objective in evidence.goals.objectives),
     each_objective=True,
 )
 def curves(evidence: Evidence, objective: Objective) -> Finding:
@@ -56,6 +57,10 @@ def curves(evidence: Evidence, objective: Objective) -> Finding:
 
 def lines_of(evidence: Evidence, objective: Objective) -> dict[int, Line]:
     """What each trial reported of the objective: finite values by step, by trial."""
+    return evidence.once("lines", objective, lambda: _read_lines(evidence, objective))
+
+
+def _read_lines(evidence: Evidence, objective: Objective) -> dict[int, Line]:
     at: dict[int, dict[int, dict[str, float]]] = {}
     for number, m in evidence.study.list_reports(list(objective.terms)):
         if m.step is not None:

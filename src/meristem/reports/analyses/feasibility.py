@@ -11,8 +11,7 @@ from meristem.objective import Objective, OutcomeConstraint
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Figure, Finding, Group, Level, Table
 from meristem.reports.evidence import Evidence, NothingToShow, finite, limit_as_objective
-from meristem.reports.style import BLUE, GREEN, RED, figure, focused_axis, hover_of, label, percent, rounded
-from meristem.trial import Trial
+from meristem.reports.style import BLUE, GREEN, RED, figure, focused_axis, hovers, label, percent, rounded
 
 _MOST = 6
 _RARELY, _UNSURE = 0.1, 0.8
@@ -22,7 +21,7 @@ _RARELY, _UNSURE = 0.1, 0.8
     "Limits",
     Group.RESULTS,
     "Each point is a trial, at the value that a limit is about; the dashed line is the limit and red points break it. The table "
-    "has the share of trials that keep each limit, and how likely the best trial keeps it once the noise of measuring is taken off, "
+    "has the share of trials that keep each limit, and how likely the best trial (of a front: the least likely) keeps it once the noise of measuring is taken off, "
     "as a model of that metric believes.",
     applies=lambda evidence: bool(evidence.goals.constraints),
 )
@@ -44,7 +43,7 @@ def feasibility(evidence: Evidence, objective: Objective) -> Finding:
         note, level = f"{note} Is a limit too tight, or does the space hold too little that keeps it?", Level.WARNING
     elif likely and min(likely) < _UNSURE:
         note, level = f"{note} It is not sure that the best trial keeps all of them: measure it again.", Level.WARNING
-    columns = ["limit", "trials with a value", "keep it", "share", "the best keeps it with probability"]
+    columns = ["limit", "trials with a value", "keep it", "share", "probability for the best"]
     drawn = [found for limit in limits[:_MOST] if (found := _figure(evidence, limit)) is not None]
     return Finding(note=note, level=level, figures=drawn, table=Table(columns=columns, rows=rows))
 
@@ -53,22 +52,19 @@ def _row(evidence: Evidence, limit: OutcomeConstraint) -> list[Any]:
     excesses = [limit.excess(t.metrics, evidence.base_metrics) for t in evidence.completed]
     known = [excess for excess in excesses if excess is not None]
     kept = sum(excess <= 0 for excess in known)
-    best = evidence.leaders[0] if len(evidence.leaders) == 1 else None
-    return [str(limit), len(known), kept, kept / len(known) if known else None, _likely(evidence, limit, best)]
+    return [str(limit), len(known), kept, kept / len(known) if known else None, _likely(evidence, limit)]
 
 
-def _likely(evidence: Evidence, limit: OutcomeConstraint, trial: Trial | None) -> float | None:
-    """How likely a trial keeps a limit; None where there is no such trial, limit or model."""
+def _likely(evidence: Evidence, limit: OutcomeConstraint) -> float | None:
+    """How likely the best trial, or each of the front, keeps a limit; None where there is no such trial, limit or model."""
     aim, bound = limit_as_objective(limit), bound_of(evidence, limit)
-    if trial is None or bound is None:
+    if not evidence.leaders or bound is None:
         return None
     try:
-        expected = evidence.insight(aim).predict([trial.parameters])[0]
+        expected = evidence.insight(aim).predict([t.parameters for t in evidence.leaders])
     except NothingToShow:
         return None
-    if expected.std <= 0:
-        return float(expected.mean <= bound)
-    return float(ndtr((bound - expected.mean) / expected.std))
+    return min(float(ndtr((bound - e.mean) / max(e.std, 1e-300))) for e in expected)
 
 
 def bound_of(evidence: Evidence, limit: OutcomeConstraint) -> float | None:
@@ -97,7 +93,7 @@ def _figure(evidence: Evidence, limit: OutcomeConstraint) -> Figure | None:
             traces.append({
                 "type": "scatter", "mode": "markers", "name": name, "x": [t.number for t, _ in chosen],
                 "y": rounded([v for _, v in chosen]), "marker": {"color": colour, "symbol": symbol, "size": 6, "opacity": 0.7},
-                "text": [hover_of(t.parameters) for t, _ in chosen],
+                "text": hovers([t for t, _ in chosen]),
                 "hovertemplate": "trial %{x}: %{y}<br>%{text}<extra></extra>",
             })  # fmt: skip
     best = [(t, v) for t, v in known if t.number in {leader.number for leader in evidence.leaders[:1]}]

@@ -6,7 +6,7 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Finding, Group, Table
 from meristem.reports.evidence import Evidence
-from meristem.reports.style import BLUE, figure, label, number, rounded, unique
+from meristem.reports.style import BLUE, figure, label, labels, number, rounded
 
 MOST = 20
 
@@ -27,7 +27,7 @@ def importance(evidence: Evidence, objective: Objective) -> Finding:
     shown = rows[:MOST][::-1]
     bar = {
         "type": "bar", "orientation": "h", "x": rounded([share for _, share in shown]),
-        "y": unique([label(name, 24) for name, _ in shown]), "marker": {"color": BLUE},
+        "y": labels([name for name, _ in shown]), "marker": {"color": BLUE},
         "text": [number(round(share, 3)) for _, share in shown], "textposition": "auto",
         "hovertext": [label(name, 200) for name, _ in shown], "hovertemplate": "%{hovertext}: %{x}<extra></extra>",
     }  # fmt: skip

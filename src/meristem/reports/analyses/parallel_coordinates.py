@@ -10,7 +10,7 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Finding, Group
 from meristem.reports.evidence import Evidence, NothingToShow
-from meristem.reports.style import SCALE, common_range, figure, label, number, rounded, sample_evenly
+from meristem.reports.style import SCALE, common_range, figure, label, labels, log_ticks, number, rounded, sample_evenly
 from meristem.space import Choice, Fixed, Float, Int
 from meristem.space.parameters import Parameter
 
@@ -22,26 +22,26 @@ _BELOW = 0.14  # how far below its range, as a share of it, a parameter that doe
 @analysis(
     "Parallel coordinates",
     Group.RESULTS,
-    "Each line is a trial: it crosses every axis at its value there and is coloured by its objective (see the scale). Drag along an "
+    "Each line is a trial: it crosses every axis at its value there and is coloured by its objective: the darker, the better. Drag along an "
     "axis to keep only the lines through that part; drag an axis by its name to move it. Where good lines meet, a "
     "parameter matters; where they are spread, it does not. 'none': the parameter does not exist in that trial.",
 )
 def parallel_coordinates(evidence: Evidence, objective: Objective) -> Finding:
     values = evidence.values(objective)
     names = _chosen(evidence, objective)
-    axes = [_parameter_axis(evidence, name) for name in names]
+    axes = [_parameter_axis(evidence, name, short) for name, short in zip(names, labels(names, 18), strict=True)]
     axes += [_value_axis(o.metric, evidence.values(o).tolist()) for o in evidence.goals.objectives]
     span, _ = common_range(values.tolist())
     low, high = span or (float(values.min()), float(values.max()))
     line: dict[str, Any] = {
         "color": rounded(values.tolist()), "colorscale": SCALE, "cmin": low, "cmax": high if high > low else low + 1.0,
-        "reversescale": not objective.maximize, "showscale": len(values) > 1,
+        "reversescale": objective.maximize, "showscale": len(values) > 1,
         "colorbar": {"thickness": 12, "title": {"text": label(objective.metric, 24), "side": "right"}},
     }  # fmt: skip
     trace = {"type": "parcoords", "dimensions": axes, "line": line, "labelangle": -18, "labelside": "top",
              "unselected": {"line": {"color": "#D5D8DC", "opacity": 0.25}}}  # fmt: skip
     drawn = figure(
-        [trace], height=460, margin={"l": 70, "r": 30, "t": 96, "b": 28}, meta={"width": 120 + 84 * len(axes)}
+        [trace], height=460, margin={"l": 70, "r": 30, "t": 96, "b": 28}, meta={"width": 120 + 72 * len(axes)}
     )
     left = len(_searched(evidence)) - len(names)
     note = f"The {len(names)} parameters that matter most; {left} are left out." if left else ""
@@ -64,7 +64,7 @@ def _chosen(evidence: Evidence, objective: Objective) -> list[str]:
     return [name for name in names if name in first]
 
 
-def _parameter_axis(evidence: Evidence, name: str) -> dict[str, Any]:
+def _parameter_axis(evidence: Evidence, name: str, short: str) -> dict[str, Any]:
     parameter = evidence.space.parameters[name]
     places = [_place(parameter, t.parameters[name]) if name in t.parameters else None for t in evidence.completed]
     low, high = _ends(parameter)
@@ -76,7 +76,7 @@ def _parameter_axis(evidence: Evidence, name: str) -> dict[str, Any]:
     if low == high:
         low, high = low - 0.5, high + 0.5
     return {
-        "label": label(name, 18), "values": rounded(places), "range": [low, high],
+        "label": short, "values": rounded(places), "range": [low, high],
         "tickvals": [place for place, _ in ticks], "ticktext": [text for _, text in ticks],
     }  # fmt: skip
 
@@ -99,11 +99,8 @@ def _ticks(parameter: Parameter, low: float, high: float) -> list[tuple[float, s
         shown = sample_evenly(len(parameter.choices), _MOST_TICKS)
         return [(float(i), label(parameter.choices[i], 12)) for i in shown]
     if getattr(parameter, "log", False):
-        whole = [float(p) for p in range(math.ceil(low), math.floor(high) + 1)]
-        places = sorted({low, high, *(w for w in whole if min(w - low, high - w) > 0.08 * (high - low))})
-        return [
-            (places[i], number(_nearest(parameter, 10 ** places[i]))) for i in sample_evenly(len(places), _MOST_TICKS)
-        ]
+        ends = 10**low, 10**high
+        return [(math.log10(tick), number(tick)) for tick in log_ticks(*ends)]
     if isinstance(parameter, Int) and high - low < _MOST_TICKS:
         return [(float(i), number(i)) for i in range(int(low), int(high) + 1)]
     return [(place, number(_nearest(parameter, place))) for place in _evenly(low, high)]

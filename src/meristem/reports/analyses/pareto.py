@@ -10,7 +10,7 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Figure, Finding, Group, Table
 from meristem.reports.evidence import Evidence
-from meristem.reports.style import BLUE, GREEN, GREY, figure, focused_axis, hover_of, label, rounded
+from meristem.reports.style import BLUE, GREEN, GREY, figure, focused_axis, hovers, label, rounded
 from meristem.trial import Trial
 
 _MOST_PAIRS = 6
@@ -78,6 +78,6 @@ def _points(trials: Sequence[Trial], x: Objective, y: Objective, name: str, mark
     return {
         "type": "scatter", "mode": "markers", "name": name, "marker": marker,
         "x": rounded([t.values[x.metric] for t in trials]), "y": rounded([t.values[y.metric] for t in trials]),
-        "text": [f"trial {t.number}<br>{hover_of(t.parameters)}" for t in trials],
+        "text": [f"trial {t.number}<br>{said}" for t, said in zip(trials, hovers(trials), strict=True)],
         "hovertemplate": "(%{x}, %{y})<br>%{text}<extra></extra>",
     }  # fmt: skip

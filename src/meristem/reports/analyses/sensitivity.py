@@ -8,7 +8,7 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Figure, Finding, Group, Table
 from meristem.reports.evidence import Evidence
-from meristem.reports.style import BLUE, ORANGE, PURPLE, figure, label, number, rounded, unique
+from meristem.reports.style import BLUE, ORANGE, PURPLE, figure, label, labels, number, rounded
 
 MOST, MOST_PAIRS = 20, 10
 _LEAST_PAIR = 0.005
@@ -28,7 +28,7 @@ def sensitivity(evidence: Evidence, objective: Objective) -> Finding:
     if not any(shares.total.values()):
         return Finding(note="The model sees no effect of any parameter: all variation looks like noise.")
     shown = names[:MOST][::-1]
-    places, texts = unique([label(name, 24) for name in shown]), [label(name, 200) for name in shown]
+    places, texts = labels(shown), [label(name, 200) for name in shown]
     bars = [_bars(word, places, [part[n] for n in shown], texts, colour)
             for word, part, colour in (("first", shares.first, ORANGE), ("total", shares.total, BLUE))]  # fmt: skip
     axis = {"title": "share of the variation", "rangemode": "tozero"}
@@ -39,7 +39,8 @@ def sensitivity(evidence: Evidence, objective: Objective) -> Finding:
     pairs = sorted(shares.second.items(), key=lambda item: -item[1])
     strong = [(pair, share) for pair, share in pairs[:MOST_PAIRS] if share >= _LEAST_PAIR][::-1]
     if strong:
-        both = unique([f"{label(a, 14)} × {label(b, 14)}" for (a, b), _ in strong])
+        short = dict(zip(names, labels(names, 14), strict=True))
+        both = [f"{short[a]} × {short[b]}" for (a, b), _ in strong]
         whole = [f"{label(a, 200)} × {label(b, 200)}" for (a, b), _ in strong]
         bar = _bars("second", both, [share for _, share in strong], whole, PURPLE)
         drawn.append(figure([bar], height=130 + 26 * len(strong), xaxis={**axis, "title": "share due to pairs"},
@@ -48,6 +49,7 @@ def sensitivity(evidence: Evidence, objective: Objective) -> Finding:
     rows += [[f"{a} × {b}", share, None] for (a, b), share in reversed(strong)]
     top = names[0]
     note = f"{top} has the largest total share, {number(shares.total[top])}; alone it has {number(shares.first[top])}."
+    note += evidence.caution(objective)
     return Finding(note=note, figures=drawn, table=Table(columns=["parameter or pair", "alone", "total"], rows=rows))
 
 

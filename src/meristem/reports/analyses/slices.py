@@ -22,6 +22,7 @@ from meristem.reports.style import (
     parameter_axis,
     parameter_values,
     rounded,
+    some,
 )
 from meristem.space import Choice
 from meristem.trial import Trial
@@ -55,7 +56,7 @@ def slices(evidence: Evidence, objective: Objective) -> Finding:
         rows += [[name, *row] for row in line]
     more = f" {len(names) - MOST} parameters that matter less are left out." if len(names) > MOST else ""
     return Finding(
-        note=f"Through trial {centre.number} ({objective.metric} {number(evidence.value(centre, objective))}).{more}",
+        note=f"Through trial {centre.number} ({objective.metric} {number(evidence.value(centre, objective))}).{more}{evidence.caution(objective)}",
         figures=drawn,
         table=Table(columns=["parameter", "value", "expected", "low", "high"], rows=rows, most=0),
     )
@@ -98,7 +99,7 @@ def _figure(
     parameter = evidence.space.parameters[name]
     x = parameter_values(parameter, [row[0] for row in line])
     mean, low, high = (rounded([row[k] for row in line]) for k in (1, 2, 3))
-    tried = [trial for trial in evidence.completed if name in trial.parameters]
+    tried = some([trial for trial in evidence.completed if name in trial.parameters])
     values = [evidence.value(trial, objective) for trial in tried]
     dots = {
         "type": "scatter", "mode": "markers", "name": "trials", "y": rounded(values),
@@ -119,7 +120,7 @@ def _figure(
             {"type": "scatter", "mode": "lines", "name": "expected", "x": x, "y": mean, "line": {"color": BLUE, "width": 2},
              "hovertemplate": "%{x}: expected %{y}<extra></extra>"},
         ]  # fmt: skip
-    axis, _ = focused_axis(objective.metric, values + [row[1] for row in line])
+    axis, _ = focused_axis(objective.metric, values + [end for row in line for end in row[1:]])
     across = parameter_axis(name, parameter)
     return figure([dots, *model, here], height=300, xaxis=across, yaxis=axis, showlegend=False)
 

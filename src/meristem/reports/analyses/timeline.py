@@ -9,7 +9,7 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Finding, Group, Table
 from meristem.reports.evidence import Evidence, NothingToShow
-from meristem.reports.style import STATUS_COLOURS, figure, hover_of, percent, rounded, seconds, time_unit
+from meristem.reports.style import STATUS_COLOURS, figure, hovers, percent, rounded, seconds, time_unit
 from meristem.trial import Trial
 
 
@@ -77,6 +77,8 @@ def _bars(status: str, colour: str, chosen: Sequence[tuple[Trial, int]], start: 
         "base": rounded([((t.started_at or 0.0) - start) / size for t, _ in chosen]),
         "x": rounded([max(t.seconds or 0.0, least) / size for t, _ in chosen]),
         "marker": {"color": colour, "line": {"color": "white", "width": 0.5 if len(chosen) < 200 else 0}},
-        "text": [f"trial {t.number}, {seconds(t.seconds or 0.0)}<br>{hover_of(t.parameters, most=6)}" for t, _ in chosen],
+        "text": [f"trial {t.number}, {seconds(t.seconds or 0.0)}<br>{said}"
+            for (t, _), said in zip(chosen, hovers([t for t, _ in chosen], most=6), strict=True)
+        ],
         "textposition": "none", "hovertemplate": f"{status} %{{text}}<extra></extra>",
     }  # fmt: skip

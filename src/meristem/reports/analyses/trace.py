@@ -14,7 +14,7 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Finding, Group, Table
 from meristem.reports.evidence import Array, Evidence
-from meristem.reports.style import BLUE, GREEN, GREY, figure, focused_axis, hover_of, label, number, rounded, value_axis
+from meristem.reports.style import BLUE, GREEN, GREY, figure, focused_axis, hovers, label, number, rounded, value_axis
 
 
 @analysis(
@@ -125,7 +125,7 @@ def _dots(
     }
     return {
         "type": "scatter", "mode": "markers", "name": name, "x": [t.number for t in trials],
-        "y": rounded(values[chosen].tolist()), "marker": marker, "text": [hover_of(t.parameters) for t in trials],
+        "y": rounded(values[chosen].tolist()), "marker": marker, "text": hovers(trials),
         "hovertemplate": "trial %{x}: %{y}<br>%{text}<extra></extra>",
     }  # fmt: skip
 

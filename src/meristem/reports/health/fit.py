@@ -6,12 +6,10 @@ import math
 from typing import Any
 
 from meristem.objective import Objective
-from meristem.reports.analysis import analysis
 from meristem.reports.analyses.cross_validation import rank_correlation
+from meristem.reports.analysis import analysis
 from meristem.reports.card import Finding, Group, Level, Table
-from meristem.reports.evidence import Evidence, NothingToShow, limit_as_objective
-
-_POOR = 0.1
+from meristem.reports.evidence import POOR_R2, Evidence, NothingToShow, limit_as_objective
 
 
 @analysis(
@@ -35,7 +33,7 @@ def fit(evidence: Evidence, objective: Objective) -> Finding:
             continue
         rows.append([name, found.r2, rank_correlation(found.observed, found.mean), len(found.observed)])
     table = Table(columns=["objective or limit", "R²", "rank correlation", "trials"], rows=rows) if rows else None
-    poor = [row[0] for row in rows if not math.isnan(row[1]) and row[1] < _POOR]
+    poor = [row[0] for row in rows if not math.isnan(row[1]) and row[1] < POOR_R2]
     if poor:
         return Finding(level=Level.WARNING, note=f"Poorly predicted: {', '.join(poor)}.", table=table)
     if not rows:
