@@ -1,4 +1,4 @@
-"""`meristem study`: looks at studies, stops, resumes, exports and deletes them."""
+"""`meristem study`: looks at studies, stops, resumes, reports on, exports and deletes them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 
 from meristem.cli.export import Format, export_to
 from meristem.cli.output import print_json, print_pairs, print_table, say, shown, shown_counts, to_json
+from meristem.cli.report import report
 from meristem.cli.resume import resume
 from meristem.cli.store_option import JsonOption, StoreOption, open_store
 from meristem.cli.views import (
@@ -36,9 +37,10 @@ if TYPE_CHECKING:
     from meristem.store.store import Store
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Studies: look at them, stop, resume, export, delete."
+    no_args_is_help=True, rich_markup_mode=None, help="Studies: look at them, stop, resume, report, export, delete."
 )
 app.command("resume")(resume)
+app.command("report")(report)
 
 TRIAL_STATUSES = tuple(status.value for status in TrialStatus)
 _FOLLOW_SECONDS = 0.5

@@ -76,10 +76,10 @@ def _card(card: Card) -> str:
     note = f'<p class="note">{_text(card.note)}</p>' if card.note else ""
     figures = "".join(_figure(card, figure) for figure in card.figures)
     grid = f'<div class="figures{" several" if len(card.figures) > 1 else ""}">{figures}</div>' if figures else ""
-    return (
-        f'<article id="{_id(card)}" class="{card.level.value}"><h3>{_cut(card.title, 80)}{_badge(card)}</h3>{note}{grid}'
-        f"{_table(card.table)}<details><summary>How to read this</summary><p>{_text(card.explanation)}</p></details></article>"
-    )
+    title = f"<h3>{_cut(card.title, 80)}{_badge(card)}</h3>"
+    reading = f"<details><summary>How to read this</summary><p>{_text(card.explanation)}</p></details>"
+    inside = title + note + grid + _table(card.table) + reading
+    return f'<article id="{_id(card)}" class="{card.level.value}">{inside}</article>'
 
 
 def _figure(card: Card, figure: Figure) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,13 +32,22 @@ def draw(cards: Sequence[Card], folder: Path) -> list[Path]:
     wanted = [(folder / _name(card, place), figure) for card in cards for place, figure in enumerate(card.figures)]
     if not wanted:
         return []
-    drawn = asyncio.run(_draw(kaleido, [figure for _, figure in wanted]))
+    drawn = _drawn(kaleido, [figure for _, figure in wanted])
     for (path, _), data in zip(wanted, drawn, strict=True):
         try:
             path.write_bytes(data)
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error}.") from error
     return [path for path, _ in wanted]
+
+
+def _drawn(kaleido: Any, figures: Sequence[Figure]) -> list[bytes]:
+    with ThreadPoolExecutor(1) as apart:  # notebooks have a loop of their own in this thread
+        try:
+            return apart.submit(lambda: asyncio.run(_draw(kaleido, figures))).result()
+        except Exception as error:  # a browser has many ways not to start
+            what = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise InputError(f"The browser that draws figures failed ({what:.300}).", fix=_BROWSER) from error
 
 
 async def _draw(kaleido: Any, figures: Sequence[Figure]) -> list[bytes]:

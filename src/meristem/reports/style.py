@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 import json
 import math
-import os.path
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -123,6 +122,11 @@ def value_axis(title: str, values: Sequence[float] = ()) -> dict[str, Any]:
     return {"title": label(title, 34), **(log_axis(min(known), max(known)) if wide else {})}
 
 
+def count_axis(title: str, highest: int) -> dict[str, Any]:
+    """An axis for whole numbers from 1, such as trials: no ticks between them."""
+    return {"title": title, **({"tickmode": "linear", "tick0": 1, "dtick": 1} if highest <= 12 else {})}
+
+
 def log_axis(low: float, high: float) -> dict[str, Any]:
     """A logarithmic axis from `low` to `high`, both above 0, with a little room at the ends."""
     ends = math.log10(low), math.log10(high)
@@ -173,12 +177,18 @@ def parameter_values(parameter: Parameter, values: Sequence[Any]) -> list[Any]:
 def labels(names: Sequence[str], longest: int = 24) -> list[str]:
     """Labels for names, all different: where long names are equal at first, what they have in common is left out."""
     cut = [label(name, longest) for name in names]
-    shared = len(os.path.commonprefix([name for name in names if cut.count(label(name, longest)) > 1]))
+    alike = [name for name, short in zip(names, cut, strict=True) if cut.count(short) > 1]
+    shared = _shared(min(alike, default=""), max(alike, default=""))
     if shared <= longest // 3:
         return unique(cut)
     skipped = shared - longest // 3
     return unique([short if cut.count(short) == 1 else label("…" + name[skipped:], longest)
                    for name, short in zip(names, cut, strict=True)])  # fmt: skip
+
+
+def _shared(one: str, other: str) -> int:
+    """With how many equal characters both begin."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def unique(names: Sequence[str]) -> list[str]:

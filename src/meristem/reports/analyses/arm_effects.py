@@ -19,9 +19,9 @@ _NORMAL_95 = 1.959964
 @analysis(
     "Effects by trial",
     Group.RESULTS,
-    "For each trial the value as measured (orange) and as a model expects it after seeing all trials (blue), with 95 % "
-    "intervals; a measured value has one where its standard error is known. The best expected comes first. A trial whose "
-    "measured value lies far on the good side of the expected one was probably lucky.",
+    "For each trial the value as measured (orange) and as a model expects it after seeing all trials (blue), with 95 "
+    "% intervals; a measured value has one where its standard error is known. The best expected comes first. A trial "
+    "whose measured value lies far on the good side of the expected one was probably lucky.",
     each_objective=True,
 )
 def arm_effects(evidence: Evidence, objective: Objective) -> Finding:
@@ -34,7 +34,7 @@ def arm_effects(evidence: Evidence, objective: Objective) -> Finding:
         expected, reason = [None] * len(values), f" There is no model: {found}"
         modelled = False
     order = sorted(
-        range(len(values)), key=lambda i: objective.loss(values[i] if (e := expected[i]) is None else e.mean)
+        range(len(values)), key=lambda i: objective.loss(float(values[i]) if (e := expected[i]) is None else e.mean)
     )
     sems = [objective.sem(trial.sems) for trial in evidence.completed]
     rows = [_row(evidence.completed[i].number, float(values[i]), sems[i], expected[i]) for i in order]
@@ -52,7 +52,7 @@ def arm_effects(evidence: Evidence, objective: Objective) -> Finding:
         layout["shapes"] = [{"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": level, "y1": level,
                              "line": {"dash": "dash", "color": GREY, "width": 1.5}}]  # fmt: skip
     horizontal = {
-        "title": "trial, the best expected first",
+        "title": "trial, the best expected first" if modelled else "trial, the best first",
         "type": "category",
         "tickangle": -60 if len(shown) > 12 else 0,
     }

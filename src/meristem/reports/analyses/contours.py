@@ -23,9 +23,10 @@ _WIDEST = 4  # of how many parameters that matter most the pairs are considered
 @analysis(
     "Contours",
     Group.INSIGHTS,
-    "What the model expects over two parameters, while all others stay as in the best trial (white diamond); points are "
-    "trials. The pairs are those that matter most. Contours that run askew mean that the best value of one parameter "
-    "depends on the other. The darker, the better. Where something is left blank, the space has no points or one of the two does not exist.",
+    "What the model expects over two parameters, while all others stay as in the best trial (white diamond); points "
+    "are trials. The pairs are those that matter most. Contours that run askew mean that the best value of one "
+    "parameter depends on the other. The darker, the better. Where something is left blank, the space has no points "
+    "or one of the two does not exist.",
     each_objective=True,
 )
 def contours(evidence: Evidence, objective: Objective) -> Finding:

@@ -22,10 +22,10 @@ _LEVELS = (0.5, 0.8, 0.9, 0.95)
 @analysis(
     "Cross-validation",
     Group.DIAGNOSTICS,
-    "Each trial's value beside what the model predicts from all others (leave-one-out), with 95 % intervals. On the diagonal the "
-    "prediction is right. R² is 1 for perfect predictions and 0 for useless ones; the rank correlation says whether better trials are "
-    "told from worse ones; intervals are calibrated where the second curve runs along its diagonal (above: too wide, below: too "
-    "narrow). Insights are worth what this is worth.",
+    "Each trial's value beside what the model predicts from all others (leave-one-out), with 95 % intervals. On the "
+    "diagonal the prediction is right. R² is 1 for perfect predictions and 0 for useless ones; the rank correlation "
+    "says whether better trials are told from worse ones; intervals are calibrated where the second curve runs along "
+    "its diagonal (above: too wide, below: too narrow). Insights are worth what this is worth.",
     each_objective=True,
 )
 def cross_validation(evidence: Evidence, objective: Objective) -> Finding:
@@ -60,8 +60,13 @@ def _scatter(found: CrossValidation, objective: Objective) -> Figure:
         "marker": {"color": BLUE, "size": 6, "opacity": 0.7}, "customdata": rounded([_NORMAL_95 * s for s in std]),
         "hovertemplate": "observed %{x}<br>predicted %{y} ± %{customdata}<extra></extra>",
     }  # fmt: skip
-    bars = {"type": "data", "array": rounded([_NORMAL_95 * s for s in std]), "color": "rgba(0,114,178,0.35)", "thickness": 1,
-            "width": 0}  # fmt: skip
+    bars = {
+        "type": "data",
+        "array": rounded([_NORMAL_95 * s for s in std]),
+        "color": "rgba(0,114,178,0.35)",
+        "thickness": 1,
+        "width": 0,
+    }
     if len(shown) <= _MOST_BARS:
         dots["error_y"] = bars
     axes = {"xaxis": {"title": "observed"}, "yaxis": {"title": "predicted without it"}}
@@ -77,10 +82,14 @@ def _title(objective: Objective) -> str:
 def _calibration(found: CrossValidation) -> Figure:
     levels = [i / 20 for i in range(1, 20)] + [0.99]
     curve = {
-        "type": "scatter", "mode": "lines+markers", "x": [0.0, *levels], "y": [0.0, *rounded([found.coverage(v) for v in levels])],
-        "line": {"color": BLUE, "width": 2}, "marker": {"size": 5},
+        "type": "scatter",
+        "mode": "lines+markers",
+        "x": [0.0, *levels],
+        "y": [0.0, *rounded([found.coverage(v) for v in levels])],
+        "line": {"color": BLUE, "width": 2},
+        "marker": {"size": 5},
         "hovertemplate": "%{y} inside intervals that should hold %{x}<extra></extra>",
-    }  # fmt: skip
+    }
     axes = {name: {"title": title, "range": [-0.02, 1.02], "tickformat": ".0%"}
             for name, title in (("xaxis", "should be inside"), ("yaxis", "is inside"))}  # fmt: skip
     return figure(
@@ -89,5 +98,12 @@ def _calibration(found: CrossValidation) -> Figure:
 
 
 def _diagonal(ends: list[float]) -> dict[str, Any]:
-    return {"type": "scatter", "mode": "lines", "x": ends, "y": ends, "line": {"dash": "dash", "color": GREY, "width": 1},
-            "hoverinfo": "skip", "showlegend": False}  # fmt: skip
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": ends,
+        "y": ends,
+        "line": {"dash": "dash", "color": GREY, "width": 1},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }

@@ -10,15 +10,15 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Finding, Group, Table
 from meristem.reports.evidence import Evidence, NothingToShow
-from meristem.reports.style import STATUS_COLOURS, figure, percent, rounded, seconds, time_unit
+from meristem.reports.style import STATUS_COLOURS, count_axis, figure, percent, rounded, seconds, time_unit
 from meristem.trial import Trial
 
 
 @analysis(
     "Cumulative time",
     Group.DIAGNOSTICS,
-    "The time that trials took, added up in the order in which they ended, by what came of them (last attempts only). A steep "
-    "part has slow trials; what failed trials took is lost.",
+    "The time that trials took, added up in the order in which they ended, by what came of them (last attempts "
+    "only). A steep part has slow trials; what failed trials took is lost.",
 )
 def cumulative_time(evidence: Evidence, objective: Objective) -> Finding:
     ran = sorted((t for t in evidence.ended if t.seconds is not None), key=lambda t: t.ended_at or 0.0)
@@ -28,7 +28,9 @@ def cumulative_time(evidence: Evidence, objective: Objective) -> Finding:
     size, unit = time_unit(total)
     kinds = [status for status in STATUS_COLOURS if any(t.status.value == status for t in ran)]
     traces = [_area(kind, ran, size) for kind in kinds]
-    drawn = figure(traces, xaxis={"title": "trials ended"}, yaxis={"title": f"{unit} of trials", "rangemode": "tozero"})
+    drawn = figure(
+        traces, xaxis=count_axis("trials ended", len(ran)), yaxis={"title": f"{unit} of trials", "rangemode": "tozero"}
+    )
     rows: list[list[Any]] = []
     for kind in kinds:
         took = [t.seconds or 0.0 for t in ran if t.status.value == kind]

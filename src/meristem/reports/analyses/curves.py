@@ -21,8 +21,8 @@ _MOST_STEPS = 200
 @analysis(
     "Learning curves",
     Group.RESULTS,
-    "What trials reported of the objective at each step. Orange curves were stopped early, with a cross where; green is the best "
-    "trial. Stopping was right where the orange ones lie on the bad side of the others.",
+    "What trials reported of the objective at each step. Orange curves were stopped early, with a cross where; green "
+    "is the best trial. Stopping was right where the orange ones lie on the bad side of the others.",
     applies=lambda evidence: any(lines_of(evidence, objective) for objective in evidence.goals.objectives),
     each_objective=True,
 )
@@ -75,7 +75,7 @@ def _read_lines(evidence: Evidence, objective: Objective) -> dict[int, Line]:
 
 
 def steps_saved(last: Mapping[int, int], stopped: Sequence[int]) -> tuple[int, int]:
-    """Steps not run because trials were stopped, and steps that all would have taken; the longest trial is a whole one."""
+    """Steps not run because trials were stopped, and steps of all trials had each gone as far as the longest."""
     longest = max(last.values())
     return sum(longest - last[number] for number in stopped), longest * len(last)
 
@@ -85,8 +85,12 @@ def _saved(
 ) -> tuple[Table, str, Level]:
     saved, whole = steps_saved({n: line[-1][0] for n, line in lines.items()}, stopped)
     share = saved / whole if whole else 0.0
-    rows: list[list[Any]] = [["trials with curves", len(lines)], ["stopped early", len(stopped)], ["steps saved", saved],
-                             ["steps that all would have taken", whole]]  # fmt: skip
+    rows: list[list[Any]] = [
+        ["trials with curves", len(lines)],
+        ["stopped early", len(stopped)],
+        ["steps saved", saved],
+        ["steps that all would have taken", whole],
+    ]
     table = Table(columns=["what", "count"], rows=rows)
     if stopped:
         return (
@@ -113,10 +117,17 @@ def _bundle(name: str, lines: Sequence[Line], numbers: Sequence[int], colour: st
         y += [*rounded([value for _, value in kept]), None]
         text += [f"trial {number}"] * len(kept) + [""]
     return {
-        "type": "scatter", "mode": "lines+markers" if len(x) == 2 * len(lines) else "lines", "name": name, "x": x, "y": y,
-        "text": text, "opacity": opacity, "line": {"color": colour, "width": 1.2}, "marker": {"size": 5},
+        "type": "scatter",
+        "mode": "lines+markers" if len(x) == 2 * len(lines) else "lines",
+        "name": name,
+        "x": x,
+        "y": y,
+        "text": text,
+        "opacity": opacity,
+        "line": {"color": colour, "width": 1.2},
+        "marker": {"size": 5},
         "hovertemplate": "%{text}, step %{x}: %{y}<extra></extra>",
-    }  # fmt: skip
+    }
 
 
 def _ends(lines: Sequence[Line]) -> dict[str, Any]:

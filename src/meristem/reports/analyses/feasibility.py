@@ -11,7 +11,7 @@ from meristem.objective import Objective, OutcomeConstraint
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Figure, Finding, Group, Level, Table
 from meristem.reports.evidence import Evidence, NothingToShow, finite, limit_as_objective
-from meristem.reports.style import BLUE, GREEN, RED, figure, focused_axis, hovers, label, percent, rounded
+from meristem.reports.style import BLUE, GREEN, RED, count_axis, figure, focused_axis, hovers, label, percent, rounded
 
 _MOST = 6
 _RARELY, _UNSURE = 0.1, 0.8
@@ -20,9 +20,9 @@ _RARELY, _UNSURE = 0.1, 0.8
 @analysis(
     "Limits",
     Group.RESULTS,
-    "Each point is a trial, at the value that a limit is about; the dashed line is the limit and red points break it. The table "
-    "has the share of trials that keep each limit, and how likely the best trial (of a front: the least likely) keeps it once the noise of measuring is taken off, "
-    "as a model of that metric believes.",
+    "Each point is a trial, at the value that a limit is about; the dashed line is the limit and red points break "
+    "it. The table has the share of trials that keep each limit, and how likely the best trial (of a front: the "
+    "least likely) keeps it once the noise of measuring is taken off, as a model of that metric believes.",
     applies=lambda evidence: bool(evidence.goals.constraints),
 )
 def feasibility(evidence: Evidence, objective: Objective) -> Finding:
@@ -56,7 +56,7 @@ def _row(evidence: Evidence, limit: OutcomeConstraint) -> list[Any]:
 
 
 def _likely(evidence: Evidence, limit: OutcomeConstraint) -> float | None:
-    """How likely the best trial, or each of the front, keeps a limit; None where there is no such trial, limit or model."""
+    """How likely the best trial, or the least sure of a front, keeps a limit; None where nothing tells."""
     aim, bound = limit_as_objective(limit), bound_of(evidence, limit)
     if not evidence.leaders or bound is None:
         return None
@@ -90,24 +90,53 @@ def _figure(evidence: Evidence, limit: OutcomeConstraint) -> Figure | None:
     for name, colour, symbol, keeps in (("keeps it", BLUE, "circle", True), ("breaks it", RED, "x", False)):
         chosen = [(t, v) for t, v in known if ((e := excess[t.number]) is not None and e <= 0) == keeps]
         if chosen:
-            traces.append({
-                "type": "scatter", "mode": "markers", "name": name, "x": [t.number for t, _ in chosen],
-                "y": rounded([v for _, v in chosen]), "marker": {"color": colour, "symbol": symbol, "size": 6, "opacity": 0.7},
-                "text": hovers([t for t, _ in chosen]),
-                "hovertemplate": "trial %{x}: %{y}<br>%{text}<extra></extra>",
-            })  # fmt: skip
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": name,
+                    "x": [t.number for t, _ in chosen],
+                    "y": rounded([v for _, v in chosen]),
+                    "marker": {"color": colour, "symbol": symbol, "size": 6, "opacity": 0.7},
+                    "text": hovers([t for t, _ in chosen]),
+                    "hovertemplate": "trial %{x}: %{y}<br>%{text}<extra></extra>",
+                }
+            )
     best = [(t, v) for t, v in known if t.number in {leader.number for leader in evidence.leaders[:1]}]
     if best and evidence.goals.single:
-        traces.append({"type": "scatter", "mode": "markers", "name": "best", "x": [best[0][0].number], "y": [best[0][1]],
-                       "marker": {"color": GREEN, "size": 11, "symbol": "diamond"}, "hovertemplate": "best: %{y}<extra></extra>"})  # fmt: skip
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": "best",
+                "x": [best[0][0].number],
+                "y": [best[0][1]],
+                "marker": {"color": GREEN, "size": 11, "symbol": "diamond"},
+                "hovertemplate": "best: %{y}<extra></extra>",
+            }
+        )
     terms = list(limit.terms.items())
     name = terms[0][0] if len(terms) == 1 and abs(terms[0][1]) == 1.0 else "value of the limit"
     axis, _ = focused_axis(name, [v for _, v in known])
-    line = {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": sign * bound, "y1": sign * bound,
-            "line": {"dash": "dash", "color": RED, "width": 1.5}}  # fmt: skip
+    line = {
+        "type": "line",
+        "x0": 0,
+        "x1": 1,
+        "xref": "paper",
+        "y0": sign * bound,
+        "y1": sign * bound,
+        "line": {"dash": "dash", "color": RED, "width": 1.5},
+    }
     if "range" in axis:
         low, high = axis["range"]
         axis = {**axis, "range": [min(low, sign * bound), max(high, sign * bound)]}
     title = label(str(limit), 50)
-    return figure(traces, height=320, xaxis={"title": "trial"}, yaxis=axis, shapes=[line], title=title,
-                  legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1.0, "xanchor": "right"})  # fmt: skip
+    return figure(
+        traces,
+        height=320,
+        xaxis=count_axis("trial", known[-1][0].number),
+        yaxis=axis,
+        shapes=[line],
+        title=title,
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1.0, "xanchor": "right"},
+    )

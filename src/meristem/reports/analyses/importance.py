@@ -14,9 +14,9 @@ MOST = 20
 @analysis(
     "Importance",
     Group.INSIGHTS,
-    "How differently each parameter is distributed among the best tenth of the trials than over the space; shares of 1. It needs "
-    "no model (PED-ANOVA, Watanabe et al. 2023) and is about being among the best, where sensitivity is about the whole "
-    "range: a parameter of which only one wrong value hurts is sensitive, but not important.",
+    "How differently each parameter is distributed among the best tenth of the trials than over the space; shares of "
+    "1. It needs no model (PED-ANOVA, Watanabe et al. 2023) and is about being among the best, where sensitivity is "
+    "about the whole range: a parameter of which only one wrong value hurts is sensitive, but not important.",
     each_objective=True,
 )
 def importance(evidence: Evidence, objective: Objective) -> Finding:

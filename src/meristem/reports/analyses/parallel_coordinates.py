@@ -22,9 +22,10 @@ _BELOW = 0.14  # how far below its range, as a share of it, a parameter that doe
 @analysis(
     "Parallel coordinates",
     Group.RESULTS,
-    "Each line is a trial: it crosses every axis at its value there and is coloured by its objective: the darker, the better. Drag along an "
-    "axis to keep only the lines through that part; drag an axis by its name to move it. Where good lines meet, a "
-    "parameter matters; where they are spread, it does not. 'none': the parameter does not exist in that trial.",
+    "Each line is a trial: it crosses every axis at its value there and is coloured by its objective: the darker, "
+    "the better. Drag along an axis to keep only the lines through that part; drag an axis by its name to move it. "
+    "Where good lines meet, a parameter matters; where they are spread, it does not. 'none': the parameter does not "
+    "exist in that trial.",
 )
 def parallel_coordinates(evidence: Evidence, objective: Objective) -> Finding:
     values = evidence.values(objective)

@@ -19,9 +19,9 @@ _MOST_PAIRS = 6
 @analysis(
     "Pareto frontier",
     Group.RESULTS,
-    "Each point is a trial, at its values of two objectives; arrows on the axes point to the better side. Green ones are "
-    "on the front: no other trial beats them in every objective. Choose among them by what a gain in one is worth in the "
-    "other. Dashed lines are thresholds, crosses break a limit.",
+    "Each point is a trial, at its values of two objectives; arrows on the axes point to the better side. Green ones "
+    "are on the front: no other trial beats them in every objective. Choose among them by what a gain in one is "
+    "worth in the other. Dashed lines are thresholds, crosses break a limit.",
     applies=lambda evidence: not evidence.goals.single,
 )
 def pareto(evidence: Evidence, objective: Objective) -> Finding:
@@ -49,11 +49,21 @@ def _plane(evidence: Evidence, x: Objective, y: Objective) -> Figure:
     leaders = sorted(evidence.leaders, key=lambda t: t.values[x.metric])
     two = len(evidence.goals.objectives) == 2
     traces = [
-        _points(broken, x, y, "breaks a limit", {"color": GREY, "symbol": "x-thin", "size": 6, "line": {"width": 1.5, "color": GREY}}),
+        _points(
+            broken,
+            x,
+            y,
+            "breaks a limit",
+            {"color": GREY, "symbol": "x-thin", "size": 6, "line": {"width": 1.5, "color": GREY}},
+        ),
         _points(rest, x, y, "beaten", {"color": BLUE, "size": 6, "opacity": 0.5}),
-        {**_points(leaders, x, y, "on the front", {"color": GREEN, "size": 9, "symbol": "diamond"}),
-         **({"mode": "lines+markers", "line": {"color": GREEN, "width": 1.5, "shape": _corner(x, y)}} if two else {})},
-    ]  # fmt: skip
+        {
+            **_points(leaders, x, y, "on the front", {"color": GREEN, "size": 9, "symbol": "diamond"}),
+            **(
+                {"mode": "lines+markers", "line": {"color": GREEN, "width": 1.5, "shape": _corner(x, y)}} if two else {}
+            ),
+        },
+    ]
     axes = [_axis(evidence, o) for o in (x, y)]
     lines = [
         {"type": "line", f"{a}0": evidence.goals.thresholds[o.metric], f"{a}1": evidence.goals.thresholds[o.metric],

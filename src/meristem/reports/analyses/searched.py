@@ -16,7 +16,8 @@ from meristem.space.parameters import Parameter
 @analysis(
     "The space",
     Group.DIAGNOSTICS,
-    "What could be chosen, and between what the best trial and all trials lie. 'log': places are spread evenly over orders of magnitude.",
+    "What could be chosen, and between what the best trial and all trials lie. 'log': places are spread evenly over "
+    "orders of magnitude.",
 )
 def searched(evidence: Evidence, objective: Objective) -> Finding:
     best = evidence.leaders[0] if len(evidence.leaders) == 1 else None

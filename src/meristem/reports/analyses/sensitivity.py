@@ -18,8 +18,9 @@ _LEAST_PAIR = 0.005
     "Sensitivity",
     Group.INSIGHTS,
     "Sobol indices of the model: shares of the objective's variation over the whole space. Total is what a parameter "
-    "causes alone and together with others, first what it causes alone; where total is much larger, look at the pairs "
-    "(second order: what two cause together beyond their shares alone). A total near 0 means that the parameter may be fixed.",
+    "causes alone and together with others, first what it causes alone; where total is much larger, look at the "
+    "pairs (second order: what two cause together beyond their shares alone). A total near 0 means that the "
+    "parameter may be fixed.",
     each_objective=True,
 )
 def sensitivity(evidence: Evidence, objective: Objective) -> Finding:
@@ -57,6 +58,12 @@ def _bars(
     name: str, places: Sequence[str], shares: Sequence[float], texts: Sequence[str], colour: str
 ) -> dict[str, object]:
     return {
-        "type": "bar", "orientation": "h", "name": name, "x": rounded(shares), "y": list(places), "marker": {"color": colour},
-        "hovertext": list(texts), "hovertemplate": f"%{{hovertext}}, {name}: %{{x}}<extra></extra>",
-    }  # fmt: skip
+        "type": "bar",
+        "orientation": "h",
+        "name": name,
+        "x": rounded(shares),
+        "y": list(places),
+        "marker": {"color": colour},
+        "hovertext": list(texts),
+        "hovertemplate": f"%{{hovertext}}, {name}: %{{x}}<extra></extra>",
+    }

@@ -35,9 +35,9 @@ _NORMAL_95 = 1.959964
 @analysis(
     "Slices",
     Group.INSIGHTS,
-    "What the model expects along one parameter, with 95 % intervals, while all others stay as in the best trial (green). "
-    "Grey points are trials as measured; their other parameters differ, so that they need not lie on the line. Where the "
-    "band is wide, nothing was tried nearby.",
+    "What the model expects along one parameter, with 95 % intervals, while all others stay as in the best trial "
+    "(green). Grey points are trials as measured; their other parameters differ, so that they need not lie on the "
+    "line. Where the band is wide, nothing was tried nearby.",
     each_objective=True,
 )
 def slices(evidence: Evidence, objective: Objective) -> Finding:
@@ -54,9 +54,10 @@ def slices(evidence: Evidence, objective: Objective) -> Finding:
                 for p, e in zip(points, expected, strict=True)]  # fmt: skip
         drawn.append(_figure(evidence, objective, centre, name, line))
         rows += [[name, *row] for row in line]
+    where = f"Through trial {centre.number} ({objective.metric} {number(evidence.value(centre, objective))})."
     more = f" {len(names) - MOST} parameters that matter less are left out." if len(names) > MOST else ""
     return Finding(
-        note=f"Through trial {centre.number} ({objective.metric} {number(evidence.value(centre, objective))}).{more}{evidence.caution(objective)}",
+        note=f"{where}{more}{evidence.caution(objective)}",
         figures=drawn,
         table=Table(columns=["parameter", "value", "expected", "low", "high"], rows=rows, most=0),
     )
@@ -102,10 +103,15 @@ def _figure(
     tried = some([trial for trial in evidence.completed if name in trial.parameters])
     values = [evidence.value(trial, objective) for trial in tried]
     dots = {
-        "type": "scatter", "mode": "markers", "name": "trials", "y": rounded(values),
-        "x": parameter_values(parameter, [t.parameters[name] for t in tried]), "text": [f"trial {t.number}" for t in tried],
-        "marker": {"color": GREY, "size": 4, "opacity": 0.45}, "hovertemplate": "%{text}: %{y}<extra></extra>",
-    }  # fmt: skip
+        "type": "scatter",
+        "mode": "markers",
+        "name": "trials",
+        "y": rounded(values),
+        "x": parameter_values(parameter, [t.parameters[name] for t in tried]),
+        "text": [f"trial {t.number}" for t in tried],
+        "marker": {"color": GREY, "size": 4, "opacity": 0.45},
+        "hovertemplate": "%{text}: %{y}<extra></extra>",
+    }
     here = {
         "type": "scatter", "mode": "markers", "name": "best trial", "y": rounded([evidence.value(centre, objective)]),
         "x": parameter_values(parameter, [centre.parameters[name]]), "text": [f"trial {centre.number}"],
@@ -115,11 +121,27 @@ def _figure(
         model: list[dict[str, Any]] = [_bars(x, mean, [row[3] - row[1] for row in line])]
     else:
         model = [
-            {"type": "scatter", "mode": "lines", "x": [*x, *x[::-1]], "y": [*high, *low[::-1]], "fill": "toself",
-             "fillcolor": FAINT, "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False},
-            {"type": "scatter", "mode": "lines", "name": "expected", "x": x, "y": mean, "line": {"color": BLUE, "width": 2},
-             "hovertemplate": "%{x}: expected %{y}<extra></extra>"},
-        ]  # fmt: skip
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": [*x, *x[::-1]],
+                "y": [*high, *low[::-1]],
+                "fill": "toself",
+                "fillcolor": FAINT,
+                "line": {"width": 0},
+                "hoverinfo": "skip",
+                "showlegend": False,
+            },
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": "expected",
+                "x": x,
+                "y": mean,
+                "line": {"color": BLUE, "width": 2},
+                "hovertemplate": "%{x}: expected %{y}<extra></extra>",
+            },
+        ]
     axis, _ = focused_axis(objective.metric, values + [end for row in line for end in row[1:]])
     across = parameter_axis(name, parameter)
     return figure([dots, *model, here], height=300, xaxis=across, yaxis=axis, showlegend=False)

@@ -15,8 +15,8 @@ from meristem.trial import Trial
     "Trials",
     Group.RESULTS,
     "One row a trial. Of one objective the best come first, those that break a limit after all that keep them; of "
-    "several the Pareto front comes first. What has not completed comes last. An empty cell of a parameter means that it "
-    "does not exist in this trial.",
+    "several the Pareto front comes first. What has not completed comes last. An empty cell of a parameter means "
+    "that it does not exist in this trial.",
 )
 def summary(evidence: Evidence, objective: Objective) -> Finding:
     if not evidence.trials:

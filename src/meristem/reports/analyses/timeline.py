@@ -16,8 +16,8 @@ from meristem.trial import Trial
 @analysis(
     "Timeline of slots",
     Group.DIAGNOSTICS,
-    "Each bar is a trial (its last attempt) in the slot in which it ran, coloured by what came of it. Gaps are time in which a slot "
-    "waited: for the controller, for slower trials, or between two runs of the study.",
+    "Each bar is a trial (its last attempt) in the slot in which it ran, coloured by what came of it. Gaps are time "
+    "in which a slot waited: for the controller, for slower trials, or between two runs of the study.",
 )
 def timeline(evidence: Evidence, objective: Objective) -> Finding:
     ran = [t for t in evidence.trials if t.started_at is not None and t.ended_at is not None]
@@ -33,18 +33,32 @@ def timeline(evidence: Evidence, objective: Objective) -> Finding:
         if chosen:
             traces.append(_bars(status, colour, chosen, start, size))
     drawn = figure(
-        traces, height=130 + 34 * min(len(names), 20), barmode="overlay", bargap=0.25,
+        traces,
+        height=130 + 34 * min(len(names), 20),
+        barmode="overlay",
+        bargap=0.25,
         xaxis={"title": f"{unit} since the first trial started", "rangemode": "tozero"},
-        yaxis={"title": "slot", "type": "category", "categoryorder": "array", "categoryarray": [str(n) for n in names[::-1]]},
-    )  # fmt: skip
+        yaxis={
+            "title": "slot",
+            "type": "category",
+            "categoryorder": "array",
+            "categoryarray": [str(n) for n in names[::-1]],
+        },
+    )
     busy, whole = busy_of(ran, len(names))
     used = sum(t.seconds or 0.0 for t in ran)
-    note = f"{len(ran)} trials took {seconds(used)} in {len(names)} slot{'s' if len(names) > 1 else ''}, over {seconds(whole)}."
+    slots = f"{len(names)} slot{'s' if len(names) > 1 else ''}"
+    note = f"{len(ran)} trials took {seconds(used)} in {slots}, over {seconds(whole)}."
     table = Table(
         columns=["what", "value"],
-        rows=[["trials that ran", len(ran)], ["slots", len(names)], ["seconds of trials", used], ["seconds from first start to last end", whole],
-              ["share of the time in which slots were busy", busy]],
-    )  # fmt: skip
+        rows=[
+            ["trials that ran", len(ran)],
+            ["slots", len(names)],
+            ["seconds of trials", used],
+            ["seconds from first start to last end", whole],
+            ["share of the time in which slots were busy", busy],
+        ],
+    )
     return Finding(note=f"{note} Slots were busy {percent(busy)} of that.", figures=[drawn], table=table)
 
 

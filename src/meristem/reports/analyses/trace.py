@@ -14,14 +14,27 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Finding, Group, Table
 from meristem.reports.evidence import Array, Evidence
-from meristem.reports.style import BLUE, GREEN, GREY, figure, focused_axis, hovers, label, number, rounded, value_axis
+from meristem.reports.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    count_axis,
+    figure,
+    focused_axis,
+    hovers,
+    label,
+    number,
+    rounded,
+    value_axis,
+)
 
 
 @analysis(
     "Optimization trace",
     Group.RESULTS,
-    "The line is the best found so far that keeps all limits; of several objectives the hypervolume, which is what the "
-    "Pareto front beats. Where it has been flat for long, more trials help little; where it still moves, they may.",
+    "The line is the best found so far that keeps all limits; of several objectives the hypervolume, which is what "
+    "the Pareto front beats. Where it has been flat for long, more trials help little; where it still moves, they "
+    "may.",
 )
 def trace(evidence: Evidence, objective: Objective) -> Finding:
     evidence.need_completed()
@@ -39,7 +52,7 @@ def _single(evidence: Evidence, objective: Objective) -> Finding:
               _steps(numbers, best, "best so far", objective.metric)]  # fmt: skip
     if evidence.baseline is not None:
         traces.append(_level(numbers, evidence.value(evidence.baseline, objective), "baseline"))
-    drawn = figure([t for t in traces if t["x"]], xaxis={"title": "trial"}, yaxis=axis)
+    drawn = figure([t for t in traces if t["x"]], xaxis=count_axis("trial", numbers[-1]), yaxis=axis)
     rows = [[n, b, v] for n, b, v in zip(numbers, best, values.tolist(), strict=True) if b == v]
     rows = [row for place, row in enumerate(rows) if place == 0 or row[1] != rows[place - 1][1]]
     note = _note(numbers, best, objective.metric) + outside
@@ -64,7 +77,8 @@ def _note(numbers: Sequence[int], best: Sequence[float | None], what: str) -> st
         return "No trial keeps all limits yet."
     since = next(i for i, value in enumerate(best) if value == best[-1])
     after = len(best) - 1 - since
-    return f"The best {what}, {number(best[-1])}, came with trial {numbers[since]}; {after} completed since without a better."
+    came = f"The best {what}, {number(best[-1])}, came with trial {numbers[since]}"
+    return f"{came}; {after} completed since without a better."
 
 
 def _several(evidence: Evidence) -> Finding:
@@ -75,7 +89,9 @@ def _several(evidence: Evidence) -> Finding:
         f"{o.metric} {number(o.loss(loss))}" for o, loss in zip(evidence.goals.objectives, reference, strict=True)
     )
     axis = value_axis("hypervolume")
-    drawn = figure([_steps(numbers, volumes, "hypervolume", "hypervolume")], xaxis={"title": "trial"}, yaxis=axis)
+    drawn = figure(
+        [_steps(numbers, volumes, "hypervolume", "hypervolume")], xaxis=count_axis("trial", numbers[-1]), yaxis=axis
+    )
     how = "the thresholds" if given else "values a little worse than the front, as the study has no thresholds"
     note = f"The hypervolume is {number(volumes[-1])}, measured from {how} ({worst})."
     rows = [

@@ -19,8 +19,8 @@ _MANY = 0.5
 @analysis(
     "Edge of the space",
     Group.HEALTH,
-    "Whether the best trials lie at the end of a parameter's range: better ones may then lie beyond, and the range should be made "
-    "wider if that makes sense.",
+    "Whether the best trials lie at the end of a parameter's range: better ones may then lie beyond, and the range "
+    "should be made wider if that makes sense.",
 )
 def boundary(evidence: Evidence, objective: Objective) -> Finding:
     evidence.need_completed()

@@ -19,8 +19,8 @@ _MANY = 0.2
 @analysis(
     "Repeated points",
     Group.HEALTH,
-    "Points of the space that were tried more than once. Repeating tells how noisy the objective is, but where it is not noisy, it is "
-    "wasted.",
+    "Points of the space that were tried more than once. Repeating tells how noisy the objective is, but where it is "
+    "not noisy, it is wasted.",
 )
 def duplicates(evidence: Evidence, objective: Objective) -> Finding:
     if not evidence.trials:

@@ -24,8 +24,9 @@ _CHANCE = 0.01  # in all regions together, that pure chance makes one look as ba
 @analysis(
     "Failing region",
     Group.HEALTH,
-    "Values of a parameter with which trials fail more often than chance would have it (one-sided exact test by Fisher, corrected for the "
-    "number of regions looked at). Leave such values out of the space, or mend the training there.",
+    "Values of a parameter with which trials fail more often than chance would have it (one-sided exact test by "
+    "Fisher, corrected for the number of regions looked at). Leave such values out of the space, or mend the "
+    "training there.",
 )
 def failing_region(evidence: Evidence, objective: Objective) -> Finding:
     ended = [i for i, t in enumerate(evidence.trials) if t.status.value in ("completed", "failed", "stopped")]

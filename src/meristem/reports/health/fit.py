@@ -15,9 +15,9 @@ from meristem.reports.evidence import POOR_R2, Evidence, NothingToShow, limit_as
 @analysis(
     "Predictability",
     Group.HEALTH,
-    "Whether a model predicts each objective and each limit from the parameters (R² of leave-one-out predictions). Below 0.1 it "
-    "knows next to nothing: insights mean little, and a model-based search is hardly better than random. More trials, less "
-    "noise or a better scale of the parameters (log) may help.",
+    "Whether a model predicts each objective and each limit from the parameters (R² of leave-one-out predictions). "
+    "Below 0.1 it knows next to nothing: insights mean little, and a model-based search is hardly better than "
+    "random. More trials, less noise or a better scale of the parameters (log) may help.",
 )
 def fit(evidence: Evidence, objective: Objective) -> Finding:
     evidence.need_completed()

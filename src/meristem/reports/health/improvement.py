@@ -17,8 +17,9 @@ _NORMAL_95 = 1.959964
 @analysis(
     "Improvement over the baseline",
     Group.HEALTH,
-    "By how much the best trial (of several objectives: the best on the front in each) is better than the baseline, in the objective's own unit. Where standard errors are "
-    "known, a difference within their 95 % interval may be chance.",
+    "By how much the best trial (of several objectives: the best on the front in each) is better than the baseline, "
+    "in the objective's own unit. Where standard errors are known, a difference within their 95 % interval may be "
+    "chance.",
 )
 def improvement(evidence: Evidence, objective: Objective) -> Finding:
     evidence.need_completed()

@@ -20,8 +20,8 @@ _MANY = 0.5
 @analysis(
     "Failures and missing metrics",
     Group.HEALTH,
-    "Trials that failed, grouped by why (numbers left out), and metrics that objectives or limits need but that were missing, NaN or infinite. "
-    "What fails teaches the search only that it fails.",
+    "Trials that failed, grouped by why (numbers left out), and metrics that objectives or limits need but that were "
+    "missing, NaN or infinite. What fails teaches the search only that it fails.",
 )
 def measuring(evidence: Evidence, objective: Objective) -> Finding:
     if not evidence.ended:

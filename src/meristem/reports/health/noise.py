@@ -21,10 +21,11 @@ _KNOWN_BEST = 0.05
 @analysis(
     "Noise",
     Group.HEALTH,
-    "The standard deviation that the objective has where the same point is measured again, beside its standard deviation over all trials. Where "
-    "noise is half of that or more, the best trial is likely a lucky one: trust the expected values, measure the best again, or average "
-    "several measurements. Sources, the surest first: standard errors that trials gave, repeated points, the model (which "
-    "cannot tell noise from detail that is too fine for it).",
+    "The standard deviation that the objective has where the same point is measured again, beside its standard "
+    "deviation over all trials. Where noise is half of that or more, the best trial is likely a lucky one: trust the "
+    "expected values, measure the best again, or average several measurements. Sources, the surest first: standard "
+    "errors that trials gave, repeated points, the model (which cannot tell noise from detail that is too fine for "
+    "it).",
     each_objective=True,
 )
 def noise(evidence: Evidence, objective: Objective) -> Finding:
