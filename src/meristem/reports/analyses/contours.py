@@ -82,11 +82,13 @@ def _figure(
 ) -> Figure:  # fmt: skip
     x, y = names
     kinds = [evidence.space.parameters[name] for name in names]
-    width = next((i for i, cell in enumerate(cells) if i and cell[1] != cells[0][1]), len(cells))
-    table = [rounded([float("nan") if c[2] is None else c[2] for c in cells[i : i + width]])
-             for i in range(0, len(cells), width)]  # fmt: skip
-    across = parameter_values(kinds[0], [cell[0] for cell in cells[:width]])
-    up = parameter_values(kinds[1], [cell[1] for cell in cells[::width]])
+    width = len(places_along(evidence, x, _STEPS))
+    rows = [cells[i : i + width] for i in range(0, len(cells), width)]
+    # Where one of the two does not exist, other rows or columns tell its value.
+    right = [next((row[i][0] for row in rows if row[i][0] is not None), None) for i in range(width)]
+    above = [next((cell[1] for cell in row if cell[1] is not None), None) for row in rows]
+    across, up = parameter_values(kinds[0], right), parameter_values(kinds[1], above)
+    table = [rounded([math.nan if cell[2] is None else cell[2] for cell in row]) for row in rows]
     smooth = not any(isinstance(kind, Choice) for kind in kinds)
     surface: dict[str, Any] = {
         "type": "contour" if smooth else "heatmap", "x": across, "y": up, "z": table, "colorscale": SCALE,
@@ -108,6 +110,7 @@ def _figure(
 
 
 def _ends(kind: Any, places: list[Any], smooth: bool) -> list[float]:
+    places = [place for place in places if place is not None]
     low, high = float(min(places)), float(max(places))
     if getattr(kind, "log", False):
         return [math.log10(low), math.log10(high)]

@@ -8,6 +8,7 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Finding, Group, Table
 from meristem.reports.evidence import Evidence
+from meristem.statuses import TrialStatus
 from meristem.trial import Trial
 
 
@@ -36,7 +37,7 @@ def _in_order(evidence: Evidence, objective: Objective) -> list[Trial]:
 
     def place(trial: Trial) -> tuple[bool, bool, bool, float, int]:
         value = trial.values.get(objective.metric)
-        unusable = value is None or trial.status != "completed"
+        unusable = value is None or trial.status != TrialStatus.COMPLETED
         loss = 0.0 if unusable or value is None else objective.loss(value)
         return unusable, not evidence.keeps_limits(trial), trial.number not in leaders, loss, trial.number
 
@@ -45,11 +46,10 @@ def _in_order(evidence: Evidence, objective: Objective) -> list[Trial]:
 
 def _row(evidence: Evidence, trial: Trial, names: list[str], others: list[str]) -> list[Any]:
     goals = evidence.goals
-    broken = [
-        str(limit)
-        for limit, excess in zip(goals.constraints, goals.excesses(trial.metrics, evidence.base_metrics), strict=True)
-        if excess is not None and excess > 0
-    ]
+    excesses = zip(goals.constraints, goals.excesses(trial.metrics, evidence.base_metrics), strict=True)
+    broken = [str(limit) if excess is not None else f"{limit}: not known" for limit, excess in excesses
+              if excess is None or excess > 0]  # fmt: skip
+    broken = broken if trial.status == TrialStatus.COMPLETED else []
     return [
         trial.number,
         trial.status.value,

@@ -1,0 +1,79 @@
+"""`meristem study report`: what a study found, written in each form."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import meristem as ms
+from meristem.cli.main import app
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A store with a study `tiny` of six trials; the test runs beside it."""
+    monkeypatch.chdir(tmp_path)
+    space = {"x": ms.Float(0, 1)}
+    study = ms.Study("tiny", space=space, objective="-loss", seed=1, store="sqlite:///m.db", controller="random")
+    for _ in range(6):
+        trial = study.ask()
+        study.tell(trial, loss=trial["x"])
+    study.store.close()
+    return "m.db"
+
+
+def call(*words: str) -> str:
+    done = CliRunner().invoke(app, ["study", "report", *words])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_a_page_is_written_that_has_the_best(store: str) -> None:
+    call("tiny", "--store", store, "--out", "tiny.html")
+    page = Path("tiny.html").read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "<h1>Study tiny</h1>" in page
+    call("tiny", "--store", store)
+    assert Path("report.html").read_text(encoding="utf-8") == page
+
+
+def test_markdown_and_json_go_to_standard_output_or_a_file(store: str) -> None:
+    assert call("tiny", "--store", store, "--format", "md").startswith("# Study tiny")
+    data = json.loads(call("tiny", "--store", store, "--format", "json"))
+    call("tiny", "--store", store, "--out", "tiny.json")
+    assert json.loads(Path("tiny.json").read_text(encoding="utf-8")) == data
+    call("tiny", "--store", store, "--out", "tiny.md")
+    assert Path("tiny.md").read_text(encoding="utf-8").startswith("# Study tiny")
+
+
+def test_a_constraint_that_only_the_script_has_does_not_keep_a_report_from_being_made(store: str) -> None:
+    space = ms.Space({"x": ms.Float(0, 1)}, [lambda p: p["x"] < 0.9])
+    study = ms.Study("bound", space=space, objective="-loss", seed=1, store="sqlite:///m.db", controller="random")
+    study.tell(study.ask(), loss=1.0)
+    study.store.close()
+    assert call("bound", "--store", store, "--format", "md").startswith("# Study bound")
+
+
+@pytest.mark.parametrize("out", ["none/r.html", "none/r.md"])
+def test_a_file_that_cannot_be_written_is_bad_input(store: str, out: str) -> None:
+    command = [sys.executable, "-m", "meristem.cli.main", "study", "report", "tiny", "--store", store, "--out", out]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+
+
+def test_plotly_is_imported_only_for_pages_and_pictures() -> None:
+    code = (
+        "import sys, meristem as ms; study = ms.Study('s', space={'x': ms.Float(0, 1)}, objective='v')\n"
+        "study.attach({'x': 0.5}, 1.0)\n"
+        "assert 'meristem.reports' not in sys.modules\n"
+        "made = study.report(); made.markdown(), made.json()\n"
+        "sys.exit(', '.join({'plotly', 'kaleido', 'choreographer', 'pandas'} & set(sys.modules)) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
