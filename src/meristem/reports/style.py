@@ -10,7 +10,7 @@ import html
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from meristem.reports.card import Figure
 from meristem.space import Choice, Fixed, Float, Int
@@ -22,6 +22,8 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
 )  # fmt: skip
 FAINT = "rgba(0,114,178,0.18)"
 SCALE = "Cividis"
+T = TypeVar("T")
+MOST_DOTS = 1500  # of one kind in a figure
 _MOST_HOVERS = 300
 STATUS_COLOURS = {
     "completed": BLUE, "failed": RED, "stopped": ORANGE, "running": SKY, "waiting": GREY, "abandoned": PURPLE,
@@ -208,9 +210,9 @@ def hover_of(parameters: Mapping[str, Any], *, most: int = 12) -> str:
     return "<br>".join([*lines, *([f"… {more} more"] if more > 0 else [])])
 
 
-def some(trials: Sequence[Trial], most: int = 300) -> list[Trial]:
-    """At most `most` of the trials, evenly: more dots in a small figure hide each other."""
-    return [trials[place] for place in sample_evenly(len(trials), most)]
+def some(items: Sequence[T], most: int = 300) -> list[T]:
+    """At most `most` of the items, evenly: more dots in a figure hide each other, and make its page heavy."""
+    return [items[place] for place in sample_evenly(len(items), most)]
 
 
 def hovers(trials: Sequence[Trial], *, most: int = 10) -> list[str]:
@@ -244,10 +246,16 @@ def common_range(values: Sequence[float]) -> tuple[list[float] | None, int]:
     return [kept[0] - margin, kept[-1] + margin], len(known) - len(kept)
 
 
-def focused_axis(title: str, values: Sequence[float]) -> tuple[dict[str, Any], str]:
-    """As `value_axis`, but without what is far off; and a sentence that says how much that is."""
-    axis = value_axis(title, values)
+def focused_axis(title: str, values: Sequence[float], *, level: float | None = None) -> tuple[dict[str, Any], str]:
+    """As `value_axis`, but without what is far off; and a sentence that says how much that is.
+
+    Args:
+        level: Is to be seen in any case: a limit, a baseline.
+    """
+    axis = value_axis(title, [*values, *([] if level is None else [level])])
     span, outside = (None, 0) if axis.get("type") == "log" else common_range(values)
     if span is None:
         return axis, ""
+    if level is not None:
+        span = [min(span[0], level), max(span[1], level)]
     return {**axis, "range": span}, f" {outside} value{'s lie' if outside > 1 else ' lies'} far outside the figure."

@@ -45,10 +45,10 @@ def arm_effects(evidence: Evidence, objective: Objective) -> Finding:
     traces = [_series("measured", places, [r[1] for r in shown], [(r[2], r[3]) for r in shown], ORANGE, texts)]
     if modelled:
         traces.append(_series("expected", places, [r[4] for r in shown], [(r[5], r[6]) for r in shown], BLUE, texts))
-    axis, outside = focused_axis(objective.metric, [r[1] for r in shown] + [r[4] for r in shown])
+    level = None if evidence.baseline is None else evidence.value(evidence.baseline, objective)
+    axis, outside = focused_axis(objective.metric, [r[1] for r in shown] + [r[4] for r in shown], level=level)
     layout: dict[str, Any] = {}
-    if evidence.baseline is not None:
-        level = evidence.value(evidence.baseline, objective)
+    if level is not None:
         layout["shapes"] = [{"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": level, "y1": level,
                              "line": {"dash": "dash", "color": GREY, "width": 1.5}}]  # fmt: skip
     horizontal = {

@@ -10,7 +10,17 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Finding, Group, Table
 from meristem.reports.evidence import Evidence, NothingToShow
-from meristem.reports.style import STATUS_COLOURS, count_axis, figure, percent, rounded, seconds, time_unit
+from meristem.reports.style import (
+    MOST_DOTS,
+    STATUS_COLOURS,
+    count_axis,
+    figure,
+    percent,
+    rounded,
+    seconds,
+    some,
+    time_unit,
+)
 from meristem.trial import Trial
 
 
@@ -45,8 +55,9 @@ def cumulative_time(evidence: Evidence, objective: Objective) -> Finding:
 
 def _area(kind: str, ran: Sequence[Trial], size: float) -> dict[str, Any]:
     grown = list(accumulate(t.seconds or 0.0 if t.status.value == kind else 0.0 for t in ran))
+    points = some(list(enumerate(grown, 1)), MOST_DOTS)
     return {
-        "type": "scatter", "mode": "lines", "name": kind, "stackgroup": "time", "x": list(range(1, len(ran) + 1)),
-        "y": rounded([value / size for value in grown]), "line": {"width": 1, "color": STATUS_COLOURS[kind]},
+        "type": "scatter", "mode": "lines", "name": kind, "stackgroup": "time", "x": [count for count, _ in points],
+        "y": rounded([value / size for _, value in points]), "line": {"width": 1, "color": STATUS_COLOURS[kind]},
         "hovertemplate": f"{kind}: %{{y}} after %{{x}} trials<extra></extra>",
     }  # fmt: skip

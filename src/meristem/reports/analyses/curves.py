@@ -89,7 +89,7 @@ def _saved(
         ["trials with curves", len(lines)],
         ["stopped early", len(stopped)],
         ["steps saved", saved],
-        ["steps that all would have taken", whole],
+        ["steps had all gone to the end", whole],
     ]
     table = Table(columns=["what", "count"], rows=rows)
     if stopped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from scipy.special import ndtr
@@ -11,7 +12,21 @@ from meristem.objective import Objective, OutcomeConstraint
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Figure, Finding, Group, Level, Table
 from meristem.reports.evidence import Evidence, NothingToShow, finite, limit_as_objective
-from meristem.reports.style import BLUE, GREEN, RED, count_axis, figure, focused_axis, hovers, label, percent, rounded
+from meristem.reports.style import (
+    BLUE,
+    GREEN,
+    MOST_DOTS,
+    RED,
+    count_axis,
+    figure,
+    focused_axis,
+    hovers,
+    label,
+    percent,
+    rounded,
+    some,
+)
+from meristem.trial import Trial
 
 _MOST = 6
 _RARELY, _UNSURE = 0.1, 0.8
@@ -90,34 +105,13 @@ def _figure(evidence: Evidence, limit: OutcomeConstraint) -> Figure | None:
     for name, colour, symbol, keeps in (("keeps it", BLUE, "circle", True), ("breaks it", RED, "x", False)):
         chosen = [(t, v) for t, v in known if ((e := excess[t.number]) is not None and e <= 0) == keeps]
         if chosen:
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "markers",
-                    "name": name,
-                    "x": [t.number for t, _ in chosen],
-                    "y": rounded([v for _, v in chosen]),
-                    "marker": {"color": colour, "symbol": symbol, "size": 6, "opacity": 0.7},
-                    "text": hovers([t for t, _ in chosen]),
-                    "hovertemplate": "trial %{x}: %{y}<br>%{text}<extra></extra>",
-                }
-            )
+            traces.append(_dots(name, some(chosen, MOST_DOTS), {"color": colour, "symbol": symbol, "opacity": 0.7}))
     best = [(t, v) for t, v in known if t.number in {leader.number for leader in evidence.leaders[:1]}]
     if best and evidence.goals.single:
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": "best",
-                "x": [best[0][0].number],
-                "y": [best[0][1]],
-                "marker": {"color": GREEN, "size": 11, "symbol": "diamond"},
-                "hovertemplate": "best: %{y}<extra></extra>",
-            }
-        )
+        traces.append(_dots("best", best, {"color": GREEN, "size": 11, "symbol": "diamond"}))
     terms = list(limit.terms.items())
     name = terms[0][0] if len(terms) == 1 and abs(terms[0][1]) == 1.0 else "value of the limit"
-    axis, _ = focused_axis(name, [v for _, v in known])
+    axis, _ = focused_axis(name, [v for _, v in known], level=sign * bound)
     line = {
         "type": "line",
         "x0": 0,
@@ -127,9 +121,6 @@ def _figure(evidence: Evidence, limit: OutcomeConstraint) -> Figure | None:
         "y1": sign * bound,
         "line": {"dash": "dash", "color": RED, "width": 1.5},
     }
-    if "range" in axis:
-        low, high = axis["range"]
-        axis = {**axis, "range": [min(low, sign * bound), max(high, sign * bound)]}
     title = label(str(limit), 50)
     return figure(
         traces,
@@ -140,3 +131,11 @@ def _figure(evidence: Evidence, limit: OutcomeConstraint) -> Figure | None:
         title=title,
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1.0, "xanchor": "right"},
     )
+
+
+def _dots(name: str, chosen: Sequence[tuple[Trial, float]], marker: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "scatter", "mode": "markers", "name": name, "x": [t.number for t, _ in chosen],
+        "y": rounded([v for _, v in chosen]), "marker": {"size": 6, **marker}, "text": hovers([t for t, _ in chosen]),
+        "hovertemplate": f"{name}: trial %{{x}}, %{{y}}<br>%{{text}}<extra></extra>",
+    }  # fmt: skip

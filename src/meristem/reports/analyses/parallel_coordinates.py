@@ -10,11 +10,22 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Finding, Group
 from meristem.reports.evidence import Evidence, NothingToShow
-from meristem.reports.style import SCALE, common_range, figure, label, labels, log_ticks, number, rounded, sample_evenly
+from meristem.reports.style import (
+    SCALE,
+    common_range,
+    figure,
+    label,
+    labels,
+    log_ticks,
+    number,
+    rounded,
+    sample_evenly,
+    some,
+)
 from meristem.space import Choice, Fixed, Float, Int
 from meristem.space.parameters import Parameter
 
-MOST_AXES = 12
+MOST_AXES, MOST_LINES = 12, 1000
 _MOST_TICKS = 8
 _BELOW = 0.14  # how far below its range, as a share of it, a parameter that does not exist is drawn
 
@@ -34,8 +45,12 @@ def parallel_coordinates(evidence: Evidence, objective: Objective) -> Finding:
     axes += [_value_axis(o.metric, evidence.values(o).tolist()) for o in evidence.goals.objectives]
     span, _ = common_range(values.tolist())
     low, high = span or (float(values.min()), float(values.max()))
+    order = drawn_order([objective.loss(value) for value in values.tolist()])
+    for axis in axes:
+        axis["values"] = [axis["values"][place] for place in order]
     line: dict[str, Any] = {
-        "color": rounded(values.tolist()), "colorscale": SCALE, "cmin": low, "cmax": high if high > low else low + 1.0,
+        "color": rounded(values[order].tolist()), "colorscale": SCALE,
+        "cmin": low, "cmax": high if high > low else low + 1.0,
         "reversescale": objective.maximize, "showscale": len(values) > 1,
         "colorbar": {"thickness": 12, "title": {"text": label(objective.metric, 24), "side": "right"}},
     }  # fmt: skip
@@ -46,7 +61,16 @@ def parallel_coordinates(evidence: Evidence, objective: Objective) -> Finding:
     )
     left = len(_searched(evidence)) - len(names)
     note = f"The {len(names)} parameters that matter most; {left} are left out." if left else ""
+    if len(order) < len(values):
+        note = f"{note} {len(order)} of {len(values)} trials are drawn, all of the best among them.".strip()
     return Finding(note=note, figures=[drawn])
+
+
+def drawn_order(losses: Sequence[float]) -> list[int]:
+    """Which trials are drawn, the best last and so on top: of very many the best ones, and of the others some."""
+    ranked = sorted(range(len(losses)), key=lambda place: -losses[place])
+    best = ranked[-(MOST_LINES // 2) :]
+    return [*some(ranked[: len(ranked) - len(best)], MOST_LINES - len(best)), *best]
 
 
 def _searched(evidence: Evidence) -> list[str]:

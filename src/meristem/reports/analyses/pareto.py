@@ -10,7 +10,7 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Figure, Finding, Group, Table
 from meristem.reports.evidence import Evidence
-from meristem.reports.style import BLUE, GREEN, GREY, figure, focused_axis, hovers, label, rounded
+from meristem.reports.style import BLUE, GREEN, GREY, MOST_DOTS, figure, focused_axis, hovers, label, rounded, some
 from meristem.trial import Trial
 
 _MOST_PAIRS = 6
@@ -50,13 +50,13 @@ def _plane(evidence: Evidence, x: Objective, y: Objective) -> Figure:
     two = len(evidence.goals.objectives) == 2
     traces = [
         _points(
-            broken,
+            some(broken, MOST_DOTS),
             x,
             y,
             "breaks a limit",
             {"color": GREY, "symbol": "x-thin", "size": 6, "line": {"width": 1.5, "color": GREY}},
         ),
-        _points(rest, x, y, "beaten", {"color": BLUE, "size": 6, "opacity": 0.5}),
+        _points(some(rest, MOST_DOTS), x, y, "beaten", {"color": BLUE, "size": 6, "opacity": 0.5}),
         {
             **_points(leaders, x, y, "on the front", {"color": GREEN, "size": 9, "symbol": "diamond"}),
             **(

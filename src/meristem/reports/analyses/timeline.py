@@ -9,7 +9,7 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Finding, Group, Table
 from meristem.reports.evidence import Evidence, NothingToShow
-from meristem.reports.style import STATUS_COLOURS, figure, hovers, percent, rounded, seconds, time_unit
+from meristem.reports.style import MOST_DOTS, STATUS_COLOURS, figure, hovers, percent, rounded, seconds, some, time_unit
 from meristem.trial import Trial
 
 
@@ -31,7 +31,7 @@ def timeline(evidence: Evidence, objective: Objective) -> Finding:
     for status, colour in STATUS_COLOURS.items():
         chosen = [(t, lane) for t, lane in zip(ran, lanes, strict=True) if t.status.value == status]
         if chosen:
-            traces.append(_bars(status, colour, chosen, start, size))
+            traces.append(_bars(status, colour, some(chosen, MOST_DOTS), start, size))
     drawn = figure(
         traces,
         height=130 + 34 * min(len(names), 20),

@@ -18,6 +18,7 @@ from meristem.reports.style import (
     BLUE,
     GREEN,
     GREY,
+    MOST_DOTS,
     count_axis,
     figure,
     focused_axis,
@@ -25,6 +26,7 @@ from meristem.reports.style import (
     label,
     number,
     rounded,
+    some,
     value_axis,
 )
 
@@ -131,7 +133,8 @@ def _as_good(one: Sequence[float], other: Sequence[float]) -> bool:
 def _dots(
     evidence: Evidence, values: Array, chosen: np.ndarray[Any, Any], name: str, colour: str, symbol: str
 ) -> dict[str, Any]:
-    trials = [trial for trial, taken in zip(evidence.completed, chosen.tolist(), strict=True) if taken]
+    places = some(np.flatnonzero(chosen).tolist(), MOST_DOTS)
+    trials = [evidence.completed[place] for place in places]
     marker = {
         "color": colour,
         "symbol": symbol,
@@ -141,7 +144,7 @@ def _dots(
     }
     return {
         "type": "scatter", "mode": "markers", "name": name, "x": [t.number for t in trials],
-        "y": rounded(values[chosen].tolist()), "marker": marker, "text": hovers(trials),
+        "y": rounded(values[places].tolist()), "marker": marker, "text": hovers(trials),
         "hovertemplate": "trial %{x}: %{y}<br>%{text}<extra></extra>",
     }  # fmt: skip
 
@@ -149,9 +152,12 @@ def _dots(
 def _steps(numbers: Sequence[int], values: Sequence[float | None], name: str, what: str) -> dict[str, Any]:
     # With one value a line would be invisible.
     few = sum(value is not None for value in values) < 2
+    last = len(values) - 1
+    turns = [place for place, value in enumerate(values) if place in (0, last) or value != values[place - 1]]
     return {
-        "type": "scatter", "mode": "lines+markers" if few else "lines", "name": name, "x": list(numbers),
-        "y": rounded([math.nan if v is None else v for v in values]),
+        "type": "scatter", "mode": "lines+markers" if few else "lines", "name": name,
+        "x": [numbers[place] for place in turns],
+        "y": rounded([math.nan if (v := values[place]) is None else v for place in turns]),
         "line": {"shape": "hv", "color": GREEN, "width": 2.5},
         "hovertemplate": f"after trial %{{x}}: {label(what)} %{{y}}<extra></extra>",
     }  # fmt: skip
