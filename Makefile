@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv quickstart test test-fast check bench bench-search bench-search-quick bench-early-stopping bench-loop docs clean
+.PHONY: help .venv quickstart test test-fast check bench bench-search bench-search-quick bench-early-stopping bench-loop bench-report docs clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench-loop: $(STAMP) ## Measure closed loops beside Ax and Optuna: waiting, savi
 bench-early-stopping: $(STAMP) ## Compare stopping rules with Optuna's pruners on recorded learning curves
 	$(BIN)/python benchmarks/early_stopping/compare.py
 	$(BIN)/python benchmarks/early_stopping/cost.py
+
+bench-report: $(STAMP) ## How long the report of a study takes, and how large its page is
+	$(BIN)/python benchmarks/report.py
 
 docs: $(STAMP) ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet

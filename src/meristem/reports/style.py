@@ -93,16 +93,18 @@ def _short(value: Any) -> Any:
 def figure(traces: Sequence[Mapping[str, Any]], *, height: int = 380, **layout: Any) -> Figure:
     """A figure in Meristem's style; `layout` as in Plotly."""
     axes = {name: _axis(layout.pop(name, {})) for name in ("xaxis", "yaxis")}
+    several = sum(1 for trace in traces if trace.get("showlegend", True) and trace.get("name")) > 1
+    legend = layout.pop("showlegend", several)
     base: dict[str, Any] = {
         "height": height,
-        "margin": {"l": 56, "r": 18, "t": 44 if "title" in layout else 18, "b": 48},
+        "margin": {"l": 56, "r": 18, "t": 18 + 26 * ("title" in layout) + 26 * legend, "b": 48},
         "font": {"family": _FONT, "size": 12, "color": _INK},
         "paper_bgcolor": "white",
         "plot_bgcolor": "white",
         "hovermode": "closest",
         "hoverlabel": {"align": "left", "namelength": -1},
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "left", "x": 0},
-        "showlegend": sum(1 for trace in traces if trace.get("showlegend", True) and trace.get("name")) > 1,
+        "showlegend": legend,
     }
     if isinstance(layout.get("title"), str):
         layout["title"] = {"text": layout["title"], "font": {"size": 13}, "x": 0.02, "xanchor": "left", "y": 0.98,

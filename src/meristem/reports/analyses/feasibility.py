@@ -122,15 +122,8 @@ def _figure(evidence: Evidence, limit: OutcomeConstraint) -> Figure | None:
         "line": {"dash": "dash", "color": RED, "width": 1.5},
     }
     title = label(str(limit), 50)
-    return figure(
-        traces,
-        height=320,
-        xaxis=count_axis("trial", known[-1][0].number),
-        yaxis=axis,
-        shapes=[line],
-        title=title,
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1.0, "xanchor": "right"},
-    )
+    across = count_axis("trial", known[-1][0].number)
+    return figure(traces, height=340, xaxis=across, yaxis=axis, shapes=[line], title=title)
 
 
 def _dots(name: str, chosen: Sequence[tuple[Trial, float]], marker: dict[str, Any]) -> dict[str, Any]:
