@@ -47,7 +47,9 @@ def main() -> None:
     ):
         console.print(f"measuring: {what} …", style="dim")
         found += measure(what, filled(trials, parameters, objectives), given.repeats)
-    console.print(table_of(found))
+    table = table_of(found)
+    table.title = "Reports (how each is measured: in the JSON)"
+    console.print(table)
     write(given.out, around, found)
     console.print(f"written to {given.out}")
 
