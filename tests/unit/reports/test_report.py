@@ -172,7 +172,10 @@ def test_hostile_names_are_text_in_every_form(made: Any, tmp_path: Path) -> None
     assert scripts.count(None) == 2  # Plotly and what draws
     for text in re.findall(r'<script type="application/json">(.*?)</script>', page, re.DOTALL):
         assert "<" not in text
-        assert not re.search(r"<(?!br>|extra>|/extra>)", json.dumps(json.loads(text)))
+        figure = json.loads(text)
+        for dimension in figure["data"][0].get("dimensions", ()):
+            del dimension["ticktext"]  # the only texts that Plotly shows as they are
+        assert not re.search(r"<(?!br>|extra>|/extra>)", json.dumps(figure))
     assert "<img" not in report.markdown()
     assert not re.search(r"(?<!\\)\]\(javascript", report.markdown())
     assert "srcdoc" in report._repr_html_()

@@ -18,6 +18,7 @@ from meristem.reports.style import (
     labels,
     log_ticks,
     number,
+    plain,
     rounded,
     sample_evenly,
     some,
@@ -51,7 +52,7 @@ def parallel_coordinates(evidence: Evidence, objective: Objective) -> Finding:
     line: dict[str, Any] = {
         "color": rounded(values[order].tolist()), "colorscale": SCALE,
         "cmin": low, "cmax": high if high > low else low + 1.0,
-        "reversescale": objective.maximize, "showscale": len(values) > 1,
+        "reversescale": objective.maximize, "showscale": high > low,
         "colorbar": {"thickness": 12, "title": {"text": label(objective.metric, 24), "side": "right"}},
     }  # fmt: skip
     trace = {"type": "parcoords", "dimensions": axes, "line": line, "labelangle": -18, "labelside": "top",
@@ -122,7 +123,8 @@ def _ends(parameter: Parameter) -> tuple[float, float]:
 def _ticks(parameter: Parameter, low: float, high: float) -> list[tuple[float, str]]:
     if isinstance(parameter, Choice):
         shown = sample_evenly(len(parameter.choices), _MOST_TICKS)
-        return [(float(i), label(parameter.choices[i], 12)) for i in shown]
+        # Plotly shows these ticks as they are, unlike other texts.
+        return [(float(i), plain(parameter.choices[i], 12)) for i in shown]
     if getattr(parameter, "log", False):
         ends = 10**low, 10**high
         return [(math.log10(tick), number(tick)) for tick in log_ticks(*ends)]
