@@ -15,7 +15,6 @@ from meristem.controllers.random import RandomController
 from meristem.controllers.sobol import SobolController
 from meristem.controllers.taken import Taken
 from meristem.errors import InputError, did_you_mean
-from meristem.space import Space
 
 if TYPE_CHECKING:
     from meristem.controllers.belief import Belief
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 _ALONE = threading.RLock()
 _TRANSFORMS = ("auto", "straight", "bent", "power", "log")
 _KERNELS = ("auto", "product")
+_FEWEST = 5
 _ENOUGH = 5  # losses of an earlier study that make a Sobol start needless
 
 
@@ -37,8 +37,8 @@ class GpController:
     resemble this one, and take the place of the Sobol points.
 
     Args:
-        initial: How many losses to gather first; by default 5 to 10, more with more parameters; up to 14
-            where there are unordered choices, each value of which should be seen.
+        initial: How many losses to gather first; by default 5, and with integers, limits or several objectives up to
+            10, twice the number of parameters; up to 14 with unordered choices, each value of which should be seen.
         transform: How losses are put on a scale: "auto" chooses by evidence among "straight" (as they are),
             "bent" (bad ones drawn in), "power" and "log" (good ones stretched).
         kernel: "auto" for a product over parameters and a sum over them, in learned shares; or "product".
@@ -61,7 +61,7 @@ class GpController:
         if count < 1:
             return []
         dimensions = len(snapshot.space.dimensions)
-        wanted = self.initial or (1 if _teach(snapshot) else min(max(5, 2 * dimensions), _most_initial(snapshot.space)))
+        wanted = self.initial or (1 if _teach(snapshot) else _initial(snapshot))
         if dimensions == 0 or not _has_losses(snapshot, wanted):
             return self._sobol.recommend(snapshot, count)
         try:
@@ -118,8 +118,14 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def _most_initial(space: Space) -> int:
-    return 10 if all(space.parameters[name].ordinal for name in space.dimensions) else 14
+def _initial(snapshot: Snapshot) -> int:
+    """How many losses to begin with. With too few, integers, limits and choices lead astray (measured)."""
+    space = snapshot.space
+    parameters = [space.parameters[name] for name in space.dimensions]
+    if snapshot.goals.single and not snapshot.goals.constraints and all(p.cardinality is None for p in parameters):
+        return _FEWEST
+    most = 10 if all(parameter.ordinal for parameter in parameters) else 14
+    return min(max(_FEWEST, 2 * len(parameters)), most)
 
 
 def _teach(snapshot: Snapshot) -> bool:

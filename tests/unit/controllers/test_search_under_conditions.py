@@ -196,13 +196,20 @@ def test_the_model_is_told_and_can_be_fixed() -> None:
     assert logarithm[5].origin["transform"].startswith("log")
 
 
-def test_unordered_choices_get_more_trials_to_begin_with() -> None:
-    plain = {f"x{i}": Float(0.0, 1.0) for i in range(9)}
-    mixed = Space({**plain, "c": Choice(["a", "b", "c", "d"])})
-    begun = search(lambda p: {"loss": p["x0"]}, 15, space=mixed, controller=GpController())
-    assert [o.origin["by"] for o in begun] == ["sobol"] * 14 + ["gp"]
-    begun = search(lambda p: {"loss": p["x0"]}, 11, space=Space(plain), controller=GpController())
-    assert [o.origin["by"] for o in begun] == ["sobol"] * 10 + ["gp"]
+def test_integers_limits_and_unordered_choices_get_more_trials_to_begin_with() -> None:
+    plain = {f"x{i}": Float(0.0, 1.0) for i in range(8)}
+
+    def begun(space: dict[str, Any], expected: int, **given: Any) -> list[str]:
+        found = search(
+            lambda p: {"loss": p["x0"], "size": p["x1"]}, expected + 1, space=Space(space), controller=GpController(),
+            **given,
+        )  # fmt: skip
+        return [str(o.origin["by"]) for o in found]
+
+    assert begun(plain, 5) == ["sobol"] * 5 + ["gp"]
+    assert begun({**plain, "n": Int(1, 5)}, 10) == ["sobol"] * 10 + ["gp"]
+    assert begun(plain, 10, limits=("size <= 0.9",)) == ["sobol"] * 10 + ["gp"]
+    assert begun({**plain, "c": Choice(["a", "b", "c", "d"])}, 14) == ["sobol"] * 14 + ["gp"]
 
 
 @pytest.mark.parametrize("arguments", [{"transform": "powerful"}, {"kernel": "matern"}, {"transform": 3}])
