@@ -49,11 +49,12 @@ def loop(peer: str, trials: int, parallel: int, seconds: float) -> dict[str, flo
         def fetch(self, trial_index: int, trial_metadata: Any) -> tuple[int, float]:
             return 0, since[trial_index][1]
 
-    client = _client(peer)
-    client.configure_runner(Outside())
-    client.configure_metrics([Value(name="m")])
-    started = time.monotonic()
-    client.run_trials(max_trials=trials, parallelism=parallel, initial_seconds_between_polls=0)
+    for count in (1, trials):  # the first loop loads what is loaded late
+        client = _client(peer)
+        client.configure_runner(Outside())
+        client.configure_metrics([Value(name="m")])
+        started = time.monotonic()
+        client.run_trials(max_trials=count, parallelism=parallel, initial_seconds_between_polls=0)
     return {"wall_s": time.monotonic() - started}
 
 
