@@ -344,6 +344,7 @@ class Engine:
     def _wind_down(self) -> None:
         """Awaits or stops what still runs, as configured; what cannot be ended is left to be run again."""
         if self._leaves():
+            self._await_launches()
             return
         if self._plan.at_stop == "wait":
             while self._running and not self._interrupted():
@@ -357,6 +358,12 @@ class Engine:
             self._take_in(self._executor.poll(timedelta(seconds=0.1)))
         stopped = Outcome(status=OutcomeStatus.STOPPED)
         self._take_in([Report(number=n, outcome=stopped) for n in list(self._running)])
+
+    def _await_launches(self) -> None:
+        """Takes in where trials were just deployed: a launch whose answer nobody heard would be in doubt."""
+        deadline = time.monotonic() + self._plan.grace
+        while time.monotonic() < deadline and any(r.row.deployment is None for r in self._running.values()):
+            self._take_in(self._executor.poll(timedelta(seconds=0.1)))
 
     def _end(self, problem: BaseException | None) -> None:
         """The last event and the handlers' shutdown; after a problem as much of it as can be stored."""

@@ -20,6 +20,7 @@ from meristem.store.commits import Commits
 from meristem.store.rows import Change
 
 SECONDS = float(os.environ.get("OUTSIDE_SECONDS", "0.1"))
+ANSWER_SECONDS = float(os.environ.get("OUTSIDE_ANSWER_SECONDS", "0"))  # from a launch to its answer
 STEPS = ("intent", "launched", "unrecorded", "recorded", "poll", "fetch", "unended", "ended")
 
 
@@ -38,6 +39,7 @@ class FileRunner:
         place = self.folder / f"{key}.{time.time_ns()}"
         place.with_suffix(".part").write_text(f"{parameters['x']}")
         place.with_suffix(".part").rename(place)
+        time.sleep(ANSWER_SECONDS)
         die_at("launched", number)
         return {"file": place.name}
 

@@ -32,15 +32,18 @@ def test_without_that_a_launch_in_doubt_is_named_and_another_trial_takes_its_pla
     assert found.launches == 6 + found.orphans
 
 
-def test_ctrl_c_leaves_deployed_trials_where_they_run_and_the_next_run_takes_them_up(tmp_path: Path) -> None:
-    environment = os.environ | {"OUTSIDE_SECONDS": "2"}
+@pytest.mark.parametrize("answer", ["0", "0.8"])
+def test_ctrl_c_leaves_deployed_trials_where_they_run_and_the_next_run_takes_them_up(
+    tmp_path: Path, answer: str
+) -> None:
+    environment = os.environ | {"OUTSIDE_SECONDS": "2", "OUTSIDE_ANSWER_SECONDS": answer}
     given = [sys.executable, str(PROGRAM), str(tmp_path), "", "6"]
     running = subprocess.Popen(given, env=environment, stderr=subprocess.PIPE, text=True)
     jobs = tmp_path / "jobs"
     end = time.monotonic() + 30
     while time.monotonic() < end and (not jobs.exists() or len(list(jobs.iterdir())) < 3):
         time.sleep(0.02)
-    time.sleep(0.3)
+    time.sleep(0.3)  # with a slow answer, all three are being launched
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=20)
     assert "3 deployed trials go on" in said
