@@ -6,26 +6,14 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
-from meristem.errors import InputError
 from meristem.study.study import Study
 
 
 def cards_of(study: Study, analyses: Sequence[Callable[[Study], Any]] | None, *, display: bool) -> list[Any]:
-    """The cards of `analyses`, or of all that fit the study.
-
-    Raises:
-        InputError: This installation has no reports.
-    """
-    try:
-        reports = import_module("meristem.reports.report")  # slow to import
-    except ImportError as error:
-        raise InputError(
-            "This installation has no meristem.reports.",
-            fix="See summarize(), predict() and client.study.insight().",
-        ) from error
+    """The cards of `analyses`, or of all that fit the study."""
     if analyses is not None:
         return [analysis(study) for analysis in analyses]
-    report = reports.report_of(study)
+    report = study.report()
     if display and _in_notebook():
         import_module("IPython.display").display(report)
     return list(report.cards)

@@ -416,9 +416,6 @@ class Client:
         Args:
             analyses: Functions of a study from `meristem.reports`; by default all that fit it.
             display: Shows them, in a notebook.
-
-        Raises:
-            InputError: This installation has no reports.
         """
         return cards_of(self.study, analyses, display=display)
 

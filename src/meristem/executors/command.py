@@ -19,7 +19,14 @@ from meristem.errors import InputError
 from meristem.executors.command_outcome import completed_or_failed
 from meristem.executors.gpus import gpus_of, parse_gpus, slot_count
 from meristem.executors.group_leader import POLL_SECONDS, GroupLeader, wakers
-from meristem.executors.launch import EXIT_CODE_FILE, Surroundings, find_running, launch, read_number
+from meristem.executors.launch import (
+    EXIT_CODE_FILE,
+    Surroundings,
+    command_problems,
+    find_running,
+    launch,
+    read_number,
+)
 from meristem.executors.placeholders import Command, placeholders
 from meristem.spool import REPORT_FILE, STOP_FILE, Measurement, SpoolReader
 from meristem.study.protocols import Attempt, Outcome, OutcomeStatus, Report
@@ -227,16 +234,7 @@ class CommandExecutor:
 
 
 def _problems(command: object, cwd: object, env: object) -> list[str]:
-    problems = []
-    if isinstance(command, str):
-        if not command.strip():
-            problems.append("'command' is empty")
-    elif not isinstance(command, Sequence) or not command:
-        problems.append(f"'command' must be text for the shell or a list of arguments, not {command!r:.60}")
-    elif odd := [part for part in command if isinstance(part, bool) or not isinstance(part, (str, int, float))]:
-        problems.append(f"the argument {odd[0]!r:.60} of 'command' is neither text nor a number")
-    if cwd is not None and not (isinstance(cwd, (str, Path)) and Path(cwd).is_dir()):
-        problems.append(f"'cwd' is {cwd!r:.200}, which is no folder")
+    problems = command_problems(command, cwd)
     if env is not None and not isinstance(env, Mapping):
         problems.append(f"'env' must be a mapping of names to values, not {type(env).__name__}")
     elif bad := [name for name in env or {} if not isinstance(name, str) or not name or "=" in name]:

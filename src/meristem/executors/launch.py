@@ -133,3 +133,18 @@ def _environment(attempt: Attempt, folder: Path, gpus: Sequence[str]) -> dict[st
     if gpus:
         environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     return environment
+
+
+def command_problems(command: object, cwd: object) -> list[str]:
+    """What is wrong with a command and the folder to run it in, as sentences."""
+    problems = []
+    if isinstance(command, str):
+        if not command.strip():
+            problems.append("'command' is empty")
+    elif not isinstance(command, Sequence) or not command:
+        problems.append(f"'command' must be text for the shell or a list of arguments, not {command!r:.60}")
+    elif odd := [part for part in command if isinstance(part, bool) or not isinstance(part, (str, int, float))]:
+        problems.append(f"the argument {odd[0]!r:.60} of 'command' is neither text nor a number")
+    if cwd is not None and not (isinstance(cwd, (str, Path)) and Path(cwd).is_dir()):
+        problems.append(f"'cwd' is {cwd!r:.200}, which is no folder")
+    return problems

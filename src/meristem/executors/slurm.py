@@ -15,13 +15,14 @@ import re
 import tempfile
 import time
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from meristem.errors import InputError
+from meristem.executors.launch import command_problems
 from meristem.executors.placeholders import Command, placeholders
 from meristem.executors.runner_protocol import Metadata
 from meristem.executors.slurm_commands import SlurmAway, SlurmRefused, cancel, find_job, list_jobs, submit
@@ -281,22 +282,13 @@ def _slurm_time(limit: timedelta) -> str:
 def _problems(
     command: object, environment: object, cwd: object, chosen: Mapping[str, Any], others: Mapping[str, Any]
 ) -> list[str]:
-    problems = []
-    if isinstance(command, str):
-        if not command.strip():
-            problems.append("'command' is empty")
-    elif not isinstance(command, Sequence) or not command:
-        problems.append(f"'command' must be text for the shell or a list of arguments, not {command!r:.60}")
-    elif odd := [part for part in command if isinstance(part, bool) or not isinstance(part, (str, int, float))]:
-        problems.append(f"the argument {odd[0]!r:.60} of 'command' is neither text nor a number")
+    problems = command_problems(command, cwd)
     if environment is not None and not isinstance(environment, Mapping):
         problems.append(f"'environment' must be a mapping of names to values, not {type(environment).__name__}")
     elif bad := [name for name in environment or {} if not re.fullmatch(r"[A-Za-z_]\w*", str(name), re.ASCII)]:
         problems.append(f"'environment' has {bad[0]!r:.60}, which is no name of a variable")
     elif nul := [name for name, value in (environment or {}).items() if "\0" in str(value)]:
         problems.append(f"the value of {nul[0]!r:.60} in 'environment' contains NUL")
-    if cwd is not None and not (isinstance(cwd, (str, Path)) and Path(cwd).is_dir()):
-        problems.append(f"'cwd' is {cwd!r:.200}, which is no folder")
     for name, value in {**chosen, **others}.items():
         if chosen.get(name) is not None and name in others:
             problems.append(f"'sbatch_options' has {name!r}; and {_CHOSEN_OPTIONS[name]}=… is given too")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from meristem.stopping.prefix import Prefix
-from meristem.stopping.reports import Reports, finite_or_worst
+from meristem.stopping.reported import Reported, finite_or_worst
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Curve:
     losses: Sequence[float]
     running: bool
     bracket: int = 0
-    _reports: Reports = field(init=False, repr=False, compare=False)
+    _reports: Reported = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.steps) != len(self.losses):
@@ -45,10 +45,10 @@ class Curve:
             losses = tuple(known[step] for step in steps)
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "losses", losses)
-        object.__setattr__(self, "_reports", Reports(steps, losses))
+        object.__setattr__(self, "_reports", Reported(steps, losses))
 
     @classmethod
-    def of(cls, reports: Reports, *, trial: int, running: bool, bracket: int = 0) -> Curve:
+    def of(cls, reports: Reported, *, trial: int, running: bool, bracket: int = 0) -> Curve:
         """The reports there are now, neither checked nor copied, since a curve is made at each report."""
         made = object.__new__(cls)
         steps, losses = Prefix(reports.steps), Prefix(reports.losses)

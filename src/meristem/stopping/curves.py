@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator
 
 from meristem.stopping.curve import Curve
 from meristem.stopping.peers import Grouping, Peers
-from meristem.stopping.reports import finite_or_worst
+from meristem.stopping.reported import finite_or_worst
 from meristem.stopping.standings import Line, Standings
 
 _MOST_GROUPINGS = 4  # a rule that hands over a new function each time costs time, not memory

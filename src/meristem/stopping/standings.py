@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
 
 from meristem.stopping.ranking import LowestUntil, Ranking
-from meristem.stopping.reports import Reports
+from meristem.stopping.reported import Reported
 
 _ROOM = 4  # losses kept in order for each report: as many as reports where all trials report at the same steps
 
@@ -27,7 +27,7 @@ class Line:
 
     def __init__(self, trial: int, bracket: int = 0) -> None:
         self.trial, self.bracket, self.ended = trial, bracket, False
-        self.reports = Reports()
+        self.reports = Reported()
 
     @property
     def steps(self) -> list[float]:

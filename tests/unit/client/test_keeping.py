@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ import pytest
 from meristem.client import Client, StorageConfig
 from meristem.controllers.protocol import Recommendation
 from meristem.errors import InputError, StudyError, StudyExists, StudyNotFound
+from meristem.reports.analyses.trace import trace
 
 from .problems import client_of, random_client, run_by_hand
 
@@ -174,16 +173,15 @@ def test_predictions_tell_of_tracked_metrics_unless_they_are_not_wanted() -> Non
     assert list(client.predict([{"x1": 0.5, "x2": 0.5}])[0]) == ["loss"]
 
 
-def test_analyses_are_those_of_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_analyses_are_those_of_the_report() -> None:
     client = random_client()
-    reports = ModuleType("meristem.reports.report")
-    reports.report_of = lambda study: SimpleNamespace(cards=(f"card of {study.name}",))  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, reports.__name__, reports)
-    assert client.compute_analyses() == ["card of small"]
+    for index, parameters in client.get_next_trials(6).items():
+        client.complete_trial(index, {"loss": parameters["x1"]})
+    cards = client.compute_analyses()
+    assert [card.name for card in cards] == [card.name for card in client.study.report().cards]
+    assert cards[0].name == "trace"
+    assert client.compute_analyses([trace], display=False) == [cards[0]]
     assert client.compute_analyses([lambda study: study.name], display=False) == ["small"]
-    monkeypatch.setitem(sys.modules, reports.__name__, None)  # as if it could not be imported
-    with pytest.raises(InputError, match="summarize"):
-        client.compute_analyses()
 
 
 def test_a_controller_that_is_an_object_is_given_again_after_loading(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -50,11 +51,9 @@ def _estimates(evidence: Evidence, objective: Objective) -> list[tuple[str, floa
         found.append(("standard errors, median", float(np.median(sems))))
     if (pooled := _of_repeated(evidence, objective)) is not None:
         found.append(("repeated points", pooled))
-    try:
+    with suppress(NothingToShow):  # too few trials for a model: then it is no source
         std = evidence.validation(objective).std
         found.append(("the model, at most", float(np.quantile(std, _KNOWN_BEST))))
-    except NothingToShow:
-        pass
     return found
 
 

@@ -15,7 +15,7 @@ WORST = math.inf
 _MOST_MARGINS = 4  # a rule that asks with a new one each time costs time, not memory
 
 
-class Reports:
+class Reported:
     """Losses by rising steps. It grows at its end and is never changed otherwise.
 
     Whoever was shown the first so many may thus ask about them later, by `count`; None: all there are.
@@ -34,11 +34,11 @@ class Reports:
         self.losses.append(loss)
         self._lows.append(min(self._lows[-1], loss) if self._lows else loss)
 
-    def changed(self, step: float, loss: float) -> Reports:
+    def changed(self, step: float, loss: float) -> Reported:
         """These reports and one at any step, which replaces that of the same step; a copy."""
         known = {**dict(zip(self.steps, self.losses, strict=True)), step: loss}
         steps = sorted(known)
-        return Reports(steps, map(known.__getitem__, steps))
+        return Reported(steps, map(known.__getitem__, steps))
 
     def __len__(self) -> int:
         return len(self.steps)
