@@ -5,14 +5,14 @@ Trials count from 0 there and from 1 here. Nothing else is decided: errors pass 
 
 from __future__ import annotations
 
-import inspect
 import logging
 import threading
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from meristem.client.protocols.runner import IRunner, TrialStatus
+from meristem.client.protocols.runner import IRunner
+from meristem.executors.runner import takes_key
 from meristem.space import Parameters
 
 log = logging.getLogger("meristem.client")
@@ -61,7 +61,7 @@ class RunnerAdapter:
         return self._launch(number, parameters)
 
     def poll_trial(self, number: int, metadata: Metadata) -> Any:
-        return _read(self._runner.poll_trial(trial_index=number - 1, trial_metadata=metadata))
+        return self._runner.poll_trial(trial_index=number - 1, trial_metadata=metadata)
 
     def _launch(self, number: int, parameters: Parameters, **key: str) -> Metadata:
         self._await_turn()
@@ -86,7 +86,7 @@ class RunnerAdapter:
 
     def _poll_trials(self, metadata_by_number: Mapping[int, Metadata]) -> dict[int, Any]:
         asked = {number - 1: metadata for number, metadata in metadata_by_number.items()}
-        return {index + 1: _read(status) for index, status in self._runner.poll_trials(asked).items()}
+        return {index + 1: status for index, status in self._runner.poll_trials(asked).items()}
 
 
 class KeyedRunnerAdapter(RunnerAdapter):
@@ -98,9 +98,7 @@ class KeyedRunnerAdapter(RunnerAdapter):
 
 def adapt_runner(runner: Any, seconds_between_launches: float = 0.0) -> RunnerAdapter:
     """The adapter that fits `runner`."""
-    taken = inspect.signature(runner.run_trial).parameters.values()
-    keyed = any(p.name == "key" or p.kind is p.VAR_KEYWORD for p in taken)
-    kind = KeyedRunnerAdapter if keyed else RunnerAdapter
+    kind = KeyedRunnerAdapter if takes_key(runner.run_trial) else RunnerAdapter
     return kind(runner, seconds_between_launches)
 
 
@@ -108,13 +106,3 @@ def can_stop(runner: Any) -> bool:
     """Whether `runner` has a `stop_trial` of its own."""
     found = getattr(type(runner), "stop_trial", None) or getattr(runner, "stop_trial", None)
     return callable(found) and found is not IRunner.stop_trial
-
-
-def _read(status: Any) -> Any:
-    """Statuses under Ax's names as Meristem's; anything else is for the executor to judge."""
-    if isinstance(status, tuple) and len(status) == 2:
-        return _read(status[0]), status[1]
-    if isinstance(status, TrialStatus):
-        return status.stored.value
-    name = getattr(status, "name", None)
-    return TrialStatus[name].stored.value if isinstance(name, str) and name in TrialStatus.__members__ else status

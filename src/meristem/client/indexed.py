@@ -7,24 +7,19 @@ from __future__ import annotations
 
 import logging
 import operator
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from meristem.client.raw_data import Data
 from meristem.errors import InputError, StudyError
-from meristem.events import trial_ended
-from meristem.spool import LastValues, Measurement
+from meristem.spool import Measurement
 from meristem.statuses import ENDED, TrialStatus
 from meristem.stopping.rule import StoppingRule
 from meristem.store.rows import TrialRow
 from meristem.study.asking import CALLER, Asking
 from meristem.study.early_stopping import EarlyStopping
-from meristem.study.intake import ended
 from meristem.study.ledger import Ledger
-from meristem.study.protocols import Outcome, OutcomeStatus
 from meristem.study.study import Study
-from meristem.study.verdict import judge
 from meristem.trial import Trial
 
 log = logging.getLogger("meristem.client")
@@ -59,6 +54,7 @@ class IndexedTrials:
         row = study.store.studies.get(study.name)
         self._study_id = row.id
         self.ledger = Ledger(study.store, row, study.definition)
+        self._asking = Asking(self.ledger)
 
     def get(self, index: int) -> Trial:
         """Raises InputError where there is no trial of this index."""
@@ -96,15 +92,12 @@ class IndexedTrials:
     def attach(self, parameters: Any, origin: Mapping[str, Any]) -> Trial:
         """Adds a trial that the caller runs. Raises ParameterError where it does not lie in the space."""
         self._study.space.check(parameters)
-        self.ledger.sync()
-        row = self.ledger.enqueue(self._study.space.normalize(parameters), origin, run_by=CALLER)
-        started = self.ledger.start(row, slot=None, token=None)
-        assert started is not None  # it was the caller's from the start
+        row = self._asking.begin(self._study.space.normalize(parameters), origin)
         return self._study.get_trial(row.number)
 
     def add(self, trial: Trial, data: Data, progression: int | None) -> None:
         """Stores data of a running trial."""
-        Asking(self.ledger).keep_report(trial, progression, data)
+        self._asking.keep_report(trial, progression, data)
 
     def complete(self, trial: Trial, data: Data) -> Trial:
         """Ends a trial with `data` and all that was added before.
@@ -136,16 +129,12 @@ class IndexedTrials:
         Raises:
             StudyError: It measured nothing.
         """
-        row = self._row(trial)
-        reported = LastValues(self._study.measurements(trial.number))
-        if not reported.values:
+        if not self._study.measurements(trial.number):
             raise StudyError(
                 f"Trial {index_of(trial)} has no data, so that nothing is learnt from stopping it early.",
                 fix="Give data with attach_data first, or call mark_trial_abandoned.",
             )
-        verdict = judge(Outcome(status=OutcomeStatus.STOPPED), self._study.goals, reported)
-        after = ended(row, verdict, time.time())
-        self.ledger.write([trial_ended(row.number, row.attempt, str(after.status))], moves=[(row, after)])
+        self._asking.stop(trial.number)
 
     def why_stop(self, trial: Trial, rule: StoppingRule) -> str | None:
         """Why `rule` would stop the trial now; None where it lets it go on."""

@@ -38,7 +38,8 @@ _OUTCOMES = {
 }
 _OTHER_NAMES = {  # that other systems give a status
     "candidate": TrialStatus.WAITING, "staged": TrialStatus.WAITING, "early_stopped": TrialStatus.STOPPED,
-    "pending": TrialStatus.WAITING, "succeeded": TrialStatus.COMPLETED, "cancelled": TrialStatus.STOPPED,
+    "pending": TrialStatus.WAITING, "dispatched": TrialStatus.WAITING, "stale": TrialStatus.ABANDONED,
+    "succeeded": TrialStatus.COMPLETED, "cancelled": TrialStatus.STOPPED,
 }  # fmt: skip
 
 _DOUBT = (
@@ -82,7 +83,7 @@ class RunnerExecutor:
             late=late,
         )  # fmt: skip
         self._finds = callable(getattr(self._runner, "find_trial", None))
-        self._takes_key = _takes_key(self._runner.run_trial)
+        self._takes_key = takes_key(self._runner.run_trial)
         batched = getattr(self._runner, "poll_trials", None)
         self._batch = BatchedPolls(batched) if callable(batched) else None
         self._jobs: dict[int, _Job] = {}
@@ -437,7 +438,8 @@ def _joined(before: Report | None, after: Report) -> Report:
     )
 
 
-def _takes_key(function: Callable[..., Any]) -> bool:
+def takes_key(function: Callable[..., Any]) -> bool:
+    """Whether a `run_trial` is to be given the key of its trial."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

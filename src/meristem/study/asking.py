@@ -68,7 +68,7 @@ class Asking:
         if row.run_by != CALLER and row.status == TrialStatus.RUNNING:
             raise InputError(f"Trial {number} is run by an engine, which tells its result itself.")
         goals = self.ledger.definition.goals
-        reported = LastValues(self.ledger.store.trials.measurements(self.ledger.study_id, number, attempt=row.attempt))
+        reported = self._reported(row)
         outcome = Outcome(status=OutcomeStatus.COMPLETED, score=score)
         if failed is not None:
             if not isinstance(failed, str) or not failed:
@@ -96,11 +96,22 @@ class Asking:
         if failed is None:
             verdict = judge(Outcome(status=OutcomeStatus.COMPLETED, score=score), goals, LastValues())
             _check_told(score, goals, verdict, "attach", "Nothing was added.")
+        started = self.begin(parameters, {"by": "user", "attached": True})
+        return self.tell(started.number, score, failed)
+
+    def begin(self, parameters: Mapping[str, Any], origin: Mapping[str, Any]) -> TrialRow:
+        """Stores a trial of the caller's own choice, which the caller runs from now on."""
         self.ledger.sync()
-        row = self.ledger.enqueue(parameters, {"by": "user", "attached": True}, run_by=CALLER)
+        row = self.ledger.enqueue(parameters, origin, run_by=CALLER)
         started = self.ledger.start(row, slot=None, token=None)
         assert started is not None  # it was the caller's from the start
-        return self.tell(started.number, score, failed)
+        return started
+
+    def stop(self, number: int) -> TrialRow:
+        """Ends a trial early: what it reported counts for models. Raises IllegalMove where it has ended."""
+        row = self._row(number)
+        verdict = judge(Outcome(status=OutcomeStatus.STOPPED), self.ledger.definition.goals, self._reported(row))
+        return self._end(row, ended(row, verdict, time.time()))
 
     def keep_report(self, trial: Trial, step: int | None, metrics: Mapping[str, Any]) -> None:
         """Stores what an asked trial reports while it runs."""
@@ -108,6 +119,10 @@ class Asking:
         event = measurement_reported(trial.number, len(points), step)
         told = TrialMeasurements(trial=trial.number, attempt=trial.attempt, measurements=points)
         self.ledger.write([event], measurements=[told])
+
+    def _reported(self, row: TrialRow) -> LastValues:
+        store = self.ledger.store.trials
+        return LastValues(store.measurements(self.ledger.study_id, row.number, attempt=row.attempt))
 
     def _row(self, number: int) -> TrialRow:
         row = self.ledger.store.trials.find(self.ledger.study_id, number)

@@ -14,8 +14,9 @@ import pytest
 from examples.ax_tutorial import optimize
 
 from meristem.client import Client, IMetric, IRunner, TParameterization, TrialStatus
-from meristem.client.adapters import MetricAdapter, RunnerAdapter, adapt_runner
+from meristem.client.adapters import MetricAdapter, adapt_runner
 from meristem.errors import InputError, StudyError, TooManyFailures
+from meristem.executors.runner import read_status
 
 from .problems import hartmann6, random_client, sphere
 
@@ -214,18 +215,14 @@ def test_a_runner_hears_indices_and_names_of_ax() -> None:
     assert MetricAdapter(Loss("loss")).fetch(1, {"loss": 3.0}) == (0, 3.0)
 
 
-def test_statuses_are_told_in_words_of_meristem_and_nonsense_as_it_is() -> None:
-    def told(status: Any) -> Any:
-        return RunnerAdapter(SimpleNamespace(poll_trial=lambda **_: status)).poll_trial(1, {})
-
-    known = {status.name: told(status) for status in TrialStatus}
-    assert known == {
-        "CANDIDATE": "running", "STAGED": "running", "DISPATCHED": "running", "RUNNING": "running",
+def test_statuses_of_ax_are_understood() -> None:
+    understood = {status.name: read_status(status)[0].value for status in TrialStatus}
+    assert understood == {
+        "CANDIDATE": "waiting", "STAGED": "waiting", "DISPATCHED": "waiting", "RUNNING": "running",
         "COMPLETED": "completed", "FAILED": "failed", "ABANDONED": "abandoned", "STALE": "abandoned",
         "EARLY_STOPPED": "stopped",
     }  # fmt: skip
-    assert told((TrialStatus.FAILED, "cold")) == ("failed", "cold")
-    assert [told(None), told("done")] == [None, "done"]
+    assert read_status((TrialStatus.FAILED, "cold")) == ("failed", "cold")
     assert [status.is_terminal for status in (TrialStatus.RUNNING, TrialStatus.COMPLETED)] == [False, True]
 
 
@@ -240,7 +237,7 @@ def test_an_adapter_can_only_what_its_runner_can() -> None:
     )
     adapter: Any = adapt_runner(rich)
     assert adapter.run_trial(1, {}, key="k") == adapter.find_trial("k") == {"key": "k"}
-    assert adapter.poll_trials({1: {}, 4: {}}) == {1: "completed", 4: "completed"}
+    assert adapter.poll_trials({1: {}, 4: {}}) == {1: TrialStatus.COMPLETED, 4: TrialStatus.COMPLETED}
     assert not hasattr(adapt_runner(OvenRunner()), "find_trial")
 
 

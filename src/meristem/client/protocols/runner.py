@@ -35,11 +35,6 @@ class TrialStatus(IntEnum):
         """What Ax calls a status of Meristem."""
         return _NAMES[status]
 
-    @property
-    def stored(self) -> Stored:
-        """What Meristem calls it."""
-        return _STORED[self]
-
 
 _NAMES = {
     Stored.WAITING: TrialStatus.CANDIDATE,
@@ -48,13 +43,6 @@ _NAMES = {
     Stored.FAILED: TrialStatus.FAILED,
     Stored.STOPPED: TrialStatus.EARLY_STOPPED,
     Stored.ABANDONED: TrialStatus.ABANDONED,
-}
-_STORED = {name: stored for stored, name in _NAMES.items()} | {
-    # A system outside that has not begun yet says so: for the study the trial runs since it was deployed.
-    TrialStatus.CANDIDATE: Stored.RUNNING,
-    TrialStatus.STAGED: Stored.RUNNING,
-    TrialStatus.DISPATCHED: Stored.RUNNING,
-    TrialStatus.STALE: Stored.ABANDONED,
 }
 
 
