@@ -12,6 +12,7 @@ from benchmarks.search.adapters import PEERS, is_ours
 HOME = Path(__file__).parents[1] / ".peers"
 PYTHON = HOME / "bin" / "python"
 LOCKED = Path(__file__).with_name("peers.txt")
+STORAGE = Path(__file__).with_name("peers_storage.txt")  # apart: a kept search belongs to what `LOCKED` says
 STAMP = HOME / ".installed"
 _NEEDS = {"plain": ("scipy",), "optuna_peer": ("optuna",), "ax_peer": ("ax",)}
 _MORE_NEEDS = {"optuna-gp": ("torch",), "optuna-cmaes": ("cmaes",)}
@@ -19,7 +20,8 @@ _MORE_NEEDS = {"optuna-gp": ("torch",), "optuna-cmaes": ("cmaes",)}
 
 def ensure_peers(say: Callable[[str], None]) -> None:
     """Makes the environment or brings it up to date; says what could not be installed, and raises nothing."""
-    if STAMP.exists() and STAMP.read_text() == LOCKED.read_text():
+    locked = LOCKED.read_text() + STORAGE.read_text()
+    if STAMP.exists() and STAMP.read_text() == locked:
         return
     say(f"installing the peers into {HOME} (about 1 GB, once) …")
     torch, *rest = LOCKED.read_text().split()
@@ -30,12 +32,13 @@ def ensure_peers(say: Callable[[str], None]) -> None:
         [str(PYTHON), "-m", "pip", "install", "-qqq", "--disable-pip-version-check", torch],
         [str(PYTHON), "-m", "pip", "install", "-qqq", "--disable-pip-version-check", *optuna],
         [str(PYTHON), "-m", "pip", "install", "-qqq", "--disable-pip-version-check", *rest],
+        [str(PYTHON), "-m", "pip", "install", "-qqq", "--disable-pip-version-check", "-r", str(STORAGE)],
     ]
     failed = [step[-1] for step in steps if not _succeeds(step)]
     if failed:
         say(f"could not install all peers (failed at {', '.join(failed)}); going on with those that are there")
     else:
-        STAMP.write_text(LOCKED.read_text())
+        STAMP.write_text(locked)
 
 
 def missing(peers: Sequence[str]) -> list[str]:
