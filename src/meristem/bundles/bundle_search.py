@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from meristem.bundles.dialect import MONAI
-from meristem.bundles.drafts import Column, Draft, Drafts
+from meristem.bundles.drafts import Column, Draft, Drafts, SearchItem
 from meristem.bundles.notation import HasArgument, Reader, cannot_tell
-from meristem.bundles.places import Place, Problems, find_at
+from meristem.bundles.places import FileName, Place, Problems, find_at
 from meristem.bundles.ranges import read_range
 from meristem.bundles.searched import NOTATION_FIX, SearchedConfig
 from meristem.bundles.variables import Variables
@@ -49,8 +49,13 @@ class BundleSearch(SearchedConfig):
         """
         return {"::".join(map(str, place)): value for place, value in self._puts(parameters)}
 
-    def _value_at(self, place: Place) -> Any:
-        value = super()._value_at(place)
+    def _shipped(self, item: SearchItem) -> Any:
+        # As it is written first: a reference may be a choice itself.
+        written = self._shipped_as(item, self._value_at)
+        return self._shipped_as(item, self._value_referred_to) if written is MISSING else written
+
+    def _value_referred_to(self, place: Place) -> Any:
+        value = self._value_at(place)
         for _ in range(_LONGEST_CHAIN):
             if not isinstance(value, str) or not value.startswith("@") or value.startswith("@#"):
                 return value
@@ -95,7 +100,7 @@ def read_bundle_search(
     ids = _IdReader(config, has_argument, problems, drafts)
     ids.read(config.get("search"), ("search",))
     if search is not None:
-        ids.read_file(search, (search_source,))
+        ids.read_file(search, (FileName(search_source),))
     items = drafts.finish(config)
     problems.raise_if_any(source, "search notation", NOTATION_FIX)
     found = BundleSearch(config, tuple(items), dialect=MONAI)

@@ -9,7 +9,6 @@ from typing import Any
 from meristem.bundles.places import Place
 
 NOTATION = ("search", "apply")
-FIRST_LEVEL_NOTATION = (*NOTATION, "lr_search")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +32,7 @@ class Dialect:
 
     def label(self, component: Mapping[str, Any]) -> str:
         """How errors name the component."""
-        return next(component[mark] for mark in self.marks if isinstance(component.get(mark), str))
+        return next(str(component[mark]) for mark in self.marks if isinstance(component.get(mark), str))
 
     def args_of(self, component: Mapping[str, Any]) -> Mapping[str, Any]:
         if self.args_key is not None:
@@ -48,16 +47,19 @@ class Dialect:
     def arg_place(self, component: Place, arg: str) -> Place:
         return (*component, arg) if self.args_key is None else (*component, self.args_key, arg)
 
-    def is_notation(self, key: str, value: Any) -> bool:
-        """Whether this key of a component is ours, and no argument.
+    def is_notation(self, key: str, value: Any, *, first_level: bool = False) -> bool:
+        """Whether this key of a component, or of the first level, is ours.
 
-        Where arguments stand beside the mark, one of them may be named `search` or `apply`, too.
+        Where arguments stand beside the mark, one of them may be named `search` or `apply`, too; then only what
+        looks like notation is.
         """
         if self.args_key is not None:
-            return key in NOTATION
+            return key in NOTATION or (first_level and key == "lr_search")
         if key == "search":
             return isinstance(value, list) and any(isinstance(item, Mapping) for item in value)
-        return key == "apply" and isinstance(value, Mapping) and all(isinstance(v, str) for v in value.values())
+        if key != "apply" or not isinstance(value, Mapping):
+            return False
+        return all(isinstance(alias, str) and not str(name).startswith("_") for name, alias in value.items())
 
 
 MMAR = Dialect(marks=("name", "path"), args_key="args", disabled="disabled", has_domains=True)

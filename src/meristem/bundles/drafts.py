@@ -76,11 +76,12 @@ class Drafts:
         """Takes an item in; says where it searches what another item does."""
         self._drafts.append(draft)
         for column in draft.columns:
+            other = None if column.site is None else self._claims.get(column.site)
+            if other is not None:
+                self._problems.say(column.args_at, f"{column.name} is searched by {shown(other)}, too")
+                continue
             self.register(column)
             if column.site is None:
-                continue
-            if (other := self._claims.get(column.site)) is not None:
-                self._problems.say(column.args_at, f"{column.name} is searched by {shown(other)}, too")
                 continue
             self._claims[column.site] = draft.place
             column.sites.append(column.site)

@@ -51,7 +51,7 @@ def parse_json(text: str, source: str) -> dict[str, Any]:
             f"{source} has keys twice in one object", _repeated_keys(text, source), fix="Keep one of each."
         )
     if not isinstance(data, dict):
-        kind = {list: "a list", str: "text"}.get(type(data), "a single value")
+        kind = "a list" if isinstance(data, list) else "a single value"
         raise InputError(f"{source} holds {kind}.", fix="It must hold a JSON object: { … }.")
     if _depth(data) > DEEPEST:
         raise InputError(f"{source} is nested more than {DEEPEST} deep.")
@@ -130,7 +130,7 @@ def _advice(error: json.JSONDecodeError) -> str:
         return "It ends too early: a } or ] is missing, or the file was cut off."
     if rest.startswith(("//", "/*", "#")):
         return 'JSON has no comments; park text under a key such as "_comment".'
-    if before.endswith(",") and rest[0] in "}]" or rest[:1] == "," or "railing comma" in error.msg:
+    if (before.endswith(",") and rest[0] in "}]") or "railing comma" in error.msg:
         return "Take the last comma away."
     if rest[0] == "'":
         return 'Text and keys stand in double quotes: "…".'
@@ -163,7 +163,7 @@ def _repeated_keys(text: str, source: str) -> list[str]:
         elif stack and stack[-1].wants_key:
             key = json.loads(token, strict=False)
             if (first := stack[-1].seen.setdefault(key, match.start())) != match.start():
-                place: Place = tuple(part for frame in stack[:-1] for part in frame.here()) + (key,)
+                place: Place = (*(frame.here for frame in stack[:-1]), key)
                 at, before = _line_column(text, match.start()), _line_column(text, first)
                 problems.append(f"{source}:{at}: {shown(place)} stands here again (first at {before})")
             stack[-1].key = key
@@ -182,8 +182,9 @@ class _Frame:
         self.wants_key = self.is_object and token == ","
         self.index += token == ","
 
-    def here(self) -> Place:
-        return (self.key,) if self.is_object else (self.index,)
+    @property
+    def here(self) -> str | int:
+        return self.key if self.is_object else self.index
 
 
 def _line_column(text: str, position: int) -> str:

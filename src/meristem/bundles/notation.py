@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from meristem.bundles.dialect import FIRST_LEVEL_NOTATION, NOTATION, Dialect
+from meristem.bundles.dialect import NOTATION, Dialect
 from meristem.bundles.drafts import Column, Draft, Drafts
 from meristem.bundles.places import Place, Problems, shown
 from meristem.bundles.prl import Prl, arg_problem
@@ -58,19 +58,18 @@ class Reader:
             self._read_apply(place, node, applied)
 
     def _read_at(self, place: Place, node: Mapping[str, Any]) -> None:
-        search = node.get("search", [])
-        if place and not self.dialect.is_notation("search", search):
-            search = []
+        given = "search" in node and self.dialect.is_notation("search", node["search"])
+        search = node["search"] if given else []
         if not isinstance(search, list):
             self.problems.say((*place, "search"), f"must be a list of items, not {describe(search)}")
             search = []
-        elif not search and "search" in node:
+        elif given and not search:
             self.problems.say((*place, "search"), "is empty; give an item, or leave it out")
         for index, item in enumerate(search):
             self._read_item(place, node, index, item)
         if not place and "lr_search" in node and self.dialect.has_domains:
             self._read_lr_search(node, len(search))
-        if "apply" in node and (not place or self.dialect.is_notation("apply", node["apply"])):
+        if "apply" in node and self.dialect.is_notation("apply", node["apply"]):
             self._applied.append((place, node, node["apply"]))
 
     def _read_item(self, component: Place, node: Mapping[str, Any], index: int, item: Any) -> None:
@@ -173,7 +172,7 @@ class Reader:
 
     def _first_level_site(self, name: str, where: Place) -> Place | None:
         """Where a first-level parameter stands; None: there is none of that name."""
-        if name not in self.config or name in FIRST_LEVEL_NOTATION:
+        if name not in self.config or self.dialect.is_notation(name, self.config[name], first_level=True):
             return None
         if self.dialect.has_domains and _is_section(self.config[name]):
             self.problems.say(where, f"{name} is a section, not a parameter; put search beside a component in it")

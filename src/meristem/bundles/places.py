@@ -14,8 +14,16 @@ Place: TypeAlias = tuple[str | int, ...]
 _PLAIN_KEY = re.compile(r"[\w@-]+")
 
 
+class FileName(str):
+    """The head of a place in another file than the configuration."""
+
+    __slots__ = ()
+
+
 def shown(place: Place) -> str:
     """The place as it is written in errors, such as `train.pre_transforms[3].search[0].targets`."""
+    if place and isinstance(place[0], FileName):
+        return f"{place[0]}: {shown(place[1:])}".removesuffix(": ")
     text = ""
     for part in place:
         if isinstance(part, int):
@@ -30,12 +38,10 @@ def shown(place: Place) -> str:
 def find_at(config: Any, place: Place) -> Any:
     """What stands at `place`; MISSING where there is nothing."""
     for part in place:
-        if isinstance(config, Mapping) and part in config:
-            config = config[part]
-        elif isinstance(config, list) and isinstance(part, int) and 0 <= part < len(config):
-            config = config[part]
-        else:
+        in_list = isinstance(config, list) and isinstance(part, int) and 0 <= part < len(config)
+        if not in_list and not (isinstance(config, Mapping) and part in config):
             return MISSING
+        config = config[part]
     return config
 
 

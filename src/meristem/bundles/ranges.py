@@ -9,6 +9,7 @@ import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 from meristem.bundles.places import Place, Problems
@@ -19,6 +20,7 @@ from meristem.space.values import describe, identity, integer_problem, json_prob
 
 DTYPES = ("float", "enum", "int")
 _SCALES = ("linear", "log")
+_KEYS = ("domain", "type", "args", "id", "ids", "scale")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,7 @@ class Choices:
         values = self._values()
         if len(values) < 3 or any(isinstance(v, bool) or not isinstance(v, (int, float)) for v in values):
             return False
-        steps = [after - before for before, after in zip(values, values[1:], strict=False)]
+        steps = [after - before for before, after in pairwise(values)]
         return all(step > 0 for step in steps) or all(step < 0 for step in steps)
 
 
@@ -144,7 +146,8 @@ def read_range(
         hint = did_you_mean(str(kind), DTYPES)
         problems.say((*place, "type"), f"there is no type {shorten(kind)}. {hint}Known: {', '.join(DTYPES)}")
     if targets is MISSING:
-        near = "".join(f" ({key!r} is not read)" for key in item if did_you_mean(str(key), ["targets"]))
+        others = [key for key in item if key not in _KEYS]
+        near = "".join(f" ({key!r} is not read)" for key in others if did_you_mean(str(key), ["targets"]))
         problems.say(place, f"targets is missing{near}")
     if len(problems.found) > before or kind not in DTYPES:
         return None
@@ -215,9 +218,7 @@ def _read_choices(
         problems.say(place, "is empty; give at least one choice")
     rows = [[target] for target in targets] if bare else targets
     for index, row in enumerate(rows):
-        if problem := _row_problem(row, names):
-            problems.say((*place, index), problem)
-        elif problem := json_problem(row[0] if bare else row):
+        if problem := _row_problem(row, names) or json_problem(row[0] if bare else row):
             problems.say((*place, index), problem)
     if len(problems.found) > before:
         return None
@@ -227,12 +228,13 @@ def _read_choices(
 
 def _row_problem(row: Any, names: Sequence[str] | None) -> str | None:
     if not isinstance(row, list):
-        many = "the value" if names is None or len(names) == 1 else f"{len(names)} values"
-        return f"must be a list with {many} of {_listed(names)}, not {describe(row)}: write [{_json(row)}]"
+        if names is not None and len(names) > 1:
+            return f"must be a list with {len(names)} values ({_listed(names)}), not {describe(row)}"
+        return f"must be a list with the value of {_listed(names)}, not {describe(row)}: write [{_json(row)}]"
     if names is None or len(row) == len(names):
         return None if row else "is empty"
     hint = f" (a list that is one value needs brackets of its own: [{_json(row)}])" if len(names) == 1 and row else ""
-    return f"has {len(row)} value{'' if len(row) == 1 else 's'}, but args has {len(names)} ({_listed(names)}){hint}"
+    return f"has {len(row)} value{'' if len(row) == 1 else 's'}, but needs {len(names)} ({_listed(names)}){hint}"
 
 
 def _say_repeated(rows: Sequence[Any], place: Place, problems: Problems) -> None:

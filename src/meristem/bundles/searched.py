@@ -6,7 +6,7 @@ Executors read it once for a study, and ask it for each trial's configuration. I
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from meristem.bundles.dialect import MMAR, Dialect
@@ -132,9 +132,12 @@ class SearchedConfig:
 
     def _shipped(self, item: SearchItem) -> Any:
         """The value of the item's parameter that changes nothing; MISSING: there is none."""
+        return self._shipped_as(item, self._value_at)
+
+    def _shipped_as(self, item: SearchItem, value_at: Callable[[Place], Any]) -> Any:
         row = []
         for sites in item.sites:
-            found = [self._value_at(place) for place in sites]
+            found = [value_at(place) for place in sites]
             if not found or any(value is MISSING or identity(value) != identity(found[0]) for value in found):
                 return MISSING
             row.append(found[0])

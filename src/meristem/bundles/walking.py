@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
 
-from meristem.bundles.dialect import FIRST_LEVEL_NOTATION, Dialect
+from meristem.bundles.dialect import Dialect
 from meristem.bundles.places import Place
 
 
@@ -61,9 +61,9 @@ def _children(node: Any, role: Role, dialect: Dialect) -> list[tuple[Any, Any, R
 
 
 def _is_notation(key: str, value: Any, role: Role, dialect: Dialect) -> bool:
-    if role is Role.FIRST_LEVEL:
-        return key in FIRST_LEVEL_NOTATION
-    return role is Role.COMPONENT and dialect.is_notation(key, value)
+    if role not in (Role.FIRST_LEVEL, Role.COMPONENT):
+        return False
+    return dialect.is_notation(key, value, first_level=role is Role.FIRST_LEVEL)
 
 
 def _role(key: str | None, node: Any, around: Role, dialect: Dialect) -> Role:
