@@ -7,6 +7,7 @@ from meristem.bundles.bundle_search import BundleSearch, read_bundle_search
 from meristem.bundles.json_file import read_json, write_json
 from meristem.bundles.prl import Prl
 from meristem.bundles.searched import SearchedConfig, read_search
+from meristem.bundles.signature import takes_argument
 from meristem.bundles.variables import Variables, read_set
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "read_json",
     "read_search",
     "read_set",
+    "takes_argument",
     "write_json",
 ]

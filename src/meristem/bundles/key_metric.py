@@ -1,4 +1,4 @@
-"""Finds the metric that is the score of a training: the one that the configuration marks with `is_key_metric`."""
+"""Finds the metric that is the score of a training: the one that the configuration marks as its key metric."""
 
 from __future__ import annotations
 
@@ -10,31 +10,35 @@ from meristem.bundles.variables import Variables
 
 _MARK = "is_key_metric"
 # The validation's counts; a training has one of its own only to follow its progress.
-_SECTIONS: tuple[Place, ...] = (("validate", "metrics"), ("train", "metrics"))
+_SECTIONS = ("validate", "train")
 
 
 def find_key_metric(config: Mapping[str, Any], variables: Variables, problems: Problems) -> str | None:
-    """The name under which the key metric is reported; None: no metric is marked. Several are a problem.
+    """The name under which the key metric is reported; None: there is none. Several are a problem.
 
-    The mark stands beside the metric's `name` or among its `args`. The reported name is the `name` among
-    the args, else `log_label`, else the name of the component.
+    It is the one of a section's `metrics` that has `is_key_metric`, beside its `name` or among its `args`, or (Clara
+    Train 4.1) the section's `key_metric`. The reported name is the `name` among the args, else `log_label`, else the
+    component's name.
     """
     for section in _SECTIONS:
         marked = [
-            (place, metric) for place, metric in _metrics(config, section) if _is_marked(variables.resolve(metric))
+            (place, metric)
+            for place, metric in _components(config, (section, "metrics"))
+            if _is_marked(variables.resolve(metric))
         ]
         if len(marked) > 1:
             places = ", ".join(shown(place) for place, _ in marked)
-            problems.say(section, f"several metrics have {_MARK} ({places}); the score is one of them")
-        if marked:
-            return _reported_name(variables.resolve(marked[0][1]))
+            problems.say((section, "metrics"), f"several metrics have {_MARK} ({places}); the score is one of them")
+        for _, metric in marked or _components(config, (section, "key_metric")):
+            return _reported_name(variables.resolve(metric))
     return None
 
 
-def _metrics(config: Mapping[str, Any], section: Place) -> list[tuple[Place, Mapping[str, Any]]]:
-    found = find_at(config, section)
-    listed = [((*section, index), item) for index, item in enumerate(found)] if isinstance(found, list) else None
-    return [(place, item) for place, item in listed or [(section, found)] if isinstance(item, Mapping)]
+def _components(config: Mapping[str, Any], place: Place) -> list[tuple[Place, Mapping[str, Any]]]:
+    """The component at `place`, or those that are listed there."""
+    found = find_at(config, place)
+    listed = [((*place, index), item) for index, item in enumerate(found)] if isinstance(found, list) else None
+    return [(where, item) for where, item in listed or [(place, found)] if isinstance(item, Mapping)]
 
 
 def _is_marked(metric: Mapping[str, Any]) -> bool:

@@ -28,11 +28,13 @@ def mappings(config: Mapping[str, Any], dialect: Dialect) -> Iterator[tuple[Plac
     stack: list[tuple[Place, Any, Role]] = [((), config, Role.FIRST_LEVEL)]
     while stack:
         place, node, role = stack.pop()
-        if role is Role.PARKED or not isinstance(node, (Mapping, list)):
-            continue
         if isinstance(node, Mapping):
             yield place, node, role
-        stack += [((*place, key), item, within) for key, item, within in reversed(_children(node, role, dialect))]
+        stack += [
+            ((*place, key), item, within)
+            for key, item, within in reversed(_children(node, role, dialect))
+            if isinstance(item, (dict, list, Mapping)) and within is not Role.PARKED
+        ]
 
 
 def without_notation(config: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
@@ -67,6 +69,8 @@ def _is_notation(key: str, value: Any, role: Role, dialect: Dialect) -> bool:
 
 
 def _role(key: str | None, node: Any, around: Role, dialect: Dialect) -> Role:
+    if isinstance(node, (str, int, float)):
+        return Role.SECTION  # most are, and asking costs time in configurations that list their data
     if around is Role.PARKED or (key or "").startswith("_"):
         return Role.PARKED
     if around is Role.COMPONENT and key is not None and key == dialect.args_key:

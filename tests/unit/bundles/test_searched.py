@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meristem.bundles import SearchedConfig, Variables, read_search
-from meristem.bundles.signature import takes_argument
+from meristem.bundles import SearchedConfig, Variables, read_search, takes_argument
 from meristem.errors import InputError, ParameterError
 
 few = settings(max_examples=60, deadline=None, derandomize=True)
@@ -171,6 +170,12 @@ def test_the_key_metric_is_the_validation_s_else_the_training_s(metrics: Any, na
     train = {"metrics": [{"name": "Accuracy", "log_label": "train_acc", "is_key_metric": True}]}
     config = {"lr": 1, "yes": True, "search": [item("float", ["lr"], [0, 1])], "train": train}
     assert read_search({**config, "validate": {"metrics": metrics}}).key_metric == name
+
+
+def test_a_section_may_name_its_key_metric() -> None:
+    validate = {"key_metric": {"name": "MeanDice", "log_label": "val_dice"}, "metrics": [{"name": "Accuracy"}]}
+    config = {"lr": 1, "search": [item("float", ["lr"], [0, 1])], "validate": validate}
+    assert read_search(config).key_metric == "val_dice"
 
 
 def test_no_metric_is_marked() -> None:
