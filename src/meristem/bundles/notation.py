@@ -197,7 +197,7 @@ class Reader:
         has, label = self.has_argument(node, name), self.dialect.label(node)
         if has:
             return self.dialect.arg_place(component, name)
-        hint = did_you_mean(name, list(args))
+        hint = did_you_mean(name, [*args, _SWITCH])
         if has is None:
             problem = f"{label} has no {name} among its arguments. {hint}If it takes one, write its usual value there"
         else:

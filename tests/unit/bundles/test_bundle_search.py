@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -183,6 +186,13 @@ def test_an_item_gives_exactly_these_mistakes(item: dict[str, Any], problems: li
     with pytest.raises(InputError) as caught:
         read_bundle_search(BUNDLE, {"search": [item]}, search_source="search.json")
     assert list(caught.value.problems) == problems
+
+
+def test_the_example_of_the_reference_page_is_read() -> None:
+    page = Path(__file__).parents[3].joinpath("docs", "reference", "search-notation.md").read_text(encoding="utf-8")
+    example = json.loads(re.findall(r"```json\n(.*?)```", page, re.DOTALL)[-1])
+    found = read_bundle_search(BUNDLE, example)
+    assert len(found.overrides(found.space.complete({}, middle=True))) == 6
 
 
 def test_overrides_are_by_id() -> None:

@@ -298,6 +298,13 @@ BAD: dict[str, tuple[str, list[str]]] = {
         item("[[true], [false]]", args='["@enabled"]'),
         [f"{AT}.args: a component has no attribute @enabled; there is only @disabled"],
     ),
+    "a switch without its @": (
+        item("[[true], [false]]", args='["disabled"]'),
+        [
+            f"{AT}.args: Net has no disabled among its arguments. Did you mean '@disabled'? "
+            "If it takes one, write its usual value there"
+        ],
+    ),
     "args is no list": (item("[[1]]", args="3"), [f"{AT}.args: must be a list of names, not 3 (int)"]),
     "args is empty": (item("[[1]]", args="[]"), [f"{AT}.args: is empty; name what is searched"]),
     "args has a number": (item("[[1]]", args="[3]"), [f"{AT}.args: must be a list of names, not [3] (list)"]),
