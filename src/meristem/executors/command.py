@@ -114,8 +114,8 @@ class CommandExecutor:
         """Nothing to get ready: each attempt starts its own program."""
 
     def start(self, attempt: Attempt) -> None:
-        surroundings = Surroundings(command=self._command, cwd=Path(self._cwd or "."), env=self._env, names=self._names)
         try:
+            surroundings, attempt = self._prepare(attempt)
             leader = launch(surroundings, attempt, gpus_of(self._gpus, attempt.slot))
         except (OSError, ValueError) as error:
             outcome = Outcome(status=OutcomeStatus.FAILED, error=f"the command could not be started: {error}")
@@ -123,8 +123,34 @@ class CommandExecutor:
             return
         self._take_up(attempt, leader)
 
+    # What an executor of trainings of one kind decides anew
+
+    def _prepare(self, attempt: Attempt) -> tuple[Surroundings, Attempt]:
+        """What is run for an attempt, and the attempt with the folder in which its traces and its report will be.
+
+        Raises:
+            OSError: It cannot be made ready.
+        """
+        cwd = Path(self._cwd or ".")
+        return Surroundings(command=self._command, cwd=cwd, env=self._env, names=self._names), attempt
+
+    def _place(self, attempt: Attempt) -> Attempt:
+        """The attempt with the folder that `_prepare` gave it before."""
+        return attempt
+
+    def _news(self, attempt: Attempt, *, final: bool) -> list[Measurement]:
+        """What its training measured, beside what it reported."""
+        return []
+
+    def _judge(self, attempt: Attempt, code: int | None, *, reported: bool, faults: Sequence[str]) -> Outcome:
+        """What came of a training that ended by itself, with this exit code where it is known."""
+        return completed_or_failed(attempt.folder, code, reported=reported, faults=faults)
+
+    # As executors do
+
     def adopt(self, attempt: Attempt) -> bool:
         """Takes up a command that a dead engine had started, running or ended; reports all of it again."""
+        attempt = self._place(attempt)
         leader = find_running(attempt.folder)
         if (attempt.folder / STOP_FILE).exists():  # it was being stopped: what it left is not whole
             if leader is not None:
@@ -214,14 +240,12 @@ class CommandExecutor:
         del self._running[attempt.number]
         code = running.leader.kill() if running.leader is not None else None
         written = read_number(attempt.folder / EXIT_CODE_FILE)
-        measurements = running.read(final=True)
+        measurements = [*running.read(final=True), *self._news(attempt, final=True)]
         if running.stop_asked:
             outcome = Outcome(status=OutcomeStatus.STOPPED)
         else:
             known = code if written is None else written
-            outcome = completed_or_failed(
-                attempt.folder, known, reported=running.reported, faults=running.reader.faults
-            )
+            outcome = self._judge(attempt, known, reported=running.reported, faults=running.reader.faults)
         return Report(number=attempt.number, measurements=measurements, outcome=outcome)
 
     def _read_spools(self) -> list[Report]:
@@ -229,7 +253,7 @@ class CommandExecutor:
         if now < self._read_at:
             return []
         self._read_at = now + _SPOOL_SECONDS
-        readings = [(number, running.read()) for number, running in self._running.items()]
+        readings = [(n, [*r.read(), *self._news(r.attempt, final=False)]) for n, r in self._running.items()]
         return [Report(number=number, measurements=found) for number, found in readings if found]
 
 
