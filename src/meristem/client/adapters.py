@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from meristem.client.protocols.runner import IRunner
-from meristem.executors.runner import takes_key
+from meristem.executors.runner_answers import takes_key
 from meristem.space import Parameters
 
 log = logging.getLogger("meristem.client")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from meristem.controllers.protocol import Controller
-from meristem.errors import ComponentFailed, IllegalMove, LeaseLost, MeristemError
+from meristem.errors import ComponentFailed, IllegalMove, LeaseLost, MeristemError, one_line
 from meristem.events import Event, EventKind, trial_ended
 from meristem.statuses import ENDED, StudyStatus, TrialStatus
 from meristem.stopping.rule import StoppingRule
@@ -171,7 +171,7 @@ class Engine:
             return False
         if not self._executor.adopt(self._attempt(row)):
             return True
-        running = self._running[row.number] = Running(row=row, deadline=self._deadline())
+        running = self._running[row.number] = Running(row=row, deadline=self._deadline(row))
         if self._lasting:
             return False
         if row.slot not in range(self._slots) or self._is_taken(row):  # fewer slots than it was started with
@@ -271,7 +271,7 @@ class Engine:
         except Exception as error:  # an executor that cannot start a trial fails that trial alone
             outcome = Outcome(
                 status=OutcomeStatus.FAILED,
-                error=f"the executor could not start it: {_why(error)}",
+                error=f"the executor could not start it: {one_line(error)}",
                 traceback=traceback.format_exc(),
             )
             self._take_in([Report(number=row.number, outcome=outcome)])
@@ -354,9 +354,9 @@ class Engine:
         for number, running in self._running.items():
             running.why_stopped = running.why_stopped or STUDY
             self._executor.stop(number, self._plan.grace_time)
-        while self._running and time.monotonic() < deadline:
+        while any(not r.left for r in self._running.values()) and time.monotonic() < deadline:
             self._take_in(self._executor.poll(timedelta(seconds=0.1)))
-        stopped = Outcome(status=OutcomeStatus.STOPPED)
+        stopped = Outcome(status=OutcomeStatus.STOPPED, may_run=self._lasting)
         self._take_in([Report(number=n, outcome=stopped) for n in list(self._running)])
 
     def _await_launches(self) -> None:
@@ -371,11 +371,10 @@ class Engine:
             self._ending = settled(self._plan, self._ending, self._counts())
         if problem is not None:
             status = StudyStatus.INTERRUPTED if isinstance(problem, KeyboardInterrupt) else StudyStatus.FAILED
-            self._ending = Ending(status=status, message=_why(problem))
+            self._ending = Ending(status=status, message=one_line(problem))
         assert self._ending is not None
         ending = self._ending
-        left = self._leaves() or (self._lasting and problem is not None)
-        orphans = [] if left else [r.row for r in self._running.values()]
+        orphans = [] if self._lasting else [r.row for r in self._running.values()]
         payload = {"status": ending.status.value, "message": ending.message}
         events = [trial_ended(row.number, row.attempt, "interrupted", again=True) for row in orphans]
         try:
@@ -443,8 +442,12 @@ class Engine:
             left.append(self._plan.seconds - (now - self._clock))
         return left
 
-    def _deadline(self) -> float | None:
-        return None if self._plan.timeout is None else time.monotonic() + self._plan.timeout
+    def _deadline(self, taken_up: TrialRow | None = None) -> float | None:
+        if self._plan.timeout is None:
+            return None
+        started = None if taken_up is None else taken_up.started_at
+        spent = 0.0 if started is None else max(0.0, time.time() - started)
+        return time.monotonic() + max(0.0, self._plan.timeout - spent)
 
     def _free_slots(self) -> list[int]:
         taken = {running.row.slot for running in self._running.values()}
@@ -462,7 +465,3 @@ class Engine:
             key=f"{self._key}-{row.number}-{row.attempt}",
             deployment=row.deployment,
         )
-
-
-def _why(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".strip().splitlines()[0][:500].removesuffix(":").rstrip()

@@ -27,6 +27,7 @@ class Running:
         deadline: When its time is up, on the monotonic clock.
         why_stopped: `timeout`, `asked` (that trial alone) or `study` (it stops as a whole).
         reason: Why that trial alone was asked to stop.
+        left: It may run on outside, where the next run takes it up.
     """
 
     row: TrialRow
@@ -34,6 +35,7 @@ class Running:
     latest: LastValues = field(default_factory=LastValues)
     why_stopped: str | None = None
     reason: str | None = None
+    left: bool = False
 
 
 @dataclass(slots=True)
@@ -88,6 +90,9 @@ def _take_outcome(
     shown: Callable[[TrialRow], Trial],
 ) -> None:  # fmt: skip
     row = of.row
+    if of.why_stopped == STUDY and outcome.may_run:
+        of.left = True
+        return
     if of.why_stopped == STUDY and outcome.status == OutcomeStatus.STOPPED:
         after, verdict, told_as = again(row), None, "interrupted"
     else:

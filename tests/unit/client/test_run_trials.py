@@ -16,7 +16,7 @@ from examples.ax_tutorial import optimize
 from meristem.client import Client, IMetric, IRunner, TParameterization, TrialStatus
 from meristem.client.adapters import MetricAdapter, adapt_runner
 from meristem.errors import InputError, StudyError, TooManyFailures
-from meristem.executors.runner import read_status
+from meristem.executors.runner_answers import read_status
 
 from .problems import hartmann6, random_client, sphere
 
