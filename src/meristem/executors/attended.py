@@ -6,8 +6,8 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from meristem.errors import InputError, one_line
@@ -39,11 +39,15 @@ _SAYS = {
 class Outside:
     """The system outside, as all trials of one executor share it.
 
+    Args:
+        spacing: Seconds between two launches at least, whichever the trials.
+
     Attributes:
         ended: Of a trial that has ended, its number and metadata: asked about it, a runner that works answers.
+        held: Nothing more is launched.
     """
 
-    def __init__(self, runner: Any, metrics: Sequence[Any], pace: Pace) -> None:
+    def __init__(self, runner: Any, metrics: Sequence[Any], pace: Pace, spacing: float = 0.0) -> None:
         self.runner, self.metrics, self.pace = runner, metrics, pace
         self.outages = Outages(pace)
         self.finds = callable(getattr(runner, "find_trial", None))
@@ -52,7 +56,17 @@ class Outside:
         batched = getattr(runner, "poll_trials", None)
         self.batch = BatchedPolls(batched, pace) if callable(batched) else None
         self.ended: tuple[int, Metadata] | None = None
+        self.held = False
         self._reasons: set[str] = set()
+        self._spacing, self._next_launch, self._turns = spacing, 0.0, threading.Lock()
+
+    def seconds_to_turn(self) -> float:
+        """Takes the next turn to launch, and says in how many seconds it comes."""
+        with self._turns:
+            now = time.monotonic()
+            turn = max(now, self._next_launch)
+            self._next_launch = turn + self._spacing
+            return turn - now
 
     def probe(self) -> None:
         """Asks of a trial that has ended, so as to learn whether the runner answers at all."""
@@ -78,6 +92,7 @@ class Attended:
     Attributes:
         stop_by: When it must have ended, on the monotonic clock; None unless it was asked to stop.
         left: Nobody listens any more.
+        calls: The method of the runner or the metric that is being called, and since when.
     """
 
     def __init__(
@@ -86,6 +101,7 @@ class Attended:
         self.attempt, self.number = attempt, attempt.number
         self.stop_by: float | None = None
         self.left = False
+        self.calls: tuple[str, float] | None = None
         self._outside, self._listener, self._doubtful = outside, tell, doubtful
         self._metadata: Metadata | None = attempt.deployment
         self._wake = threading.Event()
@@ -96,10 +112,8 @@ class Attended:
         """Lives through the trial in a thread. `before` may still be launching the same attempt."""
         threading.Thread(target=self._live, args=(before,), name=f"trial-{self.number}", daemon=True).start()
 
-    @property
-    def launching(self) -> bool:
-        """Whether a launch is under way that has not answered yet."""
-        return self._metadata is None and not self._launched.is_set()
+    def wake(self) -> None:
+        self._wake.set()
 
     def stop(self, seconds: float) -> None:
         """Asks it to have ended within so many seconds; the shorter time counts."""
@@ -143,6 +157,8 @@ class Attended:
         if self._metadata is None:
             self._metadata = self._deploy()
             self._launched.set()
+            if self.left and self.stop_by is not None:  # its time was up before it was deployed
+                self._ask_to_stop()
             self.tell(deployment=self._metadata)
         self._watch()
         status, reason = self._await_end()
@@ -165,7 +181,7 @@ class Attended:
                     return read_metadata(found)
             if given_up is not None:  # and it is sure now that nothing runs
                 raise given_up
-            self._doubtful = True  # from here on it may run
+            self._await_turn()
             try:
                 found = self._launch()
             except Exception as error:
@@ -182,16 +198,30 @@ class Attended:
             self._outside.outages.answered(LAUNCH)
             return self._kept(found)
 
+    def _await_turn(self) -> None:
+        """Returns when it may be launched, now at once."""
+        turn = time.monotonic() + self._outside.seconds_to_turn()
+        while True:
+            if self.stop_by is not None or self._outside.held:
+                raise _GaveUp("was not launched", "", OutcomeStatus.STOPPED)
+            seconds = turn - time.monotonic()
+            self._rest(seconds) if seconds > 0 else self._listened()
+            if seconds <= 0:
+                return
+
     def _launch(self) -> Any:
+        self._doubtful = True  # from here on it may run
         parameters = dict(self.attempt.parameters)
         more = {"key": self.attempt.key} if self._outside.takes_key else {}
-        return self._outside.runner.run_trial(self.number, parameters, **more)
+        with self._calling(LAUNCH):
+            return self._outside.runner.run_trial(self.number, parameters, **more)
 
     def _find(self) -> Any:
         trouble = Trouble()
         while True:
             try:
-                found = self._outside.runner.find_trial(self.attempt.key)
+                with self._calling(FIND):
+                    found = self._outside.runner.find_trial(self.attempt.key)
                 self._outside.outages.answered(FIND)
                 return found
             except Exception as error:
@@ -233,11 +263,10 @@ class Attended:
             self._rest(self._wait(trouble, began))
 
     def _status(self) -> tuple[TrialStatus, str | None]:
-        batch = self._outside.batch
-        given = (
-            self._outside.runner.poll_trial(self.number, self._known) if batch is None else batch.status(self.number)
-        )
-        if batch is not None and given is None:
+        if self._outside.batch is None:
+            with self._calling(POLL):
+                given = self._outside.runner.poll_trial(self.number, self._known)
+        elif (given := self._outside.batch.status(self.number)) is None:
             return TrialStatus.RUNNING, None
         found = read_status(given)
         self._outside.outages.answered(POLL)
@@ -267,13 +296,14 @@ class Attended:
             self.stop_by = 0.0
             return True
         with suppress(Exception):
-            self._outside.runner.stop_trial(self.number, self._known)
+            with self._calling("stop_trial"):
+                self._outside.runner.stop_trial(self.number, self._known)
             self._watch()  # its end is near: it is polled often again
             return True
         return False
 
     def _watch(self) -> None:
-        if self._outside.batch is not None:
+        if self._outside.batch is not None and not self.left:
             self._outside.batch.watch(self.number, self._known, self._wake)
 
     # What was measured
@@ -307,7 +337,9 @@ class Attended:
                 self._rest(wait)
 
     def _fetch(self, metric: Any) -> float | tuple[float, float]:
-        step, value, sem = read_value(metric.fetch(self.number, self._known))
+        with self._calling(f"fetch of {metric.name!r}"):
+            given = metric.fetch(self.number, self._known)
+        step, value, sem = read_value(given)
         as_text = repr((step, value, sem))  # in which NaN equals itself
         if self._told.get(metric.name) != as_text:
             self._told[metric.name] = as_text
@@ -323,9 +355,20 @@ class Attended:
     def _endures(self, call: str, trouble: Trouble, error: Exception) -> bool:
         return self._outside.outages.endures(call, trouble, error)
 
+    @contextmanager
+    def _calling(self, method: str) -> Iterator[None]:
+        self.calls = (method, time.monotonic())
+        try:
+            yield
+        finally:
+            self.calls = None
+
     def _rest(self, seconds: float) -> None:
         self._wake.wait(seconds)
         self._wake.clear()
+        self._listened()
+
+    def _listened(self) -> None:
         if self.left:
             raise _Left
 
@@ -338,5 +381,5 @@ class _GaveUp(Exception):
     def __init__(self, error: str, details: str, status: OutcomeStatus = OutcomeStatus.FAILED) -> None:
         super().__init__(error)
         self.outcome = Outcome(
-            status=status, error=error, traceback=details, may_run=status == OutcomeStatus.STOPPED and error == MAY_RUN
+            status=status, error=error, traceback=details, may_run=error == MAY_RUN or status == OutcomeStatus.ABANDONED
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _SHARE = 0.02  # of the time that a trial has run so far, so that its end is heard of within that share
-_FIRST_RETRY, _LONGEST_RETRY = 0.05, 30.0  # seconds
+_FIRST_RETRY, _LONGEST_RETRY = 0.05, 10.0  # seconds
 _SOONEST = 0.01
 _FEWEST_TRIES = 5
 

@@ -7,6 +7,7 @@ returned.
 
 from __future__ import annotations
 
+import logging
 import queue
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -21,6 +22,8 @@ from meristem.executors.pacing import Pace
 from meristem.executors.runner_protocol import Metric, Runner
 from meristem.study.protocols import Attempt, Outcome, OutcomeStatus, Report
 
+log = logging.getLogger("meristem.executors")
+
 _HUNG = 0.5  # seconds that a trial's thread may take longer than it was given
 _IN_DOUBT = ("abandon", "launch")
 _DOUBT = (
@@ -29,8 +32,9 @@ _DOUBT = (
 )
 _SEE = "See meristem.Runner and meristem.Metric."
 
-# Launches by key that had not answered when their engine ended: in the same process their answers are still heard.
-_unanswered: dict[str, Attended] = {}
+_LONG_CALL = 60.0  # seconds
+# Trials by key whose launch was not stored when their engine ended: in the same process their answers are still heard.
+_unrecorded: dict[str, Attended] = {}
 
 
 class RunnerExecutor:
@@ -46,6 +50,7 @@ class RunnerExecutor:
         trial_patience: The same for what fails for one trial alone, while the runner answers for others, and for
             mistakes in the runner.
         late: How many seconds after a trial has ended its metrics may come.
+        launch_spacing: Seconds between two launches at least.
         in_doubt: What becomes of a trial that a crash caught between launch and record, where the runner cannot find
             it: "abandon" (another is tried in its place) or "launch" (once more, perhaps twice).
     """
@@ -56,23 +61,29 @@ class RunnerExecutor:
     def __init__(
         self, runner: Runner | Mapping[str, Any], metrics: Sequence[Metric | Mapping[str, Any]] = (), *,
         poll_seconds: float = 0.0, longest_poll_seconds: float = 10.0, patience: float = 3600.0,
-        trial_patience: float = 30.0, late: float = 600.0, in_doubt: str = "abandon",
+        trial_patience: float = 30.0, late: float = 600.0, launch_spacing: float = 0.0,
+        in_doubt: str = "abandon",
     ) -> None:  # fmt: skip
         self._runner: Any = _built("runner", runner, ("run_trial",))
         self._metrics: list[Any] = [_built("metric", metric, ("name", "fetch")) for metric in metrics]
         self._in_doubt = in_doubt
-        if problems := self._problems():
+        seconds = {
+            "poll_seconds": poll_seconds, "longest_poll_seconds": longest_poll_seconds, "patience": patience,
+            "trial_patience": trial_patience, "late": late, "launch_spacing": launch_spacing,
+        }  # fmt: skip
+        if problems := [*self._problems(), *_no_seconds(seconds)]:
             raise InputError("Trials cannot be run like this", problems)
         shortest = max(poll_seconds, float(getattr(self._runner, "poll_seconds", 0.0)))
         self._pace = Pace(
             shortest=shortest, longest=max(shortest, longest_poll_seconds), patience=patience,
             trial_patience=trial_patience, late=late,
         )  # fmt: skip
-        self._outside = Outside(self._runner, self._metrics, self._pace)
+        self._outside = Outside(self._runner, self._metrics, self._pace, launch_spacing)
         self.can_stop = self._outside.can_stop
         self.metric_names = [metric.name for metric in self._metrics]
         self._attended: dict[int, Attended] = {}
         self._news: queue.SimpleQueue[tuple[Attended, Report]] = queue.SimpleQueue()
+        self._long_calls: set[tuple[int, str]] = set()
 
     def expect(self, names: Collection[str]) -> list[str]:
         """What the runner says is wrong with it for a space of these parameters, as sentences."""
@@ -80,18 +91,25 @@ class RunnerExecutor:
         return list(expect(names)) if callable(expect) else []
 
     def open(self, slots: int) -> None:
-        """Nothing to get ready: each trial brings its thread."""
+        """Launches trials again after `hold`; else there is nothing to get ready."""
+        self._outside.held = False
+
+    def hold(self) -> None:
+        """Launches nothing more; what has not been launched ends as stopped."""
+        self._outside.held = True
+        for trial in self._attended.values():
+            trial.wake()
 
     def start(self, attempt: Attempt) -> None:
         self._attend(attempt, doubtful=False).attend()
 
     def adopt(self, attempt: Attempt) -> bool:
         """Polls on what was deployed; what is in doubt is looked for, or else given up or launched again."""
-        before = _unanswered.pop(attempt.key, None) if attempt.deployment is None else None
+        before = _unrecorded.pop(attempt.key, None) if attempt.deployment is None else None
         if attempt.deployment is None and not self._outside.finds and before is None:
             if self._in_doubt == "launch":
                 return False
-            outcome = Outcome(status=OutcomeStatus.ABANDONED, error=_DOUBT)
+            outcome = Outcome(status=OutcomeStatus.ABANDONED, error=_DOUBT, may_run=True)
             self._attend(attempt, doubtful=True).tell(outcome=outcome)
             return True
         self._attend(attempt, doubtful=True).attend(before)
@@ -102,6 +120,7 @@ class RunnerExecutor:
         end = time.monotonic() + timeout.total_seconds()
         while True:
             reports = [*self._listen(max(0.0, end - time.monotonic())), *self._overdue()]
+            self._tell_long_calls()
             if reports or time.monotonic() >= end:
                 return reports
 
@@ -112,9 +131,7 @@ class RunnerExecutor:
     def close(self) -> None:
         """Attends no trial any more; those that were deployed go on outside."""
         for trial in self._attended.values():
-            if trial.launching:
-                _unanswered[trial.attempt.key] = trial
-            trial.leave()
+            self._leave(trial)
         self._attended.clear()
         self._news = queue.SimpleQueue()
 
@@ -124,6 +141,12 @@ class RunnerExecutor:
         trial = Attended(attempt, self._outside, self._hear, doubtful=doubtful)
         self._attended[attempt.number] = trial
         return trial
+
+    @staticmethod
+    def _leave(trial: Attended) -> None:
+        if trial.attempt.deployment is None:
+            _unrecorded[trial.attempt.key] = trial
+        trial.leave()
 
     def _hear(self, trial: Attended, report: Report) -> None:
         self._news.put((trial, report))
@@ -145,12 +168,18 @@ class RunnerExecutor:
         now = time.monotonic()
         late = [trial for trial in self._attended.values() if trial.stop_by is not None and now > trial.stop_by + _HUNG]
         for trial in late:
-            if trial.launching:
-                _unanswered[trial.attempt.key] = trial
-            trial.leave()
+            self._leave(trial)
             del self._attended[trial.number]
         outcome = Outcome(status=OutcomeStatus.STOPPED, error=MAY_RUN, may_run=True)
         return [Report(number=trial.number, outcome=outcome) for trial in late]
+
+    def _tell_long_calls(self) -> None:
+        now = time.monotonic()
+        for number, trial in self._attended.items():
+            calls = trial.calls
+            if calls is not None and now - calls[1] > _LONG_CALL and (number, calls[0]) not in self._long_calls:
+                self._long_calls.add((number, calls[0]))
+                log.warning("Trial %d: %s has not returned for %.0f s.", number, calls[0], now - calls[1])
 
     def _problems(self) -> list[str]:
         problems = []
@@ -187,3 +216,11 @@ def _joined(before: Report | None, after: Report) -> Report:
         deployment=after.deployment if after.deployment is not None else before.deployment,
         outcome=after.outcome,
     )
+
+
+def _no_seconds(given: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{name}={value!r:.60} is not a number of seconds"
+        for name, value in given.items()
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1e9
+    ]

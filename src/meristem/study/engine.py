@@ -217,7 +217,8 @@ class Engine:
     def _think_ahead(self) -> None:
         busy = len(self._running) >= self._slots and not self._ledger.waiting()
         left = room(self._plan, ended=self._ledger.spent, running=len(self._running), slots=self._slots + 1)
-        if self._ahead is not None and busy and left:
+        # A launch whose answer is not stored yet would be in doubt after a crash: that goes before.
+        if self._ahead is not None and busy and left and not self._launching():
             self._ahead.prepare(self._ledger.snapshot())
 
     def _step(self) -> None:
@@ -305,7 +306,7 @@ class Engine:
         )
         for _before, after in found.moves:
             if after.status != TrialStatus.RUNNING:
-                self._count(after)
+                self._count(after, bad=after.number in found.bad)
                 del self._running[after.number]
         if self._early is not None:
             self._stop_hopeless(self._early, reports)
@@ -330,11 +331,11 @@ class Engine:
             elif why is not None:
                 self._stop_trial(report.number, f"stopped early: {why}")
 
-    def _count(self, after: TrialRow) -> None:
+    def _count(self, after: TrialRow, *, bad: bool) -> None:
         if after.status == TrialStatus.WAITING:
             return
         self._ended_now += 1
-        if after.status == TrialStatus.FAILED:
+        if bad:
             self._failed_now += 1
             if len(self._failures) < _MOST_FAILURES_KEPT:
                 self._failures.append(f"trial {after.number}: {after.error}")
@@ -361,8 +362,12 @@ class Engine:
 
     def _await_launches(self) -> None:
         """Takes in where trials were just deployed: a launch whose answer nobody heard would be in doubt."""
+        if hold := getattr(self._executor, "hold", None):
+            hold()
         deadline = time.monotonic() + self._plan.grace
-        while time.monotonic() < deadline and any(r.row.deployment is None for r in self._running.values()):
+        while time.monotonic() < deadline and (launching := self._launching()):
+            for running in launching:
+                running.why_stopped = running.why_stopped or STUDY  # where it was not launched, it waits
             self._take_in(self._executor.poll(timedelta(seconds=0.1)))
 
     def _end(self, problem: BaseException | None) -> None:
@@ -417,6 +422,9 @@ class Engine:
     def _leaves(self) -> bool:
         """Whether what runs is left where it runs, for the next run to take up."""
         return self._lasting and self._ending is not None and self._ending.status in _BROKEN_OFF
+
+    def _launching(self) -> list[Running]:
+        return [running for running in self._running.values() if running.row.deployment is None]
 
     def _interrupted(self) -> bool:
         return self._ending is not None and self._ending.status == StudyStatus.INTERRUPTED

@@ -43,6 +43,7 @@ class Intake:
     """What one round of reports comes to.
 
     Attributes:
+        bad: Numbers of the trials that failed, or were given up for another reason than that they are in doubt.
         missing: Metrics that an ended trial did not give though goals name them, and that in words.
     """
 
@@ -50,6 +51,7 @@ class Intake:
     moves: list[tuple[TrialRow, TrialRow]] = field(default_factory=list)
     measurements: list[TrialMeasurements] = field(default_factory=list)
     happenings: list[told.Happening] = field(default_factory=list)
+    bad: set[int] = field(default_factory=set)
     missing: tuple[tuple[str, ...], str] | None = None
 
 
@@ -103,6 +105,8 @@ def _take_outcome(
     goes_on = after.status == TrialStatus.WAITING
     if verdict is not None and verdict.missing and not goes_on:
         found.missing = (verdict.missing, why_missing(verdict, goals))
+    if after.status == TrialStatus.FAILED or (after.status == TrialStatus.ABANDONED and not outcome.may_run):
+        found.bad.add(row.number)
     found.moves.append((row, after))
     found.events.append(trial_ended(row.number, row.attempt, told_as, again=goes_on))
     seen = replace(row, error=after.error, traceback=after.traceback) if goes_on else after

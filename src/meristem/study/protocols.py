@@ -34,7 +34,7 @@ class Outcome:
             executor does not interpret it.
         error: One line saying why it failed.
         traceback: The details, where there are any (a Python traceback, the last lines of stderr).
-        may_run: It was asked to stop, but nothing says that it did.
+        may_run: It may run on somewhere: it was asked to stop, but nothing says that it did, or it is in doubt.
     """
 
     status: OutcomeStatus
@@ -88,6 +88,7 @@ class Executor(Protocol):
     An executor may have an attribute `lasting`: its attempts go on in a system outside when the engine ends, and are
     left there to be adopted by the next one when a run is interrupted or breaks, or where they cannot be stopped. One
     that never can stop an attempt has `can_stop = False`; one that fetches metrics itself names them in `metric_names`.
+    A lasting one may have `hold()`: it launches nothing more, and what it has not launched ends as stopped.
     """
 
     @property

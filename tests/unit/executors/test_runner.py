@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -393,7 +394,7 @@ def test_a_trial_is_polled_less_and_less_often_within_bounds() -> None:
     pace = Pace(shortest=0.05, longest=10.0)
     waits = [pace.poll_wait(elapsed) for elapsed in (0, 1, 10, 100, 1e6)]
     assert waits == [0.05, 0.05, 0.2, 2.0, 10.0]
-    assert [pace.retry_wait(n) for n in (1, 2, 3, 100)] == [0.05, 0.1, 0.2, 30.0]
+    assert [pace.retry_wait(n) for n in (1, 2, 3, 100)] == [0.05, 0.1, 0.2, 10.0]
 
 
 @pytest.mark.parametrize(
@@ -405,11 +406,143 @@ def test_a_trial_is_polled_less_and_less_often_within_bounds() -> None:
         ({"runner": Outside(), "metrics": [Value(), Value()]}, "several metrics 'm'"),
         ({"runner": Outside(), "in_doubt": "hope"}, "in_doubt='hope' is not one of abandon, launch"),
         ({"runner": {"path": "nowhere.Runner"}}, "nowhere"),
+        ({"runner": Outside(), "late": None, "poll_seconds": -5}, "late=None is not a number of seconds"),
     ],
 )
 def test_what_cannot_run_is_refused_before_anything_starts(given: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError, match=told):
         RunnerExecutor(**given)
+
+
+class Controller:
+    """Counts its questions; from the second on it says so when it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+
+    def recommend(self, snapshot: Any, count: int) -> list[meristem.Recommendation]:
+        self.asked.append(time.monotonic())
+        return [meristem.Recommendation(parameters={"x": len(self.asked) / 100})]
+
+
+def test_the_next_recommendation_is_ready_before_a_slot_is_free() -> None:
+    ended: list[float] = []
+    since: dict[int, float] = {}
+
+    def poll(number: int) -> str:
+        if time.monotonic() - since.setdefault(number, time.monotonic()) < 0.3:
+            return "running"
+        ended.append(time.monotonic())
+        return "completed"
+
+    controller = Controller()
+    study = meristem.Study("s", space={"x": {"float": [0, 1]}}, objective="m", controller=controller, seed=1)
+    study.run(executor=RunnerExecutor(Outside(poll=poll), [Value()]), trials=3, parallel=2, handlers=[])
+    assert controller.asked[2] < min(ended)
+
+
+def test_what_a_launch_answered_is_stored_before_anybody_thinks_ahead() -> None:
+    outside = Outside(poll=lambda n: "completed")
+    told: list[tuple[int, bool]] = []
+
+    def recommend(snapshot: Any, count: int) -> list[meristem.Recommendation]:
+        told.append((len(outside.launched), all(t.deployment for t in rows() if t.number in outside.launched)))
+        return [meristem.Recommendation(parameters={"x": len(told) / 100})]
+
+    study = meristem.Study("s", space={"x": {"float": [0, 1]}}, objective="m", controller=recommend, seed=1)
+    rows = lambda: study.store.trials.list_page(study.store.studies.get("s").id)  # noqa: E731
+    outside.launch = lambda n: time.sleep(0.05)
+    study.run(executor=RunnerExecutor(outside, [Value()]), trials=6, parallel=2, handlers=[])
+    assert all(stored for _, stored in told)
+
+
+@pytest.mark.parametrize("break_off", ["failures", "crash"])
+def test_deployed_trials_are_left_when_a_run_breaks_off(break_off: str) -> None:
+    class Crash(Exception):
+        pass
+
+    def poll(number: int) -> str:
+        return "running" if number == 1 else "failed"
+
+    def launch(number: int) -> None:
+        if break_off == "crash" and number == 3:
+            study._engine._ledger.write = crash  # type: ignore[union-attr, method-assign]
+
+    def crash(*_: Any, **__: Any) -> None:
+        raise Crash
+
+    outside = Outside(poll=poll, launch=launch)
+    study = meristem.Study("s", space={"x": {"float": [0, 1]}}, objective="m", controller="random", seed=1)
+    with pytest.raises((Crash, meristem.errors.TooManyFailures)):
+        study.run(executor=RunnerExecutor(outside, [Value()]), trials=50, parallel=2, max_failure_rate=0.1, handlers=[])
+    assert statuses(study)[0] == "running"
+    assert outside.stopped == []
+
+
+def test_a_launch_that_answers_when_its_time_was_up_is_stopped_outside() -> None:
+    outside = Outside(launch=lambda n: time.sleep(2 if n == 1 else 0))
+    study = looped(outside, trials=2, parallel=1, timeout=0.2, grace=0.1)
+    assert statuses(study) == ["failed", "completed"]
+    end = time.monotonic() + 5
+    while outside.stopped != [1] and time.monotonic() < end:
+        time.sleep(0.02)
+    assert outside.stopped == [1]
+
+
+def test_nothing_is_launched_after_the_executor_was_closed() -> None:
+    outside = Outside()
+    executor = RunnerExecutor(outside, [Value()], launch_spacing=0.2)
+    for number in (1, 2):
+        executor.start(
+            Attempt(study="s", number=number, attempt=1, parameters={}, folder=Path(), slot=0, key=f"c-{number}")
+        )
+    time.sleep(0.05)
+    executor.close()
+    time.sleep(0.3)
+    assert len(outside.launched) == 1
+
+
+def test_what_was_not_launched_yet_at_ctrl_c_waits_for_the_next_run() -> None:
+    outside = Outside(poll=lambda n: "running")
+    study = meristem.Study("s", space={"x": {"float": [0, 1]}}, objective="m", controller="random", seed=1)
+    executor = RunnerExecutor(outside, [Value()], launch_spacing=30)
+    threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        study.run(executor=executor, trials=3, parallel=3, handlers=[])
+    assert sorted(statuses(study)) == ["running", "waiting", "waiting"]
+
+
+def test_a_call_that_hangs_is_told_of(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr("meristem.executors.runner._LONG_CALL", 0.1)
+    looped(Outside(poll=lambda n: time.sleep(0.7) or "completed"), trials=1)
+    (told,) = caplog.messages
+    assert told.startswith("Trial 1: poll_trial has not returned for")
+
+
+def test_a_launch_that_is_refused_is_not_tried_again() -> None:
+    def refuse(number: int) -> None:
+        if number == 2:
+            raise InputError("too warm")
+
+    outside = Outside(launch=refuse)
+    study = looped(outside)
+    assert statuses(study) == ONE_LOST
+    assert outside.launched.count(2) == 1
+
+
+def test_metadata_are_the_same_before_and_after_a_restart() -> None:
+    seen: list[Any] = []
+    outside = Outside(launch=lambda n: {"job": n, "at": (1, 2)})
+    outside.poll_trial = lambda number, metadata: seen.append(metadata["at"]) or "completed"  # type: ignore[method-assign]
+    looped(outside, trials=1)
+    assert seen == [[1, 2]]
+
+
+def test_what_a_trial_measured_before_it_failed_is_kept() -> None:
+    polls: list[int] = []
+    outside = Outside(poll=lambda n: "failed" if n == 1 else "completed")
+    study = looped(outside, Value(lambda n: (len(polls), 0.5)), trials=2)
+    assert len(study.measurements(1)) == 1
 
 
 @pytest.mark.parametrize(("objective", "told"), [("n", "given: 'm'"), ("m, -other", "No metric fetches 'other'")])
