@@ -218,3 +218,8 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
     """A hint such as "Did you mean 'grid'? ", or nothing when no known name is near."""
     near = get_close_matches(str(name), list(known), n=1, cutoff=0.5)
     return f"Did you mean {near[0]!r}? " if near else ""
+
+
+def one_line(error: BaseException) -> str:
+    """What kind of error it is and the first line of what it says, for a status line or a log."""
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0][:500].rstrip().removesuffix(":")

@@ -4,7 +4,7 @@ A training appends JSON lines to `report.jsonl` in its own folder and never wait
 whoever started it reads on from a position. The format, for programs in any language:
 
     {"step": 3, "accuracy": 0.91}                 one or several metrics at a step
-    {"step": 3, "loss": {"value": 0.2, "sem": 0.01}}   with its standard error
+    {"step": 3, "loss": {"value": 0.2, "sem": 0.01}}   with its standard error; also "loss": [0.2, 0.01]
     {"accuracy": 0.93}                            without a step: a final value
 
 A file named `stop` in the folder asks the training to stop. Only the standard library is imported
@@ -18,6 +18,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,11 +87,13 @@ def line_of(step: int | None, metrics: Mapping[str, Any]) -> str:
         raise InputError("report() got no metrics.", fix="Name at least one: report(step=3, accuracy=0.9).")
     if "at" in metrics:
         raise InputError("report() got a metric named 'at'.", fix="'at' is the time of a report: rename it.")
-    if step is not None and not _is_step(step):
-        raise InputError(f"report() got step={step!r:.60}.", fix="A step is a whole number: report(step=3, …).")
     fields: dict[str, Any] = {"at": time.time()}
     if step is not None:
-        fields["step"] = int(step)
+        try:
+            fields["step"] = read_step(step)
+        except ValueError:
+            problem = f"report() got step={step!r:.60}."
+            raise InputError(problem, fix="A step is a whole number: report(step=3, …).") from None
     for metric, value in metrics.items():
         if len(metric) > LONGEST_NAME:
             raise InputError(f"report() got a metric whose name has more than {LONGEST_NAME} characters.")
@@ -99,35 +102,49 @@ def line_of(step: int | None, metrics: Mapping[str, Any]) -> str:
 
 
 def _plain(metric: str, value: Any) -> Any:
-    if isinstance(value, tuple) and len(value) == 2:
-        sem = _number(metric, value[1])
-        if not sem >= 0:
-            raise InputError(
-                f"report() got {metric}={value!r:.60}.",
-                fix="A standard error, the second of a pair, is 0 or above.",
-            )
-        return {"value": _number(metric, value[0]), "sem": sem}
-    return _number(metric, value)
-
-
-def _is_step(step: Any) -> bool:
-    """Whether `step` is a whole number that every store can hold."""
     try:
-        return not isinstance(step, bool) and int(step) == step and abs(step) < 1 << 63
-    except (TypeError, ValueError, OverflowError):
-        return False
-
-
-def _number(metric: str, value: Any) -> float:
-    try:
-        if isinstance(value, (str, bytes, bool)):
-            raise TypeError
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
+        mean, sem = read_value(value)
+    except ValueError as error:
         raise InputError(
-            f"report() got {metric}={value!r:.60}.",
+            f"report() got {metric}={value!r:.60}: {error}.",
             fix="A metric is a number, or a pair (mean, standard error).",
         ) from None
+    return mean if sem is None else {"value": mean, "sem": sem}
+
+
+def read_value(given: Any) -> tuple[float, float | None]:
+    """A number, or a pair of a mean and its standard error, of which None and NaN say that it is not known.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    mean, sem = given if isinstance(given, (tuple, list)) and len(given) == 2 else (given, None)
+    value, error = _number(mean), None if sem is None else _number(sem)
+    if error is not None and error < 0:
+        raise ValueError("a standard error is 0 or above")
+    return value, None if error is None or math.isnan(error) else error
+
+
+def read_step(given: Any) -> int:
+    """A whole number that every store can hold. Raises ValueError where it is none."""
+    try:
+        if not isinstance(given, bool) and int(given) == given and abs(given) < 1 << 63:
+            return int(given)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError(f"the step {given!r:.60} is not a whole number")
+
+
+def _number(given: Any) -> float:
+    if hasattr(given, "item") and getattr(given, "size", None) != 0:  # an array or a tensor of one element
+        with suppress(TypeError, ValueError, RuntimeError):
+            given = given.item()
+    try:
+        if isinstance(given, (str, bytes, bool)):
+            raise TypeError
+        return as_float(given)
+    except (TypeError, ValueError):
+        raise ValueError(f"{given!r:.60} is not a number") from None
 
 
 class SpoolWriter:
@@ -216,8 +233,8 @@ def measurements_of(fields: Any) -> list[Measurement]:
     fields = dict(fields)
     step = fields.pop("step", None)
     at = fields.pop("at", None)
-    if step is not None and (not isinstance(step, (int, float)) or not _is_step(step)):
-        raise ValueError(f"step {step!r:.60} is not a whole number")
+    if step is not None:
+        step = read_step(step)
     found = []
     for metric, given in fields.items():
         metric.encode()  # a lone surrogate, which no store takes, raises here
@@ -225,17 +242,17 @@ def measurements_of(fields: Any) -> list[Measurement]:
             raise ValueError(f"the metric name {metric[:40]!r}… has more than {LONGEST_NAME} characters")
         if "\0" in metric:
             raise ValueError(f"the metric name {metric!r:.60} contains NUL")
-        value, sem = (given.get("value"), given.get("sem")) if isinstance(given, dict) else (given, None)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ValueError(f"{metric} {value!r:.60} is not a number")
-        if sem is not None and (not isinstance(sem, (int, float)) or not sem >= 0):
-            raise ValueError(f"the standard error {sem!r:.60} of {metric} is not a number from 0")
+        pair = (given.get("value"), given.get("sem")) if isinstance(given, dict) else given
+        try:
+            value, sem = read_value(pair)
+        except ValueError as error:
+            raise ValueError(f"{metric}: {error}") from None
         found.append(
             Measurement(
                 metric=metric,
-                value=as_float(value),
-                step=None if step is None else int(step),
-                sem=None if sem is None else as_float(sem),
+                value=value,
+                step=step,
+                sem=sem,
                 at=as_float(at) if isinstance(at, (int, float)) and 0 <= at < 1e12 else time.time(),
             )
         )

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from meristem.client.protocols.runner import IRunner
-from meristem.executors.runner import takes_key
+from meristem.executors.runner_answers import takes_key
 from meristem.space import Parameters
 
 log = logging.getLogger("meristem.client")
@@ -39,16 +39,11 @@ class MetricAdapter:
 
 
 class RunnerAdapter:
-    """An IRunner as the executor asks it; what the runner cannot do, the adapter has no method for.
+    """An IRunner as the executor asks it; what the runner cannot do, the adapter has no method for."""
 
-    Args:
-        seconds_between_launches: At least, whichever trial is launched.
-    """
-
-    def __init__(self, runner: Any, seconds_between_launches: float = 0.0) -> None:
+    def __init__(self, runner: Any) -> None:
         self._runner = runner
-        self._spacing, self._next_launch, self._turn = seconds_between_launches, 0.0, threading.Lock()
-        self._launched: dict[str, int] = {}
+        self._launched: dict[int, int] = {}
         self._warned, self._noting = False, threading.Lock()  # trials are launched from several threads
         if can_stop(runner):
             self.stop_trial = self._stop_trial
@@ -64,22 +59,14 @@ class RunnerAdapter:
         return self._runner.poll_trial(trial_index=number - 1, trial_metadata=metadata)
 
     def _launch(self, number: int, parameters: Parameters, **key: str) -> Metadata:
-        self._await_turn()
         index = number - 1
         metadata: Metadata = self._runner.run_trial(trial_index=index, parameterization=dict(parameters), **key)
-        with self._noting:
-            other = self._launched.setdefault(repr(metadata), index)
+        with self._noting, suppress(Exception):  # what its text raises is no failed launch
+            other = self._launched.setdefault(hash(repr(metadata)), index)
             if other != index and metadata and not self._warned:
                 self._warned = True
                 log.warning(_ALIKE, other, index, metadata)
         return metadata
-
-    def _await_turn(self) -> None:
-        if not self._spacing:
-            return
-        with self._turn:
-            time.sleep(max(0.0, self._next_launch - time.monotonic()))
-            self._next_launch = time.monotonic() + self._spacing
 
     def _stop_trial(self, number: int, metadata: Metadata) -> None:
         self._runner.stop_trial(trial_index=number - 1, trial_metadata=metadata)
@@ -96,10 +83,10 @@ class KeyedRunnerAdapter(RunnerAdapter):
         return self._launch(number, parameters, key=key)
 
 
-def adapt_runner(runner: Any, seconds_between_launches: float = 0.0) -> RunnerAdapter:
+def adapt_runner(runner: Any) -> RunnerAdapter:
     """The adapter that fits `runner`."""
     kind = KeyedRunnerAdapter if takes_key(runner.run_trial) else RunnerAdapter
-    return kind(runner, seconds_between_launches)
+    return kind(runner)
 
 
 def can_stop(runner: Any) -> bool:

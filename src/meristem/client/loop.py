@@ -92,9 +92,10 @@ def run(
     """
     before = {trial.number for trial in study.trials if trial.status in ENDED}
     executor = RunnerExecutor(
-        adapt_runner(runner, seconds_between_launches),
+        adapt_runner(runner),
         [MetricAdapter(metric) for metric in metrics.values()],
         poll_seconds=seconds_between_polls,
+        launch_spacing=seconds_between_launches,
     )
     try:
         study.run(

@@ -30,7 +30,7 @@ _LAST_WORDS_BYTES = 4096
 # The claim is a symbolic link that points to the job's id: made whole or not at all, by one job only, on every shared
 # file system. Should a lost answer of sbatch ever leave two jobs of one trial, one runs it and the other ends at once.
 # A requeued job finds its own claim and runs again. With a handler, the shell outlives a SIGTERM and waits for its
-# child.
+# child. Slurm signals one process after the other: a child that ends at once may be ahead of its shell's own signal.
 SCRIPT = f"""#!/bin/sh
 # Runs one trial of Meristem in the folder that is given.
 meristem_folder_=$1
@@ -53,6 +53,7 @@ trap : USR1 USR2
 . "$meristem_folder_/{_ENVIRONMENT_FILE}"
 /bin/sh "$meristem_folder_/{_COMMAND_FILE}" >> "$meristem_folder_/{STDOUT_FILE}" 2>> "$meristem_folder_/{STDERR_FILE}"
 meristem_code_=$?
+sleep 0.1
 if [ -n "$meristem_terminated_" ]; then
     : > "$meristem_folder_/{_TERMINATED_FILE}"
 fi

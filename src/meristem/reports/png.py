@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from meristem.errors import InputError
+from meristem.errors import InputError, one_line
 from meristem.reports.card import Card, Figure
 from meristem.reports.plotly_js import plotly_js
 
@@ -46,7 +46,7 @@ def _drawn(kaleido: Any, figures: Sequence[Figure]) -> list[bytes]:
         try:
             return apart.submit(lambda: asyncio.run(_draw(kaleido, figures))).result()
         except Exception as error:  # a browser has many ways not to start
-            what = f"{type(error).__name__}: {error}".splitlines()[0]
+            what = one_line(error)
             raise InputError(f"The browser that draws figures failed ({what:.300}).", fix=_BROWSER) from error
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from meristem.controllers.protocol import Controller
-from meristem.errors import ComponentFailed, IllegalMove, LeaseLost, MeristemError
+from meristem.errors import ComponentFailed, IllegalMove, LeaseLost, MeristemError, one_line
 from meristem.events import Event, EventKind, trial_ended
 from meristem.statuses import ENDED, StudyStatus, TrialStatus
 from meristem.stopping.rule import StoppingRule
@@ -171,7 +171,7 @@ class Engine:
             return False
         if not self._executor.adopt(self._attempt(row)):
             return True
-        running = self._running[row.number] = Running(row=row, deadline=self._deadline())
+        running = self._running[row.number] = Running(row=row, deadline=self._deadline(row))
         if self._lasting:
             return False
         if row.slot not in range(self._slots) or self._is_taken(row):  # fewer slots than it was started with
@@ -217,7 +217,8 @@ class Engine:
     def _think_ahead(self) -> None:
         busy = len(self._running) >= self._slots and not self._ledger.waiting()
         left = room(self._plan, ended=self._ledger.spent, running=len(self._running), slots=self._slots + 1)
-        if self._ahead is not None and busy and left:
+        # A launch whose answer is not stored yet would be in doubt after a crash: that goes before.
+        if self._ahead is not None and busy and left and not self._launching():
             self._ahead.prepare(self._ledger.snapshot())
 
     def _step(self) -> None:
@@ -271,7 +272,7 @@ class Engine:
         except Exception as error:  # an executor that cannot start a trial fails that trial alone
             outcome = Outcome(
                 status=OutcomeStatus.FAILED,
-                error=f"the executor could not start it: {_why(error)}",
+                error=f"the executor could not start it: {one_line(error)}",
                 traceback=traceback.format_exc(),
             )
             self._take_in([Report(number=row.number, outcome=outcome)])
@@ -305,7 +306,7 @@ class Engine:
         )
         for _before, after in found.moves:
             if after.status != TrialStatus.RUNNING:
-                self._count(after)
+                self._count(after, bad=after.number in found.bad)
                 del self._running[after.number]
         if self._early is not None:
             self._stop_hopeless(self._early, reports)
@@ -330,11 +331,11 @@ class Engine:
             elif why is not None:
                 self._stop_trial(report.number, f"stopped early: {why}")
 
-    def _count(self, after: TrialRow) -> None:
+    def _count(self, after: TrialRow, *, bad: bool) -> None:
         if after.status == TrialStatus.WAITING:
             return
         self._ended_now += 1
-        if after.status == TrialStatus.FAILED:
+        if bad:
             self._failed_now += 1
             if len(self._failures) < _MOST_FAILURES_KEPT:
                 self._failures.append(f"trial {after.number}: {after.error}")
@@ -354,15 +355,19 @@ class Engine:
         for number, running in self._running.items():
             running.why_stopped = running.why_stopped or STUDY
             self._executor.stop(number, self._plan.grace_time)
-        while self._running and time.monotonic() < deadline:
+        while any(not r.left for r in self._running.values()) and time.monotonic() < deadline:
             self._take_in(self._executor.poll(timedelta(seconds=0.1)))
-        stopped = Outcome(status=OutcomeStatus.STOPPED)
+        stopped = Outcome(status=OutcomeStatus.STOPPED, may_run=self._lasting)
         self._take_in([Report(number=n, outcome=stopped) for n in list(self._running)])
 
     def _await_launches(self) -> None:
         """Takes in where trials were just deployed: a launch whose answer nobody heard would be in doubt."""
+        if hold := getattr(self._executor, "hold", None):
+            hold()
         deadline = time.monotonic() + self._plan.grace
-        while time.monotonic() < deadline and any(r.row.deployment is None for r in self._running.values()):
+        while time.monotonic() < deadline and (launching := self._launching()):
+            for running in launching:
+                running.why_stopped = running.why_stopped or STUDY  # where it was not launched, it waits
             self._take_in(self._executor.poll(timedelta(seconds=0.1)))
 
     def _end(self, problem: BaseException | None) -> None:
@@ -371,11 +376,10 @@ class Engine:
             self._ending = settled(self._plan, self._ending, self._counts())
         if problem is not None:
             status = StudyStatus.INTERRUPTED if isinstance(problem, KeyboardInterrupt) else StudyStatus.FAILED
-            self._ending = Ending(status=status, message=_why(problem))
+            self._ending = Ending(status=status, message=one_line(problem))
         assert self._ending is not None
         ending = self._ending
-        left = self._leaves() or (self._lasting and problem is not None)
-        orphans = [] if left else [r.row for r in self._running.values()]
+        orphans = [] if self._lasting else [r.row for r in self._running.values()]
         payload = {"status": ending.status.value, "message": ending.message}
         events = [trial_ended(row.number, row.attempt, "interrupted", again=True) for row in orphans]
         try:
@@ -419,6 +423,9 @@ class Engine:
         """Whether what runs is left where it runs, for the next run to take up."""
         return self._lasting and self._ending is not None and self._ending.status in _BROKEN_OFF
 
+    def _launching(self) -> list[Running]:
+        return [running for running in self._running.values() if running.row.deployment is None]
+
     def _interrupted(self) -> bool:
         return self._ending is not None and self._ending.status == StudyStatus.INTERRUPTED
 
@@ -443,8 +450,12 @@ class Engine:
             left.append(self._plan.seconds - (now - self._clock))
         return left
 
-    def _deadline(self) -> float | None:
-        return None if self._plan.timeout is None else time.monotonic() + self._plan.timeout
+    def _deadline(self, taken_up: TrialRow | None = None) -> float | None:
+        if self._plan.timeout is None:
+            return None
+        started = None if taken_up is None else taken_up.started_at
+        spent = 0.0 if started is None else max(0.0, time.time() - started)
+        return time.monotonic() + max(0.0, self._plan.timeout - spent)
 
     def _free_slots(self) -> list[int]:
         taken = {running.row.slot for running in self._running.values()}
@@ -462,7 +473,3 @@ class Engine:
             key=f"{self._key}-{row.number}-{row.attempt}",
             deployment=row.deployment,
         )
-
-
-def _why(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".strip().splitlines()[0][:500].removesuffix(":").rstrip()

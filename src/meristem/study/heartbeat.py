@@ -17,8 +17,6 @@ _BEAT_SECONDS = 1.0
 class Heartbeat:
     """Renews a lease once a second from a thread of its own; a context manager.
 
-    A database in memory belongs to this process alone, so there is nobody to hear and no thread.
-
     Attributes:
         token: Fencing number of the lease.
         last_event: The last event of the study's log, as of the last beat.
@@ -51,8 +49,7 @@ class Heartbeat:
                 log.debug("The lease could not be renewed: %s", error)
 
     def __enter__(self) -> Heartbeat:
-        if not self._store.in_memory:
-            self._thread.start()
+        self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:

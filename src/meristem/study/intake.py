@@ -27,6 +27,7 @@ class Running:
         deadline: When its time is up, on the monotonic clock.
         why_stopped: `timeout`, `asked` (that trial alone) or `study` (it stops as a whole).
         reason: Why that trial alone was asked to stop.
+        left: It may run on outside, where the next run takes it up.
     """
 
     row: TrialRow
@@ -34,6 +35,7 @@ class Running:
     latest: LastValues = field(default_factory=LastValues)
     why_stopped: str | None = None
     reason: str | None = None
+    left: bool = False
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Intake:
     """What one round of reports comes to.
 
     Attributes:
+        bad: Numbers of the trials that failed, or were given up for another reason than that they are in doubt.
         missing: Metrics that an ended trial did not give though goals name them, and that in words.
     """
 
@@ -48,6 +51,7 @@ class Intake:
     moves: list[tuple[TrialRow, TrialRow]] = field(default_factory=list)
     measurements: list[TrialMeasurements] = field(default_factory=list)
     happenings: list[told.Happening] = field(default_factory=list)
+    bad: set[int] = field(default_factory=set)
     missing: tuple[tuple[str, ...], str] | None = None
 
 
@@ -88,6 +92,9 @@ def _take_outcome(
     shown: Callable[[TrialRow], Trial],
 ) -> None:  # fmt: skip
     row = of.row
+    if of.why_stopped == STUDY and outcome.may_run:
+        of.left = True
+        return
     if of.why_stopped == STUDY and outcome.status == OutcomeStatus.STOPPED:
         after, verdict, told_as = again(row), None, "interrupted"
     else:
@@ -98,6 +105,8 @@ def _take_outcome(
     goes_on = after.status == TrialStatus.WAITING
     if verdict is not None and verdict.missing and not goes_on:
         found.missing = (verdict.missing, why_missing(verdict, goals))
+    if after.status == TrialStatus.FAILED or (after.status == TrialStatus.ABANDONED and not outcome.may_run):
+        found.bad.add(row.number)
     found.moves.append((row, after))
     found.events.append(trial_ended(row.number, row.attempt, told_as, again=goes_on))
     seen = replace(row, error=after.error, traceback=after.traceback) if goes_on else after

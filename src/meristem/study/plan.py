@@ -31,7 +31,7 @@ class Plan:
         parallel: Trials at a time.
         timeout: Wall time of one trial, after which it is stopped and counts as failed.
         retries: How often a failed trial is run again; an interrupted attempt uses up none.
-        max_failure_rate: Share of this run's trials that may fail before the run is given up,
+        max_failure_rate: Share of this run's trials that may fail, or be given up outside, before the run is given up,
             checked once `min_failures_before_abort` have failed.
         at_stop: What becomes of running trials when the study stops: `stop` or `wait` for them.
         grace: Time between asking a trial to stop and ending it by force.

@@ -34,12 +34,14 @@ class Outcome:
             executor does not interpret it.
         error: One line saying why it failed.
         traceback: The details, where there are any (a Python traceback, the last lines of stderr).
+        may_run: It may run on somewhere: it was asked to stop, but nothing says that it did, or it is in doubt.
     """
 
     status: OutcomeStatus
     score: Any = None
     error: str | None = None
     traceback: str | None = None
+    may_run: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,9 @@ class Executor(Protocol):
     """Runs attempts. Called from one thread only; user code that fails is an Outcome, never an exception.
 
     An executor may have an attribute `lasting`: its attempts go on in a system outside when the engine ends, and are
-    left there to be adopted by the next one when a run is interrupted or breaks.
+    left there to be adopted by the next one when a run is interrupted or breaks, or where they cannot be stopped. One
+    that never can stop an attempt has `can_stop = False`; one that fetches metrics itself names them in `metric_names`.
+    A lasting one may have `hold()`: it launches nothing more, and what it has not launched ends as stopped.
     """
 
     @property

@@ -257,6 +257,19 @@ class Study(Results):
         expect = getattr(executor, "expect", None)
         if callable(expect) and (problems := expect(self.space.names)):  # it fills names into a command
             raise InputError("The executor does not fit the space", problems)
+        metrics = getattr(executor, "metric_names", None)
+        if metrics is not None and (missing := [name for name in self.goals.metrics if name not in metrics]):
+            known = ", ".join(map(repr, metrics)) or "none"
+            raise InputError(
+                f"No metric fetches {', '.join(map(repr, missing))} (given: {known}).",
+                did_you_mean(missing[0], metrics),
+                "Metrics are found by their names: give each that the objective and the limits name.",
+            )
+        if rule is not None and not getattr(executor, "can_stop", True):
+            raise InputError(
+                "Trials cannot be stopped early: the runner has no stop_trial.",
+                fix="Write stop_trial(number, metadata), or leave early_stopping out.",
+            )
         self._mark_baseline()
         token = self._acquire(wait)
         with Heartbeat(self._store, self._id, token) as heartbeat:

@@ -6,12 +6,11 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from numbers import Real
 from typing import Any
 
 from meristem.errors import did_you_mean
 from meristem.objective import Goals
-from meristem.spool import LONGEST_NAME, LastValues, as_float
+from meristem.spool import LONGEST_NAME, LastValues, read_value
 from meristem.statuses import TrialStatus
 from meristem.study.protocols import Outcome, OutcomeStatus
 
@@ -119,11 +118,10 @@ def read_score(score: Any, goals: Goals) -> ReadScore:
 
 
 def _pair(given: Any) -> tuple[float, float | None] | None:
-    if _is_number(given):
-        return as_float(given), None
-    if isinstance(given, (tuple, list)) and len(given) == 2 and all(map(_is_number, given)) and given[1] >= 0:
-        return as_float(given[0]), as_float(given[1])
-    return None
+    try:
+        return read_value(given)
+    except ValueError:
+        return None
 
 
 def _why_no_loss(goals: Goals, metrics: Mapping[str, float], missing: tuple[str, ...], score: Any) -> str:
@@ -139,10 +137,6 @@ def _why_no_loss(goals: Goals, metrics: Mapping[str, float], missing: tuple[str,
     got = f"it gave {', '.join(map(repr, others[:10]))}" if others else "it gave no metrics"
     hint = " The names differ: give both the same." if did_you_mean(missing[0], others) else ""
     return f"the objective {missing[0]!r} is missing: {got}.{hint} Return a number, or a dict with {missing[0]!r}."
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _kept_score(score: Any) -> Any:

@@ -21,6 +21,8 @@ from meristem.store.rows import Change
 
 SECONDS = float(os.environ.get("OUTSIDE_SECONDS", "0.1"))
 ANSWER_SECONDS = float(os.environ.get("OUTSIDE_ANSWER_SECONDS", "0"))  # from a launch to its answer
+AWAY_SECONDS = float(os.environ.get("OUTSIDE_AWAY_SECONDS", "0"))  # from the start of a run
+STARTED = time.monotonic()
 STEPS = ("intent", "launched", "unrecorded", "recorded", "poll", "fetch", "unended", "ended")
 
 
@@ -50,6 +52,8 @@ class FileRunner:
 
 class FindingRunner(FileRunner):
     def find_trial(self, key: str) -> dict[str, Any] | None:
+        if time.monotonic() < STARTED + AWAY_SECONDS:
+            raise ConnectionError("away")
         found = sorted(place for place in self.folder.glob(f"{key}.*") if place.suffix != ".part")
         return {"file": found[0].name} if found else None
 

@@ -32,6 +32,16 @@ def test_without_that_a_launch_in_doubt_is_named_and_another_trial_takes_its_pla
     assert found.launches == 6 + found.orphans
 
 
+@pytest.mark.parametrize("step", ["launched", "unrecorded"])
+def test_a_launch_in_doubt_is_found_though_the_system_is_away_at_first(
+    tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTSIDE_AWAY_SECONDS", "2")
+    found = kill_and_resume(tmp_path, f"{step}:3", finds=True)
+    assert found.killed
+    assert (found.completed, found.launches, found.doubles, found.orphans, found.in_doubt) == (6, 6, 0, 0, 0)
+
+
 @pytest.mark.parametrize("answer", ["0", "0.8"])
 def test_ctrl_c_leaves_deployed_trials_where_they_run_and_the_next_run_takes_them_up(
     tmp_path: Path, answer: str

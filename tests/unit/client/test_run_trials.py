@@ -16,7 +16,7 @@ from examples.ax_tutorial import optimize
 from meristem.client import Client, IMetric, IRunner, TParameterization, TrialStatus
 from meristem.client.adapters import MetricAdapter, adapt_runner
 from meristem.errors import InputError, StudyError, TooManyFailures
-from meristem.executors.runner import read_status
+from meristem.executors.runner_answers import read_status
 
 from .problems import hartmann6, random_client, sphere
 
@@ -243,14 +243,36 @@ def test_an_adapter_can_only_what_its_runner_can() -> None:
 
 def test_launches_can_be_kept_apart() -> None:
     at: list[float] = []
-    runner = SimpleNamespace(run_trial=lambda trial_index, parameterization: at.append(time.monotonic()) or {})
-    adapter = adapt_runner(runner, seconds_between_launches=0.03)
-    threads = [threading.Thread(target=adapter.run_trial, args=(number, {})) for number in (1, 2, 3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert all(later - earlier >= 0.025 for earlier, later in itertools.pairwise(at))
+
+    class Watched(OvenRunner):
+        def run_trial(self, trial_index: int, parameterization: TParameterization) -> dict[str, Any]:
+            at.append(time.monotonic())
+            return super().run_trial(trial_index, parameterization)
+
+    run(ready(Watched()), 4, parallelism=4, seconds_between_launches=0.05)
+    assert all(later - earlier >= 0.045 for earlier, later in itertools.pairwise(at))
+
+
+def test_trials_that_the_system_gives_up_count_as_failures() -> None:
+    class GivingUp(OvenRunner):
+        def poll_trial(self, trial_index: int, trial_metadata: Mapping[str, Any]) -> TrialStatus:
+            return TrialStatus.ABANDONED
+
+    client = ready(GivingUp())
+    with pytest.raises(TooManyFailures):
+        run(client, 4, parallelism=2, tolerated_trial_failure_rate=0.1)
+    assert client.study.counts()["abandoned"] < 10
+
+
+def test_a_trial_that_is_given_up_by_hand_meanwhile_frees_its_slot() -> None:
+    class Stuck(OvenRunner):
+        def poll_trial(self, trial_index: int, trial_metadata: Mapping[str, Any]) -> TrialStatus:
+            return TrialStatus.RUNNING if trial_index == 1 else TrialStatus.COMPLETED
+
+    client = ready(Stuck())
+    threading.Timer(0.3, client.mark_trial_abandoned, [1]).start()
+    run(client, 4, parallelism=2)
+    assert client.study.counts() == {"completed": 4, "abandoned": 1}
 
 
 def test_trials_that_cannot_be_told_apart_are_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
