@@ -50,7 +50,7 @@ class Asking:
         for row in ledger.waiting():
             if any(row.parameters.get(name) != value for name, value in (fixed or {}).items()):
                 continue
-            if started := ledger.start(replace(row, run_by=CALLER), slot=None, token=None):
+            if started := ledger.start(row, slot=None, token=None, run_by=CALLER):
                 return started
         rows = ledger.propose(controller(), 1, run_by=CALLER, fixed=fixed)
         if not rows:
@@ -68,13 +68,7 @@ class Asking:
         if row.run_by != CALLER and row.status == TrialStatus.RUNNING:
             raise InputError(f"Trial {number} is run by an engine, which tells its result itself.")
         goals = self.ledger.definition.goals
-        reported = self._reported(row)
-        outcome = Outcome(status=OutcomeStatus.COMPLETED, score=score)
-        if failed is not None:
-            if not isinstance(failed, str) or not failed:
-                raise InputError(f"failed={failed!r:.80} is no reason.", fix="Write why in words: failed='diverged'.")
-            outcome = Outcome(status=OutcomeStatus.FAILED, score=score, error=failed)
-        verdict = judge(outcome, goals, reported)
+        verdict = judge(_outcome(score, failed), goals, self._reported(row))
         check_move(number, row.status, verdict.status)
         if failed is None:
             _check_told(score, goals, verdict)
@@ -93,19 +87,16 @@ class Asking:
     def attach(self, parameters: Mapping[str, Any], score: Any, failed: str | None) -> TrialRow:
         """Stores a trial that was run elsewhere, with its result. Raises as `tell`."""
         goals = self.ledger.definition.goals
+        verdict = judge(_outcome(score, failed), goals, LastValues())
         if failed is None:
-            verdict = judge(Outcome(status=OutcomeStatus.COMPLETED, score=score), goals, LastValues())
             _check_told(score, goals, verdict, "attach", "Nothing was added.")
-        started = self.begin(parameters, {"by": "user", "attached": True})
-        return self.tell(started.number, score, failed)
+        self.ledger.sync()
+        return self.ledger.add(ended(_own(parameters, {"by": "user", "attached": True}), verdict, time.time()))
 
     def begin(self, parameters: Mapping[str, Any], origin: Mapping[str, Any]) -> TrialRow:
         """Stores a trial of the caller's own choice, which the caller runs from now on."""
         self.ledger.sync()
-        row = self.ledger.enqueue(parameters, origin, run_by=CALLER)
-        started = self.ledger.start(row, slot=None, token=None)
-        assert started is not None  # it was the caller's from the start
-        return started
+        return self.ledger.add(_own(parameters, origin))
 
     def stop(self, number: int) -> TrialRow:
         """Ends a trial early: what it reported counts for models. Raises IllegalMove where it has ended."""
@@ -134,6 +125,22 @@ class Asking:
         event: Event = trial_ended(before.number, after.attempt, str(after.status))
         self.ledger.write([event], moves=[(before, after)])
         return after
+
+
+def _own(parameters: Mapping[str, Any], origin: Mapping[str, Any]) -> TrialRow:
+    """A new trial that its caller runs from now on."""
+    return TrialRow(
+        number=0, status=TrialStatus.RUNNING, parameters=parameters, origin=origin, run_by=CALLER,
+        started_at=time.time(),
+    )  # fmt: skip
+
+
+def _outcome(score: Any, failed: str | None) -> Outcome:
+    if failed is None:
+        return Outcome(status=OutcomeStatus.COMPLETED, score=score)
+    if not isinstance(failed, str) or not failed:
+        raise InputError(f"failed={failed!r:.80} is no reason.", fix="Write why in words: failed='diverged'.")
+    return Outcome(status=OutcomeStatus.FAILED, score=score, error=failed)
 
 
 def _check_told(score: Any, goals: Goals, verdict: Verdict, what: str = "tell", so: str = "The trial goes on.") -> None:
