@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
@@ -115,8 +115,14 @@ class Trials:
             for row in self._database.read(lambda c: c.execute(query).all())
         ]
 
-    def list_reports(self, study_id: int, metrics: Sequence[str]) -> list[tuple[int, Measurement]]:
-        """What the last attempts of all trials reported of `metrics` at steps: trial and measurement, by step."""
+    def list_reports(
+        self, study_id: int, metrics: Sequence[str], *, numbers: Collection[int] | None = None
+    ) -> list[tuple[int, Measurement]]:  # fmt: skip
+        """What the last attempts of all trials reported of `metrics` at steps: trial and measurement, by step.
+
+        Args:
+            numbers: Of these trials only.
+        """
         m = measurements.c
         query = (
             select(m.trial, m.metric, m.step, m.value)
@@ -124,6 +130,8 @@ class Trials:
             .where(m.study_id == study_id, m.attempt == trials.c.attempt, m.metric.in_(metrics), m.step != NO_STEP)
             .order_by(m.trial, m.step)
         )
+        if numbers is not None:
+            query = query.where(m.trial.in_(numbers))
         return [
             (trial, Measurement(metric=metric, step=step, value=math.nan if value is None else value))
             for trial, metric, step, value in self._database.read(lambda c: c.execute(query).all())
