@@ -25,6 +25,7 @@ from meristem.client.strategies import controller_of
 from meristem.client.summary import summary_of
 from meristem.client.types import TOutcome, TParameterization, TPrediction
 from meristem.errors import InputError, NothingToTry, StudyError
+from meristem.executors.runner_protocol import Metric, Runner
 from meristem.statuses import ENDED
 from meristem.stopping.combined import build_rule
 from meristem.study.definition import build_controller, check_name, check_seed
@@ -158,12 +159,18 @@ class Client:
         self._with_tracking = fit_tracking_metrics
         self._draft.seed = seed if self._draft.seed is None else self._draft.seed
 
-    def configure_runner(self, runner: IRunner) -> None:
-        """Deploys trials in `run_trials`. Not stored: configure it again after loading."""
+    def configure_runner(self, runner: IRunner | Runner) -> None:
+        """Deploys trials in `run_trials`. Not stored: configure it again after loading.
+
+        A `meristem.Runner`, as the one for Slurm, is told by its `run_trial(number, parameters)`, and counts from 1.
+        """
         self._runner = loop.check_runner(runner)
 
-    def configure_metrics(self, metrics: Sequence[IMetric]) -> None:
-        """Fetch the data of trials in `run_trials`, each of the metric of its name. Not stored."""
+    def configure_metrics(self, metrics: Sequence[IMetric | Metric]) -> None:
+        """Fetch the data of trials in `run_trials`, each of the metric of its name. Not stored.
+
+        A `meristem.Metric` is told by its `fetch(number, metadata)`, and counts from 1.
+        """
         self._metrics |= loop.check_metrics(metrics)
 
     def configure_tracking_metrics(self, metric_names: Sequence[str]) -> None:
