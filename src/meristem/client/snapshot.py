@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from meristem.errors import InputError, StudyExists
-from meristem.events import Event, EventKind, trial_ended
+from meristem.events import trial_ended
 from meristem.spool import Measurement
 from meristem.statuses import ENDED, StudyStatus
-from meristem.store.rows import Change, TrialMeasurements, TrialRow
+from meristem.store.rows import Change, Conflict, TrialMeasurements, TrialRow
 from meristem.store.store import Store
+from meristem.study.ledger import first_event
 from meristem.study.study import Study
 
 _KIND, _VERSION = "meristem client", 1
@@ -66,42 +67,46 @@ def read(path: str | Path) -> dict[str, Any]:
 def restore(document: Mapping[str, Any], url: str | None) -> Study:
     """Puts the study of `document` into a store where there is none of its name.
 
+    One of the same definition that is still empty is filled: a crash may have come between the two.
+
     Raises:
         StudyExists: There is one.
     """
     store, name = Store(url), document["name"]
-    if store.studies.find(name) is not None:
-        raise StudyExists(name, ["the store has a study of that name: Client.load_from_database opens it"])
+    taken = StudyExists(name, ["the store has a study of that name: Client.load_from_database opens it"])
     row = store.studies.ensure(name, document["definition"], StudyStatus.CREATED)
+    if row.definition != document["definition"] or row.trials_created or row.run:
+        raise taken
     trials = [TrialRow(**trial) for trial in document["trials"]]
     if trials:
         over = sorted((t for t in trials if t.status in ENDED), key=lambda trial: trial.end_event or 0)
-        events = [Event(kind=EventKind.TRIAL_ENQUEUED, trial=t.number) for t in trials]
-        events += [trial_ended(t.number, t.attempt, t.status) for t in over]
+        events = [first_event(t) for t in trials] + [trial_ended(t.number, t.attempt, t.status) for t in over]
         measured = [
             TrialMeasurements(
                 trial=of["trial"], attempt=of["attempt"], measurements=[Measurement(**m) for m in of["of"]]
             )
             for of in document["measurements"]
         ]
-        store.commits.apply(
-            Change(study_id=row.id, events=events, trials_created=0, new_trials=trials, measurements=measured)
-        )
+        change = Change(study_id=row.id, events=events, trials_created=0, new_trials=trials, measurements=measured)
+        try:
+            store.commits.apply(change)
+        except Conflict:  # somebody else filled it, or began it, meanwhile
+            raise taken from None
     return Study.open(name, store=store)
 
 
 def _study_json(study: Study) -> dict[str, Any]:
     row = study.store.studies.get(study.name)
     trials = study.store.trials.list_page(row.id)
-    measured = [(t, study.measurements(t.number)) for t in trials]
+    measured = study.store.trials.list_measurements(row.id)
     return {
         "name": study.name,
         "definition": row.definition,
         "trials": [{f.name: getattr(t, f.name) for f in fields(t)} for t in trials],
         "measurements": [
-            {"trial": t.number, "attempt": t.attempt, "of": [asdict(m) for m in found]}
-            for t, found in measured
-            if found
+            {"trial": t.number, "attempt": t.attempt, "of": [asdict(m) for m in measured[t.number]]}
+            for t in trials
+            if t.number in measured
         ],
     }
 

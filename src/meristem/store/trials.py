@@ -104,16 +104,21 @@ class Trials:
             .where(m.study_id == study_id, m.trial == number, m.attempt == attempt)
             .order_by(m.step == NO_STEP, m.step, m.metric)
         )
-        return [
-            Measurement(
-                metric=row.metric,
-                step=None if row.step == NO_STEP else row.step,
-                value=math.nan if row.value is None else row.value,
-                sem=row.sem,
-                at=row.at,
-            )
-            for row in self._database.read(lambda c: c.execute(query).all())
-        ]
+        return [_measurement(*row) for row in self._database.read(lambda c: c.execute(query).all())]
+
+    def list_measurements(self, study_id: int) -> dict[int, list[Measurement]]:
+        """What the last attempts of all trials reported, by trial, each as `measurements` gives it."""
+        m = measurements.c
+        query = (
+            select(m.trial, m.metric, m.step, m.value, m.sem, m.at)
+            .join(trials, (trials.c.study_id == m.study_id) & (trials.c.number == m.trial))
+            .where(m.study_id == study_id, m.attempt == trials.c.attempt)
+            .order_by(m.trial, m.step == NO_STEP, m.step, m.metric)
+        )
+        found: dict[int, list[Measurement]] = {}
+        for trial, *row in self._database.read(lambda c: c.execute(query).all()):
+            found.setdefault(trial, []).append(_measurement(*row))
+        return found
 
     def list_reports(
         self, study_id: int, metrics: Sequence[str], *, numbers: Collection[int] | None = None
@@ -139,6 +144,11 @@ class Trials:
 
     def _rows(self, query: Select[Any]) -> list[TrialRow]:
         return [_trial(row) for row in self._database.read(lambda c: c.execute(query).all())]
+
+
+def _measurement(metric: str, step: int, value: float | None, sem: float | None, at: float) -> Measurement:
+    value = math.nan if value is None else value
+    return Measurement(metric=metric, step=None if step == NO_STEP else step, value=value, sem=sem, at=at)
 
 
 def _trial(row: Any) -> TrialRow:

@@ -13,6 +13,8 @@ from meristem.client import Client, StorageConfig
 from meristem.controllers.protocol import Recommendation
 from meristem.errors import InputError, StudyError, StudyExists, StudyNotFound
 from meristem.reports.analyses.trace import trace
+from meristem.store.commits import Commits
+from meristem.store.database import Database
 
 from .problems import client_of, random_client, run_by_hand
 
@@ -58,6 +60,57 @@ def test_a_client_is_loaded_into_a_store_that_has_no_such_study(tmp_path: Path) 
     with pytest.raises(StudyExists, match="load_from_database"):
         Client.load_from_json_file(tmp_path / "client.json", config)
     assert len(Client.load_from_database("small", config).study.trials) == 2
+
+
+def test_a_load_that_a_crash_cut_short_is_finished_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, config = random_client(), StorageConfig(url=f"sqlite:///{tmp_path}/s.db")
+    run_by_hand(client, 2)
+    client.get_next_trials(1)
+    client.save_to_json_file(tmp_path / "client.json")
+    with monkeypatch.context() as broken:
+        broken.setattr(Commits, "apply", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            Client.load_from_json_file(tmp_path / "client.json", config)
+    loaded = Client.load_from_json_file(tmp_path / "client.json", config).study
+    assert loaded.counts() == {"completed": 2, "running": 1}
+    log = [(event.kind.value, event.trial) for event in loaded.events()][1:]
+    assert log == [*(("trial_started", n) for n in (1, 2, 3)), ("trial_ended", 1), ("trial_ended", 2)]
+    with pytest.raises(StudyExists):
+        Client.load_from_json_file(tmp_path / "client.json", config)
+
+
+def test_an_empty_study_of_another_definition_is_not_filled(tmp_path: Path) -> None:
+    config = StorageConfig(url=f"sqlite:///{tmp_path}/s.db")
+    assert client_of("-other", url=config.url).study.trials == []
+    client = random_client()
+    run_by_hand(client, 1)
+    client.save_to_json_file(tmp_path / "client.json")
+    with pytest.raises(StudyExists):
+        Client.load_from_json_file(tmp_path / "client.json", config)
+
+
+def test_saving_asks_the_store_as_often_for_many_trials_as_for_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [0]
+    read = Database.read
+
+    def counted(database: Database, work: Any) -> Any:
+        asked[-1] += 1
+        return read(database, work)
+
+    monkeypatch.setattr(Database, "read", counted)
+    for count in (2, 6):
+        client = random_client()
+        run_by_hand(client, count)
+        asked[-1] = 0
+        client.save_to_json_file(tmp_path / "client.json")
+        asked.append(0)
+    assert asked[0] == asked[1] > 0
+
+
+def interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(("text", "words"), [(None, "cannot be read"), ("{", "no JSON"), ("{}", "not written by")])
