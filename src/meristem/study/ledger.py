@@ -28,7 +28,7 @@ log = logging.getLogger("meristem.study")
 
 
 class Ledger:
-    """The state of one study in this process.
+    """The state of one study in this process, for one thread at a time (`Asking` sees to that).
 
     Attributes:
         cursor: Number of the last event that it knows of.
