@@ -6,6 +6,7 @@ All state is a `meristem.Study`, and whatever is decided it decides. Trials coun
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -57,6 +58,7 @@ class Client:
         self._draft = Draft(seed=random_seed)
         self._study: Study | None = None
         self._trials: IndexedTrials | None = None
+        self._opening = threading.RLock()
         self._models: Predictions | None = None
         self._runner: Any = None
         self._metrics: dict[str, Any] = {}
@@ -71,8 +73,9 @@ class Client:
         Raises:
             StudyError: `configure_experiment` or `configure_optimization` is still to be called.
         """
-        if self._study is None:
-            self._use(self._draft.open(self._storage))
+        with self._opening:
+            if self._study is None:
+                self._use(self._draft.open(self._storage))
         assert self._study is not None
         return self._study
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from meristem.client.raw_data import Data
-from meristem.errors import InputError, StudyError
+from meristem.errors import InputError, StudyError, did_you_mean
 from meristem.statuses import TrialStatus
 from meristem.store.rows import TrialRow
 from meristem.study.asking import CALLER
@@ -97,24 +97,19 @@ class IndexedTrials:
         """Ends a trial with `data` and all that was added before.
 
         Raises:
-            InputError: An objective is missing; the trial goes on.
+            InputError: A metric that the objective or a limit names is missing; the trial goes on.
         """
-        try:
-            told = self._study.tell(number, data)
-        except InputError as error:
+        given = {*data, *(m.metric for m in self._study.measurements(number))}
+        if missing := [name for name in self._study.goals.metrics if name not in given]:
             raise InputError(
                 f"Trial {number - 1} cannot be completed yet",
-                error.problems or [error.what],
-                fix="Give what is missing: complete_trial(…, raw_data={…}); or end it with mark_trial_failed or "
-                "mark_trial_abandoned. The trial goes on.",
-            ) from error
+                [f"{name!r} is missing. {did_you_mean(name, sorted(given))}".strip() for name in missing],
+                fix="Give what is missing: complete_trial(…, raw_data={…}), NaN where it is not known; or end it with "
+                "mark_trial_failed or mark_trial_abandoned. The trial goes on.",
+            )
+        told = self._study.tell(number, data)
         if told.status == TrialStatus.FAILED:
             log.warning("Trial %d is FAILED: %s. Its values are kept and reach no model.", index_of(told), told.error)
-        elif missing := [name for name in self._study.goals.metrics if name not in told.metrics]:
-            log.warning(
-                "Trial %d is COMPLETED without %s, so that it is not known to keep the limits.",
-                index_of(told), ", ".join(missing),
-            )  # fmt: skip
         return told
 
     def stop(self, number: int) -> None:

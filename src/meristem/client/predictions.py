@@ -71,7 +71,7 @@ class Predictions:
             expected = [[o.loss(p.mean) for p in self._model(o).predict(points)] for o in goals.objectives]
         except InputError:
             return None
-        front = non_dominated(list(zip(*expected, strict=True)))
+        front = non_dominated(list(zip(*map(_graded, expected), strict=True)))
         return [trial for trial, on_front in zip(trials, front, strict=True) if on_front]
 
     def of(self, trials: Sequence[Trial]) -> list[TPrediction]:
@@ -125,3 +125,9 @@ class Predictions:
 def observed(trial: Trial) -> TPrediction:
     """Measured values of a trial with their variances; NaN where that is not known."""
     return {name: (value, trial.sems.get(name, math.nan) ** 2) for name, value in trial.metrics.items()}
+
+
+def _graded(losses: Sequence[float]) -> list[float]:
+    """Losses in steps of a thousandth of their spread: by less than that nobody beats anybody."""
+    step = (max(losses) - min(losses)) / 1000
+    return [round(loss / step) for loss in losses] if step > 0 else [0.0] * len(losses)

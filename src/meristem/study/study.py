@@ -60,7 +60,7 @@ class Study(AskAndTell):
         name: Unique in its store.
         space: A Space, or a mapping of names to parameters (or their specifications).
         objective: `"accuracy"` to maximize, `"-loss"` to minimize, `"2*accuracy - latency"` for a weighted sum,
-            `"accuracy, -latency"` for several (see `pareto`).
+            `"accuracy, -latency"` or a list for several (see `pareto`).
         outcome_constraints: Limits on metrics: `["latency <= 10", "size <= 1.1 * baseline"]`.
         thresholds: Of several objectives the worst values worth having: `{"accuracy": 0.8}`.
         controller: A name (`auto`, `gp`, `evolution`, `cmaes`, `optuna`, `asha`, `hyperband`, `pbt`, `sobol`, `random`,
@@ -82,7 +82,7 @@ class Study(AskAndTell):
         name: str,
         *,
         space: Space | Mapping[str, Any],
-        objective: str,
+        objective: str | Sequence[str],
         outcome_constraints: Sequence[str] = (),
         thresholds: Mapping[str, float] | None = None,
         controller: Any = "auto",

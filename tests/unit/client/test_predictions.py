@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from meristem.client import Client
+from meristem.client.predictions import _graded
 from meristem.controllers.insight import Insight
 
 from .problems import random_client
@@ -76,3 +77,8 @@ def test_metrics_may_have_names_that_no_objective_could_have() -> None:
     _, prediction, _, _ = client.get_best_parameterization()
     assert prediction["top 5, val"][1] >= 0
     assert set(client.predict([{"x1": 0.5, "x2": 0.5}])[0]) == {"loss", "top 5, val"}
+
+
+def test_by_next_to_nothing_nobody_beats_anybody() -> None:
+    assert _graded([1.0, 1.0 + 1e-7, 3.0]) == [_graded([1.0, 1.0 + 1e-7, 3.0])[1]] * 2 + [1500]
+    assert _graded([2.0, 2.0]) == [0.0, 0.0]
