@@ -63,6 +63,14 @@ SPACES: dict[str, Space] = {
     "large finite": Space({f"n{i}": Int(1, 100) for i in range(4)}),
     "constrained": Space({"a": Float(0.0, 1.0), "b": Float(0.0, 1.0), "n": Int(0, 9)}, ["a + b <= 0.5"]),
     "single": Space({"only": Fixed(1)}),
+    "training configuration": Space(
+        {
+            "lr.float.$0:learning_rate": Float(1e-4, 1e-2, log=True, default=1e-3),
+            "net.enum.train.model$0:channels": Choice([[16, 32], [8, 16]], default=[8, 16]),
+            "net.enum.train.model$1:norm,act": Choice([["batch", None], [None, {"name": "elu"}]]),
+            "transform.enum.train.pre_transforms.3$0:@disabled": Choice([True, False], default=False),
+        }
+    ),
 }
 FINITE = {
     "finite": SPACES["finite"],
