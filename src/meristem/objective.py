@@ -185,7 +185,10 @@ class Goals:
 
     @classmethod
     def parse(
-        cls, objective: str, constraints: Sequence[str] = (), thresholds: Mapping[str, float] | None = None
+        cls,
+        objective: str | Sequence[str],
+        constraints: Sequence[str] = (),
+        thresholds: Mapping[str, float] | None = None,
     ) -> Goals:
         """Reads them as the user writes them.
 
@@ -198,7 +201,12 @@ class Goals:
         if isinstance(constraints, str) or not isinstance(constraints, Sequence):
             problems.append("outcome constraints must be a list, such as ['latency <= 10']")
             constraints = ()
-        parts = objective.split(",") if isinstance(objective, str) else [objective]
+        parts = objective.split(",") if isinstance(objective, str) else objective
+        if not isinstance(parts, Sequence) or not parts:
+            raise InputError(
+                f"The objective must be text, or a list of texts, not {objective!r:.60}.",
+                fix="Write 'accuracy', '-loss', or 'accuracy, -loss' for both.",
+            )
         for part in parts:
             try:
                 objectives.append(Objective.parse(part))

@@ -194,6 +194,30 @@ def test_measurements_reported_again_count_once_with_the_last_value(store: Store
     assert math.isnan(back[3].value)
 
 
+def test_measurements_of_all_trials_are_those_of_each_in_its_last_attempt(store: Store, study: StudyRow) -> None:
+    for number in (1, 2, 3):
+        propose(store, study, number)
+    given = [
+        TrialMeasurements(
+            trial=trial,
+            attempt=attempt,
+            measurements=[
+                Measurement(metric="b", step=None, value=math.inf, at=1.0),
+                Measurement(metric="b", step=10, value=attempt, sem=0.5, at=2.0),
+                Measurement(metric="a", step=9, value=trial, at=3.0),
+            ],
+        )
+        for trial, attempt in ((1, 1), (3, 1), (3, 2))
+    ]
+    again = TrialMove(row=new_trial(3, attempt=2), before="running", attempt_before=1)
+    store.commits.apply(Change(study_id=study.id, events=[], moves=[again], measurements=given))
+    assert store.trials.list_measurements(study.id) == {n: store.trials.measurements(study.id, n) for n in (1, 3)}
+    assert [m.value for m in store.trials.list_measurements(study.id)[3]] == [3, 2, math.inf]
+    assert [n for n, _ in store.trials.list_reports(study.id, ["a", "b"])] == [1, 1, 3, 3]
+    assert [n for n, _ in store.trials.list_reports(study.id, ["a"], numbers=[2, 3])] == [3]
+    assert store.trials.list_reports(study.id, ["a"], numbers=[]) == []
+
+
 def test_deleting_removes_all_and_is_refused_while_an_engine_runs(store: Store, study: StudyRow) -> None:
     propose(store, study, 1)
     token = store.leases.acquire(study.id, "somebody")

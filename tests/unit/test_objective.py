@@ -171,3 +171,9 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_any_text_is_an_objective_or_refused(text: str) -> None:
     with contextlib.suppress(InputError):
         assert Objective.parse(text).terms
+
+
+def test_several_objectives_may_be_a_list() -> None:
+    assert Goals.parse(["a", "-b"]) == Goals.parse("a, -b")
+    with pytest.raises(InputError, match="must be text"):
+        Goals.parse(["a", 3])  # type: ignore[list-item]

@@ -1,16 +1,19 @@
 """Shows runners and metrics in Ax's words to the executor of closed loops, which speaks Meristem's.
 
 Trials count from 0 there and from 1 here. Nothing else is decided: errors pass through, for the executor to retry.
+Runners and metrics in Meristem's own words are told by their signatures, and pass as they are.
 """
 
 from __future__ import annotations
 
+import inspect
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from meristem.client.protocols.metric import IMetric
 from meristem.client.protocols.runner import IRunner
 from meristem.executors.runner_answers import takes_key
 from meristem.space import Parameters
@@ -83,10 +86,46 @@ class KeyedRunnerAdapter(RunnerAdapter):
         return self._launch(number, parameters, key=key)
 
 
-def adapt_runner(runner: Any) -> RunnerAdapter:
-    """The adapter that fits `runner`."""
-    kind = KeyedRunnerAdapter if takes_key(runner.run_trial) else RunnerAdapter
-    return kind(runner)
+def adapt_runner(runner: Any) -> Any:
+    """`runner` as the executor asks it."""
+    if is_native_runner(runner):
+        return runner
+    return KeyedRunnerAdapter(runner) if takes_key(runner.run_trial) else RunnerAdapter(runner)
+
+
+def adapt_metric(metric: Any) -> Any:
+    """`metric` as the executor asks it."""
+    return metric if is_native_metric(metric) else MetricAdapter(metric)
+
+
+def is_native_runner(runner: Any) -> bool:
+    """Whether `run_trial` takes what `meristem.Runner` says, and not what IRunner says.
+
+    Raises:
+        TypeError: It takes neither.
+    """
+    key = {"key": ""} if takes_key(runner.run_trial) else {}
+    return _is_native(runner.run_trial, {"trial_index": 0, "parameterization": {}, **key}, key)
+
+
+def is_native_metric(metric: Any) -> bool:
+    """Whether `fetch` takes what `meristem.Metric` says, and not what IMetric says. Raises as `is_native_runner`."""
+    return _is_native(metric.fetch, {"trial_index": 0, "trial_metadata": {}}, {})
+
+
+def _is_native(method: Callable[..., Any], in_axs_words: Mapping[str, Any], further: Mapping[str, Any]) -> bool:
+    try:
+        signature = inspect.signature(method)
+    except ValueError:  # of some functions that are not written in Python
+        return False
+    try:
+        signature.bind(**in_axs_words)
+    except TypeError:
+        if isinstance(getattr(method, "__self__", None), (IRunner, IMetric)):  # other words there are a slip
+            raise
+        signature.bind(1, {}, **further)
+        return True
+    return False
 
 
 def can_stop(runner: Any) -> bool:

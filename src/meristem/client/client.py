@@ -6,6 +6,7 @@ All state is a `meristem.Study`, and whatever is decided it decides. Trials coun
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -25,11 +26,10 @@ from meristem.client.strategies import controller_of
 from meristem.client.summary import summary_of
 from meristem.client.types import TOutcome, TParameterization, TPrediction
 from meristem.errors import InputError, NothingToTry, StudyError
+from meristem.executors.runner_protocol import Metric, Runner
 from meristem.statuses import ENDED
 from meristem.stopping.combined import build_rule
-from meristem.stopping.rule import StoppingRule
 from meristem.study.definition import build_controller, check_name, check_seed
-from meristem.study.early_stopping import rule_of
 from meristem.study.study import Study
 from meristem.trial import Trial
 
@@ -58,6 +58,7 @@ class Client:
         self._draft = Draft(seed=random_seed)
         self._study: Study | None = None
         self._trials: IndexedTrials | None = None
+        self._opening = threading.RLock()
         self._models: Predictions | None = None
         self._runner: Any = None
         self._metrics: dict[str, Any] = {}
@@ -72,8 +73,9 @@ class Client:
         Raises:
             StudyError: `configure_experiment` or `configure_optimization` is still to be called.
         """
-        if self._study is None:
-            self._use(self._draft.open(self._storage))
+        with self._opening:
+            if self._study is None:
+                self._use(self._draft.open(self._storage))
         assert self._study is not None
         return self._study
 
@@ -160,12 +162,18 @@ class Client:
         self._with_tracking = fit_tracking_metrics
         self._draft.seed = seed if self._draft.seed is None else self._draft.seed
 
-    def configure_runner(self, runner: IRunner) -> None:
-        """Deploys trials in `run_trials`. Not stored: configure it again after loading."""
+    def configure_runner(self, runner: IRunner | Runner) -> None:
+        """Deploys trials in `run_trials`. Not stored: configure it again after loading.
+
+        A `meristem.Runner`, as the one for Slurm, is told by its `run_trial(number, parameters)`, and counts from 1.
+        """
         self._runner = loop.check_runner(runner)
 
-    def configure_metrics(self, metrics: Sequence[IMetric]) -> None:
-        """Fetch the data of trials in `run_trials`, each of the metric of its name. Not stored."""
+    def configure_metrics(self, metrics: Sequence[IMetric | Metric]) -> None:
+        """Fetch the data of trials in `run_trials`, each of the metric of its name. Not stored.
+
+        A `meristem.Metric` is told by its `fetch(number, metadata)`, and counts from 1.
+        """
         self._metrics |= loop.check_metrics(metrics)
 
     def configure_tracking_metrics(self, metric_names: Sequence[str]) -> None:
@@ -241,13 +249,13 @@ class Client:
             InputError: There is no such trial, or the data lacks an objective; the trial then goes on.
         """
         trials = self._indexed()
-        trial = trials.running(trial_index)
+        number = trials.running(trial_index)
         step = read_progression(progression)
         data = {} if raw_data is None else read_data(raw_data, self.study.goals.metrics)
         if data and step is not None:
-            trials.add(trial, data, step)
+            trials.add(number, data, step)
             data = {}
-        return TrialStatus.of(trials.complete(trial, data).status)
+        return TrialStatus.of(trials.complete(number, data).status)
 
     def attach_data(self, trial_index: int, raw_data: TOutcome, progression: int | None = None) -> None:
         """Adds data to a trial that goes on; metrics may be missing, and further ones are recorded.
@@ -255,8 +263,8 @@ class Client:
         Raises as `complete_trial`.
         """
         trials = self._indexed()
-        trial = trials.running(trial_index)
-        trials.add(trial, read_data(raw_data, self.study.goals.metrics), read_progression(progression))
+        number = trials.running(trial_index)
+        trials.add(number, read_data(raw_data, self.study.goals.metrics), read_progression(progression))
 
     def attach_trial(self, parameters: TParameterization, arm_name: str | None = None) -> int:
         """Adds a trial of your own choice, to be completed by you; gives its index.
@@ -264,8 +272,7 @@ class Client:
         Raises:
             ParameterError: The parameters do not lie in the space; lists every mistake.
         """
-        named = {} if arm_name is None else {"arm_name": str(arm_name)}
-        return index_of(self._indexed().attach(parameters, {"by": "user", **named}))
+        return index_of(self._indexed().attach(parameters, arm_name=arm_name))
 
     def attach_baseline(self, parameters: TParameterization, arm_name: str | None = None) -> int:
         """Adds the trial to which limits such as `"qps >= 0.95 * baseline"` are relative; complete it as any other.
@@ -281,8 +288,7 @@ class Client:
                 "Where none was attached before trials were asked for, the middle of the space is.",
                 "Attach the baseline before the first get_next_trials or run_trials.",
             )
-        origin = {"by": "user", "baseline": True, "arm_name": str(arm_name or "baseline")}
-        return index_of(self._indexed().attach(parameters, origin))
+        return index_of(self._indexed().attach(parameters, baseline=True, arm_name=arm_name or "baseline"))
 
     def should_stop_trial_early(self, trial_index: int) -> bool:
         """Whether a running trial looks hopeless; to heed it, stop it and call `mark_trial_early_stopped`.
@@ -290,17 +296,18 @@ class Client:
         Raises:
             InputError: The study has several objectives.
         """
-        trials, rule = self._indexed(), self._rule()
-        trial = trials.running(trial_index)
-        why = trials.why_stop(trial, rule)
+        rule = "auto" if self._early_stopping is None else self._early_stopping
+        trials = self._indexed()
+        why = self.study.why_stop(trials.get(trial_index).number, rule)
+        trials.running(trial_index)
         if why is not None:
             log.info("Trial %d should be stopped early: %s.", trial_index, why)
         return why is not None
 
     def mark_trial_failed(self, trial_index: int, failed_reason: str | None = None) -> None:
         """Ends a trial that failed. Its parameters are not given again: attach_trial tries them once more."""
-        trial = self._indexed().running(trial_index)
-        self.study.tell(trial.number, failed=failed_reason or "failed without saying why")
+        number = self._indexed().running(trial_index)
+        self.study.tell(number, failed=failed_reason or "failed without saying why")
 
     def mark_trial_abandoned(self, trial_index: int) -> None:
         """Gives a trial up. Its parameters are not given again."""
@@ -373,7 +380,7 @@ class Client:
                 fix="Call get_pareto_frontier().",
             )
         found = self._predictions().best() if use_model_predictions else None
-        return self._told(found or study.best, use_model_predictions and found is not None)
+        return self._told([found or study.best], found is not None)[0]
 
     def get_pareto_frontier(self, use_model_predictions: bool = True) -> list[Best]:
         """The tried parameters that keep all limits and that no others beat in everything, as the best one is told.
@@ -388,8 +395,7 @@ class Client:
                 f"There is one objective ({study.goals}), and no front.", fix="Call get_best_parameterization()."
             )
         found = self._predictions().pareto() if use_model_predictions else None
-        predicted = use_model_predictions and found is not None
-        return [self._told(trial, predicted) for trial in found or study.pareto]
+        return self._told(found or study.pareto, found is not None)
 
     def predict(self, points: Sequence[TParameterization]) -> list[TPrediction]:
         """The mean and the standard error of each metric at each point.
@@ -502,18 +508,13 @@ class Client:
 
     def _predictions(self) -> Predictions:
         if self._models is None:
-            self._models = Predictions(self.study, self._indexed().ledger)
+            self._models = Predictions(self.study)
         self._models.with_tracking = self._with_tracking
         return self._models
 
-    def _rule(self) -> StoppingRule:
-        rule = rule_of("auto" if self._early_stopping is None else self._early_stopping, None, self.study.goals)
-        assert rule is not None
-        return rule
-
-    def _told(self, trial: Trial, predicted: bool) -> Best:
-        metrics = self._predictions().of(trial) if predicted else observed(trial)
-        return dict(trial.parameters), metrics, index_of(trial), arm_of(trial)
+    def _told(self, trials: Sequence[Trial], predicted: bool) -> list[Best]:
+        told = self._predictions().of(trials) if predicted else [observed(trial) for trial in trials]
+        return [(dict(t.parameters), metrics, index_of(t), arm_of(t)) for t, metrics in zip(trials, told, strict=True)]
 
 
 def _refuse(what: str, instead: str) -> NoReturn:

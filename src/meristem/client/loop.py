@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from meristem.client.adapters import MetricAdapter, adapt_runner, can_stop
+from meristem.client.adapters import adapt_metric, adapt_runner, can_stop, is_native_metric, is_native_runner
 from meristem.errors import InputError, StudyError, TooManyFailures, did_you_mean
 from meristem.executors.runner import RunnerExecutor
 from meristem.statuses import ENDED, TrialStatus
@@ -19,9 +20,17 @@ def check_runner(runner: Any) -> Any:
     """Raises InputError where `runner` is not one."""
     if isinstance(runner, type):
         raise InputError(f"The runner is the class {runner.__name__}.", fix=f"Pass an object: {runner.__name__}().")
-    lacking = [name for name in ("run_trial", "poll_trial") if not callable(getattr(runner, name, None))]
+    polls = "poll_trials" if callable(getattr(runner, "poll_trials", None)) else "poll_trial"
+    lacking = [name for name in ("run_trial", polls) if not callable(getattr(runner, name, None))]
     if lacking:
         raise InputError(f"The runner {runner!r:.80} has no {' and no '.join(lacking)}.", fix="Subclass IRunner.")
+    try:
+        is_native_runner(runner)
+    except TypeError as error:
+        raise InputError(
+            f"{type(runner).__name__}.run_trial{inspect.signature(runner.run_trial)} cannot be called: {error}.",
+            fix="Write run_trial(self, trial_index, parameterization), or as in meristem.Runner.",
+        ) from error
     return runner
 
 
@@ -39,11 +48,24 @@ def check_metrics(metrics: Any) -> dict[str, Any]:
             problems.append(f"{metric!r:.80} has no name or no fetch: subclass IMetric and call its __init__(name)")
         elif name in found:
             problems.append(f"there are two metrics {name!r}")
+        elif problem := _signature_problem(metric):
+            problems.append(problem)
         else:
             found[name] = metric
     if problems:
         raise InputError("The metrics cannot be used", problems)
     return found
+
+
+def _signature_problem(metric: Any) -> str | None:
+    try:
+        is_native_metric(metric)
+    except TypeError as error:
+        return (
+            f"{type(metric).__name__}.fetch{inspect.signature(metric.fetch)} cannot be called: {error}; write "
+            "fetch(self, trial_index, trial_metadata), or as in meristem.Metric"
+        )
+    return None
 
 
 def check_fit(study: Study, runner: Any, metrics: dict[str, Any], *, stops: bool) -> None:
@@ -93,7 +115,7 @@ def run(
     before = {trial.number for trial in study.trials if trial.status in ENDED}
     executor = RunnerExecutor(
         adapt_runner(runner),
-        [MetricAdapter(metric) for metric in metrics.values()],
+        [adapt_metric(metric) for metric in metrics.values()],
         poll_seconds=seconds_between_polls,
         launch_spacing=seconds_between_launches,
     )

@@ -14,6 +14,7 @@ from meristem.errors import InputError, NoBestTrial
 from meristem.objective import Objective, OutcomeConstraint
 from meristem.space import Parameters
 from meristem.statuses import ENDED, TrialStatus
+from meristem.study.leaders import baseline_of
 from meristem.study.results import Results
 from meristem.trial import Trial
 
@@ -37,7 +38,7 @@ class Evidence:
         trials: All, in order of their numbers.
         completed: Those with a finite value of every objective.
         leaders: The best trial, or of several objectives the Pareto front; empty where there is none.
-        baseline: The trial to which limits are relative, where one is marked and has completed.
+        baseline: The trial to which limits are relative, where one is marked and has what they are about.
     """
 
     def __init__(self, study: Results) -> None:
@@ -45,8 +46,7 @@ class Evidence:
         self.trials = tuple(study.trials)
         self.ended = tuple(t for t in self.trials if t.status in ENDED)
         self.completed = tuple(t for t in self.trials if t.status == TrialStatus.COMPLETED and t.values)
-        marked = (t for t in self.completed if t.origin.get("baseline") is True)
-        self.baseline = next(marked, None)
+        self.baseline = baseline_of(self.completed, self.goals)
         try:
             self.leaders: tuple[Trial, ...] = tuple(study.pareto)
         except NoBestTrial:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
@@ -104,19 +104,30 @@ class Trials:
             .where(m.study_id == study_id, m.trial == number, m.attempt == attempt)
             .order_by(m.step == NO_STEP, m.step, m.metric)
         )
-        return [
-            Measurement(
-                metric=row.metric,
-                step=None if row.step == NO_STEP else row.step,
-                value=math.nan if row.value is None else row.value,
-                sem=row.sem,
-                at=row.at,
-            )
-            for row in self._database.read(lambda c: c.execute(query).all())
-        ]
+        return [_measurement(*row) for row in self._database.read(lambda c: c.execute(query).all())]
 
-    def list_reports(self, study_id: int, metrics: Sequence[str]) -> list[tuple[int, Measurement]]:
-        """What the last attempts of all trials reported of `metrics` at steps: trial and measurement, by step."""
+    def list_measurements(self, study_id: int) -> dict[int, list[Measurement]]:
+        """What the last attempts of all trials reported, by trial, each as `measurements` gives it."""
+        m = measurements.c
+        query = (
+            select(m.trial, m.metric, m.step, m.value, m.sem, m.at)
+            .join(trials, (trials.c.study_id == m.study_id) & (trials.c.number == m.trial))
+            .where(m.study_id == study_id, m.attempt == trials.c.attempt)
+            .order_by(m.trial, m.step == NO_STEP, m.step, m.metric)
+        )
+        found: dict[int, list[Measurement]] = {}
+        for trial, *row in self._database.read(lambda c: c.execute(query).all()):
+            found.setdefault(trial, []).append(_measurement(*row))
+        return found
+
+    def list_reports(
+        self, study_id: int, metrics: Sequence[str], *, numbers: Collection[int] | None = None
+    ) -> list[tuple[int, Measurement]]:  # fmt: skip
+        """What the last attempts of all trials reported of `metrics` at steps: trial and measurement, by step.
+
+        Args:
+            numbers: Of these trials only.
+        """
         m = measurements.c
         query = (
             select(m.trial, m.metric, m.step, m.value)
@@ -124,6 +135,8 @@ class Trials:
             .where(m.study_id == study_id, m.attempt == trials.c.attempt, m.metric.in_(metrics), m.step != NO_STEP)
             .order_by(m.trial, m.step)
         )
+        if numbers is not None:
+            query = query.where(m.trial.in_(numbers))
         return [
             (trial, Measurement(metric=metric, step=step, value=math.nan if value is None else value))
             for trial, metric, step, value in self._database.read(lambda c: c.execute(query).all())
@@ -131,6 +144,11 @@ class Trials:
 
     def _rows(self, query: Select[Any]) -> list[TrialRow]:
         return [_trial(row) for row in self._database.read(lambda c: c.execute(query).all())]
+
+
+def _measurement(metric: str, step: int, value: float | None, sem: float | None, at: float) -> Measurement:
+    value = math.nan if value is None else value
+    return Measurement(metric=metric, step=None if step == NO_STEP else step, value=value, sem=sem, at=at)
 
 
 def _trial(row: Any) -> TrialRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from meristem.controllers.protocol import Controller, Recommendation, Snapshot
 
@@ -17,19 +18,24 @@ class Ahead:
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
         self._next: Recommendation | None = None
+        self._asked_at = (-1, -1)
         self._warm_up: Callable[[], None] | None = getattr(controller, "warm_up", None)
         self.label = getattr(controller, "label", type(controller).__name__)
 
     def prepare(self, snapshot: Snapshot) -> None:
-        """Decides what to give next, unless that is decided already."""
+        """Decides what to give next, unless that is decided already, or the controller had nothing to say to this.
+
+        A controller that raises is asked again when there is room, and may then say so; until then only where trials
+        have ended or come since: it may take long to raise.
+        """
         if warm_up := self._warm_up:
             self._warm_up = None
             warm_up()
-        if self._next is None:
-            try:
+        history = (snapshot.created, len(snapshot.history))
+        if self._next is None and self._asked_at != history:
+            self._asked_at = history
+            with suppress(Exception):
                 self._next = next(iter(self._controller.recommend(snapshot, 1)), None)
-            except Exception:  # it is asked again when there is room, and may then say so
-                self._next = None
 
     def recommend(self, snapshot: Snapshot, count: int) -> Sequence[Recommendation]:
         ready, self._next = self._next, None

@@ -68,11 +68,20 @@ class EarlyStopping:
 
     def why_stop(self, number: int, measurements: Sequence[Measurement]) -> str | None:
         """Takes in what a running trial reported; why it should be stopped, or None."""
+        return self.why_now(number) if self.take(number, measurements) else None
+
+    def take(self, number: int, measurements: Sequence[Measurement]) -> bool:
+        """Takes in what a trial reported, perhaps once more; whether any of it told the objective at a step."""
         told = [self._take(number, measurement) for measurement in measurements]
-        if not any(told) or number in self._spared:
+        return any(told)
+
+    def why_now(self, number: int) -> str | None:
+        """Why a running trial should be stopped by what is known of it; None to let it go on."""
+        curve = self._curves.curve(number)
+        if number in self._spared or not curve.steps:
             return None
         try:
-            return self._rule.why_stop(self._curves.curve(number), self._curves.others(number))
+            return self._rule.why_stop(curve, self._curves.others(number))
         except Exception as error:  # a user's rule may raise anything
             raise ComponentFailed("stopping rule", type(self._rule).__name__, traceback.format_exc()) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, TypeVar
 
 from meristem.objective import Goals
 from meristem.statuses import TrialStatus
@@ -11,6 +12,22 @@ from meristem.store.rows import TrialRow
 from meristem.store.store import Store
 
 Losses = tuple[float, ...]
+
+
+class Candidate(Protocol):
+    """A trial that may be the baseline: as a row, or as users see it."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def origin(self) -> Mapping[str, Any]: ...
+    @property
+    def metrics(self) -> Mapping[str, float]: ...
+
+
+T = TypeVar("T", bound=Candidate)
 _PAGE = 200
 
 
@@ -28,12 +45,18 @@ def leaders_of(store: Store, study_id: int, goals: Goals) -> list[TrialRow]:
     return found.rows
 
 
+def baseline_of(trials: Iterable[T], goals: Goals) -> T | None:
+    """The trial to which limits are relative: of those marked that can be it, the first by number."""
+    return min(
+        (t for t in trials if _is_marked(t) and _can_be_baseline(t, goals)), key=lambda t: t.number, default=None
+    )
+
+
 class Leaders:
     """The best completed trials that keep all limits, found as trials end.
 
     Attributes:
         since: Trials ended since the leaders changed.
-        baseline: Metrics of the marked trial, to which limits may be relative.
         lost: The last trial that was marked but cannot be the baseline, though a limit needs one.
     """
 
@@ -42,10 +65,14 @@ class Leaders:
         self._front: list[tuple[Losses, TrialRow]] = []
         self._relative = any(limit.relative for limit in goals.constraints)
         self._completed: list[TrialRow] = []  # kept where limits are relative: the baseline may come last
-        self._marked = 2**62  # the number of the marked trial
+        self._baseline: TrialRow | None = None
         self.lost: TrialRow | None = None
         self.since = 0
-        self.baseline: Mapping[str, float] | None = None
+
+    @property
+    def baseline(self) -> Mapping[str, float] | None:
+        """The metrics to which limits are relative."""
+        return None if self._baseline is None else self._baseline.metrics
 
     @property
     def rows(self) -> list[TrialRow]:
@@ -60,15 +87,17 @@ class Leaders:
     def take(self, row: TrialRow) -> None:
         """Takes in a trial that has ended."""
         self.since += 1
-        if self._relative and _is_marked(row) and not self._can_be_baseline(row):
+        if self._relative and _is_marked(row) and not _can_be_baseline(row, self._goals):
             self.lost = row
         if row.status != TrialStatus.COMPLETED:
             return
         if self._relative:
             self._completed.append(row)
-            if self._is_baseline(row):
-                self.baseline = row.metrics
-                self._front = []
+            known = [row] if self._baseline is None else [row, self._baseline]
+            if (
+                found := baseline_of(known, self._goals)
+            ) is not self._baseline:  # the first, in whatever order they end
+                self._baseline, self._front = found, []
                 for earlier in self._completed:
                     self._consider(earlier)
                 return
@@ -96,18 +125,6 @@ class Leaders:
             "mark another one by study.enqueue({…}, baseline=True), or run the study again to try it once more"
         )
 
-    def _can_be_baseline(self, row: TrialRow) -> bool:
-        limits = [limit for limit in self._goals.constraints if limit.relative]
-        known = all(limit.excess(row.metrics, row.metrics) is not None for limit in limits)
-        return row.status == TrialStatus.COMPLETED and known
-
-    def _is_baseline(self, row: TrialRow) -> bool:
-        """Of several that are marked the first counts, in whatever order they end."""
-        if not _is_marked(row) or row.number > self._marked or not self._can_be_baseline(row):
-            return False
-        self._marked = row.number
-        return True
-
     def _consider(self, row: TrialRow) -> None:
         losses = self._goals.losses(row.metrics)
         if losses is None or not self._goals.keeps_limits(row.metrics, self.baseline):
@@ -120,8 +137,15 @@ class Leaders:
         self.since = 0
 
 
-def _is_marked(row: TrialRow) -> bool:
-    return row.origin.get("baseline") is True
+def _is_marked(trial: Candidate) -> bool:
+    return trial.origin.get("baseline") is True
+
+
+def _can_be_baseline(trial: Candidate, goals: Goals) -> bool:
+    """Whether it has completed, with all that relative limits are about."""
+    limits = [limit for limit in goals.constraints if limit.relative]
+    known = all(limit.excess(trial.metrics, trial.metrics) is not None for limit in limits)
+    return trial.status == TrialStatus.COMPLETED and known
 
 
 def _as_good(one: Losses, number: int, other: Losses, other_number: int) -> bool:

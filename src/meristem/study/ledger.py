@@ -16,7 +16,7 @@ from typing import Any
 
 from meristem.controllers.protocol import Controller, History, Observation, Recommendation, Snapshot
 from meristem.errors import ComponentFailed, IllegalMove, InputError, MeristemError
-from meristem.events import Event, EventKind, trial_started
+from meristem.events import Event, EventKind, trial_ended, trial_started
 from meristem.statuses import ENDED, TrialStatus, check_move
 from meristem.store.rows import Change, Conflict, StudyRow, TrialMeasurements, TrialMove, TrialRow
 from meristem.store.store import Store
@@ -28,7 +28,7 @@ log = logging.getLogger("meristem.study")
 
 
 class Ledger:
-    """The state of one study in this process.
+    """The state of one study in this process, for one thread at a time (`Asking` sees to that).
 
     Attributes:
         cursor: Number of the last event that it knows of.
@@ -84,8 +84,8 @@ class Ledger:
         return self._learned
 
     def waiting(self) -> list[TrialRow]:
-        """Trials that an engine should run, in order."""
-        return [r for r in self.open.values() if r.status == TrialStatus.WAITING and r.run_by == "engine"]
+        """Trials that are to be run, in order, by whoever takes them first."""
+        return [row for row in self.open.values() if row.status == TrialStatus.WAITING]
 
     def propose(
         self, controller: Controller, count: int, *, run_by: str = "engine", token: int | None = None,
@@ -123,19 +123,26 @@ class Ledger:
                         log.warning("Trial %d: the controller fell back to %s.", row.number, fallback)
                 return rows
 
-    def enqueue(self, parameters: Mapping[str, Any], origin: Mapping[str, Any], *, run_by: str = "engine") -> TrialRow:
-        """Stores a trial that an engine will run before it asks its controller."""
-        while True:
-            row = TrialRow(
-                number=self.created + 1, status=TrialStatus.WAITING, parameters=parameters,
-                key=self.definition.space.key(parameters), origin=origin, run_by=run_by, created_at=time.time(),
-            )  # fmt: skip
-            if self._create([row], [Event(kind=EventKind.TRIAL_ENQUEUED, trial=row.number)]):
-                return row
+    def enqueue(self, parameters: Mapping[str, Any], origin: Mapping[str, Any]) -> TrialRow:
+        """Stores a trial that is to be run before the controller is asked."""
+        return self.add(TrialRow(number=0, status=TrialStatus.WAITING, parameters=parameters, origin=origin))
 
-    def start(self, row: TrialRow, *, slot: int | None, token: int | None) -> TrialRow | None:
+    def add(self, row: TrialRow) -> TrialRow:
+        """Stores a new trial as it stands, waiting, running or ended, in one change; gives it with its number."""
+        new = replace(row, key=self.definition.space.key(row.parameters), created_at=time.time())
+        while True:
+            numbered = replace(new, number=self.created + 1)
+            ended = [trial_ended(numbered.number, row.attempt, row.status)] if row.status in ENDED else []
+            if self._create([numbered], [first_event(numbered), *ended]):
+                return numbered
+
+    def start(
+        self, row: TrialRow, *, slot: int | None, token: int | None, run_by: str = "engine"
+    ) -> TrialRow | None:  # fmt: skip
         """Moves a waiting trial to running; None where another process was faster."""
-        started = replace(row, status=TrialStatus.RUNNING, slot=slot, started_at=time.time(), ended_at=None)
+        started = replace(
+            row, status=TrialStatus.RUNNING, run_by=run_by, slot=slot, started_at=time.time(), ended_at=None
+        )  # fmt: skip
         before = self.open.get(row.number)
         if before is None or before.status != TrialStatus.WAITING:
             return None
@@ -191,16 +198,14 @@ class Ledger:
             self.sync()
             return
         self.cursor = numbered[-1].number
-        for row in change.new_trials:
-            self.open[row.number] = row
-            self.created = max(self.created, row.number)
         ends = {event.trial: event.number for event in numbered if event.kind == EventKind.TRIAL_ENDED}
-        for move in change.moves:
-            if move.row.status in ENDED:
-                self.open.pop(move.row.number, None)
-                self._end(replace(move.row, end_event=ends.get(move.row.number)))
+        for row in [*change.new_trials, *(move.row for move in change.moves)]:
+            self.created = max(self.created, row.number)
+            if row.status in ENDED:
+                self.open.pop(row.number, None)
+                self._end(replace(row, end_event=ends.get(row.number)))
             else:
-                self.open[move.row.number] = move.row
+                self.open[row.number] = row
 
     @property
     def spent(self) -> int:
@@ -233,3 +238,10 @@ class Ledger:
                     fix="Not every controller can keep fixed values. Those of Meristem do, but for pbt.",
                 )
         return replace(recommendation, parameters=parameters)
+
+
+def first_event(row: TrialRow) -> Event:
+    """What the log says of a new trial: that it was started, or is to be."""
+    if row.started_at is None:
+        return Event(kind=EventKind.TRIAL_ENQUEUED, trial=row.number)
+    return trial_started(row.number, row.attempt, row.slot)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +15,9 @@ from meristem.spool import Measurement
 from meristem.statuses import StudyStatus
 from meristem.store.rows import TrialRow
 from meristem.store.store import Store
+from meristem.study.asking import Asking
 from meristem.study.from_rows import trial_of
 from meristem.study.leaders import leaders_of
-from meristem.study.ledger import Ledger
 from meristem.trial import Trial
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from meristem.reports.report import Report
 
 
-class Results(ABC):
+class Results:
     """The reading side of a Study.
 
     Attributes:
@@ -41,10 +40,7 @@ class Results(ABC):
     folder: Path
     _store: Store
     _id: int
-
-    @abstractmethod
-    def _own_ledger(self) -> Ledger:
-        """A ledger that no engine is using."""
+    _asking: Asking
 
     @property
     def store(self) -> Store:
@@ -85,16 +81,8 @@ class Results(ABC):
         rows = leaders_of(self._store, self._id, self.goals)
         if not rows:
             counts = ", ".join(f"{n} {status}" for status, n in self.counts().items()) or "no trials"
-            raise NoBestTrial(self.name, counts, self._why_no_baseline())
+            raise NoBestTrial(self.name, counts, self._asking.why_no_baseline())
         return [self._trial(row) for row in rows]
-
-    def _why_no_baseline(self) -> str | None:
-        """Why no trial can keep the limits, where the baseline to which they are relative came to nothing."""
-        if not any(limit.relative for limit in self.goals.constraints):
-            return None
-        ledger = self._own_ledger()
-        ledger.sync()
-        return ledger.leaders.why_no_baseline(ledger.open.values())
 
     @property
     def trials(self) -> list[Trial]:
@@ -122,11 +110,9 @@ class Results(ABC):
         if objective is None and not self.goals.single:
             names = ", ".join(f"study.insight({str(o)!r})" for o in self.goals.objectives)
             raise InputError(f"Study {self.name!r} has several objectives.", fix=f"Name one: {names}.")
-        ledger = self._own_ledger()
-        ledger.sync()
         if isinstance(objective, str):
             objective = Objective.parse(objective)
-        return insight_of(ledger.snapshot(), objective or self.goals.objectives[0])
+        return insight_of(self._asking.snapshot(), objective or self.goals.objectives[0])
 
     def report(self) -> Report:
         """All that its trials tell, explained: written as HTML, Markdown, JSON or PNG; shown in notebooks."""

@@ -17,15 +17,7 @@ from typing import Any
 
 from meristem.components import spec_of
 from meristem.controllers.protocol import Controller
-from meristem.errors import (
-    InputError,
-    ParameterError,
-    StudyBusy,
-    StudyError,
-    StudyExists,
-    TooManyFailures,
-    did_you_mean,
-)
+from meristem.errors import InputError, StudyBusy, StudyError, StudyExists, TooManyFailures, did_you_mean
 from meristem.objective import Goals
 from meristem.space import Space
 from meristem.statuses import StudyStatus
@@ -34,7 +26,8 @@ from meristem.store.lease import new_owner
 from meristem.store.rows import StudyRow
 from meristem.store.stopping import request_stop
 from meristem.store.store import Store
-from meristem.study.asking import AskedTrial, Asking
+from meristem.study.ask_and_tell import AskAndTell
+from meristem.study.asking import Asking
 from meristem.study.definition import (
     Definition,
     build_controller,
@@ -52,14 +45,13 @@ from meristem.study.interrupts import interruptible
 from meristem.study.ledger import Ledger
 from meristem.study.plan import Ending, Plan
 from meristem.study.protocols import Executor, Handler
-from meristem.study.results import Results
 from meristem.study.setup import Setup, build_executor, build_handler, setup_of, with_progress
 from meristem.trial import Trial
 
 _WAIT_SECONDS = 1.0
 
 
-class Study(Results):
+class Study(AskAndTell):
     """One search: a space, objectives, a controller, and the trials so far.
 
     A name that exists in the store with the same definition is opened; trials go on where they were.
@@ -68,7 +60,7 @@ class Study(Results):
         name: Unique in its store.
         space: A Space, or a mapping of names to parameters (or their specifications).
         objective: `"accuracy"` to maximize, `"-loss"` to minimize, `"2*accuracy - latency"` for a weighted sum,
-            `"accuracy, -latency"` for several (see `pareto`).
+            `"accuracy, -latency"` or a list for several (see `pareto`).
         outcome_constraints: Limits on metrics: `["latency <= 10", "size <= 1.1 * baseline"]`.
         thresholds: Of several objectives the worst values worth having: `{"accuracy": 0.8}`.
         controller: A name (`auto`, `gp`, `evolution`, `cmaes`, `optuna`, `asha`, `hyperband`, `pbt`, `sobol`, `random`,
@@ -90,7 +82,7 @@ class Study(Results):
         name: str,
         *,
         space: Space | Mapping[str, Any],
-        objective: str,
+        objective: str | Sequence[str],
         outcome_constraints: Sequence[str] = (),
         thresholds: Mapping[str, float] | None = None,
         controller: Any = "auto",
@@ -270,11 +262,11 @@ class Study(Results):
                 "Trials cannot be stopped early: the runner has no stop_trial.",
                 fix="Write stop_trial(number, metadata), or leave early_stopping out.",
             )
-        self._mark_baseline()
+        self._asking.mark_baseline()
         token = self._acquire(wait)
         with Heartbeat(self._store, self._id, token) as heartbeat:
             # The engine has the ledger while it runs; whoever asks and tells meanwhile, in another thread, a new one.
-            self._asking = Asking(Ledger(self._store, self._row, self.definition))
+            self._asking.use(Ledger(self._store, self._row, self.definition))
             self._engine = engine = Engine(
                 self._ledger, controller, executor, handlers=handlers, plan=setup.plan, heartbeat=heartbeat,
                 folder=self.folder, setup=setup.to_json(), stopping=rule,
@@ -283,26 +275,11 @@ class Study(Results):
                 with interruptible(engine.interrupt):
                     ending = engine.run()
             finally:
-                self._engine, self._asking = None, Asking(self._ledger)
+                self._engine = None
+                self._asking.use(self._ledger)
         if ending.status == StudyStatus.FAILED:
             raise TooManyFailures(self.name, ending.message, engine.failures)
         return ending
-
-    def _mark_baseline(self) -> None:
-        """Where limits are relative and no trial is marked as the baseline, the defaults are tried as such.
-
-        A marked one that cannot be the baseline, since it failed, is tried again.
-        """
-        if not any(limit.relative for limit in self.goals.constraints):
-            return
-        ledger = self._asking.ledger
-        ledger.sync()
-        if ledger.leaders.baseline is not None or any(row.origin.get("baseline") for row in ledger.open.values()):
-            return
-        if (lost := ledger.leaders.lost) is not None:
-            self._asking.enqueue(lost.parameters, lost.origin)
-        else:
-            self._asking.enqueue(self._complete(self.space.center()), {"by": "center", "baseline": True})
 
     def _acquire(self, wait: bool) -> int:
         owner = new_owner()
@@ -336,118 +313,6 @@ class Study(Results):
         else:
             request_stop(self._store, self.name, message)
 
-    # Ask and tell
-
-    def ask(self, fixed: Mapping[str, Any] | None = None) -> Trial:
-        """A trial to run yourself; give its result to `tell`.
-
-        Args:
-            fixed: Parameters that it must have; the controller chooses the others.
-
-        Raises:
-            NothingToTry: The controller has no more recommendations now.
-            ParameterError: The fixed parameters do not lie in the space, or leave no room between its constraints.
-            StudyError: The baseline failed, so that no trial can keep the limits.
-        """
-        if fixed is not None:
-            fixed = self._checked_part(fixed)
-            if problems := self.space.contradictions(fixed):
-                shown = ", ".join(f"{name}={value!r:.80}" for name, value in fixed.items())
-                raise ParameterError(
-                    f"The fixed parameters ({shown}) leave no point of the space",
-                    problems,
-                    fix="Fix other values, or fewer; or widen the constraints.",
-                )
-        if why := self._why_no_baseline():
-            raise StudyError(f"Study {self.name!r} has no trial worth running: {why}.")
-        self._mark_baseline()
-        row = self._asking.ask(self._controller, fixed)
-        return AskedTrial(**{**_fields(self._trial(row)), "keep": self._asking.keep_report})
-
-    def tell(self, trial: Trial | int, value: Any = None, *, failed: str | None = None, **metrics: Any) -> Trial:
-        """Stores what came of a trial that `ask` gave.
-
-        Args:
-            value: The objective: a number or a pair (mean, standard error); or give metrics by name:
-                `tell(trial, accuracy=0.9, seconds=3)`.
-            failed: Why it failed, where it did.
-
-        Raises:
-            IllegalMove: The trial has ended already.
-            InputError: No result, one that names no objective or is no number (the trial goes on), or a trial
-                that an engine runs.
-        """
-        number = _number_of(trial)
-        return self._trial(self._asking.tell(number, self._score(value, metrics, failed), failed))
-
-    def attach(
-        self, parameters: Mapping[str, Any], value: Any = None, *, failed: str | None = None, **metrics: Any
-    ) -> Trial:
-        """Adds a trial that was run elsewhere; missing parameters are at their defaults or in the middle.
-
-        Errors as `tell`.
-        """
-        row = self._asking.attach(self._complete(parameters), self._score(value, metrics, failed), failed)
-        return self._trial(row)
-
-    def abandon(self, trial: Trial | int, reason: str = "abandoned by hand") -> Trial:
-        """Gives a trial up; it is neither run nor counted as failed. Errors as `tell`."""
-        return self._trial(self._asking.abandon(_number_of(trial), reason))
-
-    def enqueue(self, parameters: Mapping[str, Any], *, baseline: bool = False) -> Trial:
-        """Has these parameters tried before the controller is asked; missing ones at their defaults or in the middle.
-
-        Args:
-            baseline: Limits such as `"latency <= 1.1 * baseline"` are relative to this trial.
-
-        Raises:
-            ParameterError: They do not lie in the space.
-        """
-        origin = {"by": "user", "baseline": True} if baseline else {"by": "user"}
-        return self._trial(self._asking.enqueue(self._complete(parameters), origin))
-
-    def _complete(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        if not isinstance(parameters, Mapping):
-            raise InputError(f"Parameters are a mapping of names to values, not {parameters!r:.80}.")
-        complete = self.space.normalize(self.space.complete(parameters, middle=True))
-        self.space.check(complete)
-        return complete
-
-    def _own_ledger(self) -> Ledger:
-        return self._asking.ledger
-
-    def _checked_part(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Some parameters of a point, checked one by one."""
-        if not isinstance(given, Mapping):
-            raise InputError(f"Parameters are a mapping of names to values, not {given!r:.80}.")
-        known = self.space.parameters
-        problems = [
-            f"{name}: is not a parameter. {did_you_mean(str(name), list(known))}" for name in given if name not in known
-        ]
-        found = self.space.normalize(given)
-        refused = {name: known[name].refuses(value) for name, value in found.items() if name in known}
-        problems += [f"{name}: {why}" for name, why in refused.items() if why]
-        for name, parameter in known.items():
-            if name in found and parameter.when is not None:
-                missing = [parent for parent in parameter.when if parent not in found]
-                problems += [f"{name}: exists only under conditions on {p!r}; fix that, too" for p in missing]
-        if not problems and set(found) - set(self.space.active(self.space.complete(found, middle=True))):
-            problems.append("the values exclude each other: some exist only where others are different")
-        if problems:
-            raise ParameterError("The fixed parameters do not lie in the space", problems)
-        return found
-
-    def _score(self, value: Any, metrics: Mapping[str, Any], failed: str | None) -> Any:
-        if value is None and not metrics and failed is None:
-            raise InputError("tell() got no result.", fix="Write tell(trial, accuracy=0.9) or tell(trial, failed='…').")
-        if value is None or isinstance(value, Mapping):
-            return {**(value or {}), **metrics}
-        objective = self.goals.objectives[0]
-        if not self.goals.single or (len(objective.terms) > 1 and not metrics):
-            return value
-        name = next(iter(objective.terms)) if len(objective.terms) == 1 else objective.metric
-        return {**metrics, name: value}
-
     def __repr__(self) -> str:
         return f"Study({self.name!r}, {self._store.database.shown_url}, objective={str(self.goals)!r})"
 
@@ -475,14 +340,3 @@ def _check_names(names: Any) -> tuple[str, ...]:
     if isinstance(names, str) or not isinstance(names, Sequence):
         raise InputError(f"warm_start={names!r:.80} is no list of studies.", fix="Write warm_start=['digits-2024'].")
     return tuple(check_name(name) for name in names)
-
-
-def _number_of(trial: Trial | int) -> int:
-    number = trial.number if isinstance(trial, Trial) else trial
-    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 2**31:
-        raise InputError(f"{trial!r:.80} is no trial.", fix="Give a trial that ask() gave, or its number.")
-    return number
-
-
-def _fields(trial: Trial) -> dict[str, Any]:
-    return {name: getattr(trial, name) for name in Trial.__dataclass_fields__}

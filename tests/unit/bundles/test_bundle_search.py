@@ -254,6 +254,13 @@ def test_clara_s_items_beside_components_are_read_too() -> None:
     assert "search" not in config
 
 
+def test_items_by_id_in_the_configuration_need_no_configuration_of_its_own() -> None:
+    search = [{"id": "learning_rate", "type": "float", "targets": [1e-4, 1e-2]}]
+    found = read_bundle_search({**BUNDLE, "search": search})
+    assert found.space.names == ("learning_rate",)
+    assert not found.needs_own_config
+
+
 def test_an_id_that_is_searched_in_the_configuration_and_in_the_file_is_told() -> None:
     search = {"search": [{"id": f"{SHIFT}::prob", "type": "float", "targets": [0, 1]}]}
     with pytest.raises(InputError, match=f"{SHIFT}::prob is searched by .*apply.prob, too"):

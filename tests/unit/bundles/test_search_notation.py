@@ -100,6 +100,11 @@ GOOD: dict[str, tuple[str, dict[str, Parameter]]] = {
             {"domain": "net", "type": "enum", "args": ["filters"], "targets": [[8], [16], [32]]}]}}}""",
         {"net.enum.train.model$0:filters": Choice([8, 16, 32], ordered=True, default=8)},
     ),
+    "numbers that fall are ordered": (
+        """{"train": {"model": {"name": "UNet", "args": {"filters": 8}, "search": [
+            {"domain": "net", "type": "enum", "args": ["filters"], "targets": [[32], [16], [8]]}]}}}""",
+        {"net.enum.train.model$0:filters": Choice([32, 16, 8], ordered=True, default=8)},
+    ),
     "numbers in disorder are not": (
         """{"train": {"model": {"name": "UNet", "args": {"filters": 8}, "search": [
             {"domain": "net", "type": "enum", "args": ["filters"], "targets": [[8], [32], [16]]}]}}}""",
@@ -434,6 +439,13 @@ BAD: dict[str, tuple[str, list[str]]] = {
             {"domain": "net", "type": "float", "args": ["p#x"], "targets": [0, 1]}]},
             "b": {"name": "B", "apply": {"@disabled": "x"}}}}""",
         ["train.b.apply.@disabled: @disabled takes true or false; train.a.search[0] gives other values"],
+    ),
+    "an alias beside an argument with a mistake is known": (
+        """{"train": {"a": {"name": "A", "args": {"p": 1, "q": 1}, "search": [
+            {"domain": "net", "type": "float", "args": ["p#x", "zzz"], "targets": [0, 1]}], "apply": {"q": "x"}}}}""",
+        [
+            "train.a.search[0].args: A has no zzz among its arguments. If it takes one, write its usual value there",
+        ],
     ),
     "apply that is no mapping": (
         """{"train": {"model": {"name": "Net", "args": {"width": 8}, "apply": ["x"]}}}""",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meristem.bundles import SearchedConfig, Variables, read_search, takes_argument
+from meristem.bundles import SearchedConfig, Variables, read_bundle_search, read_search, takes_argument
 from meristem.errors import InputError, ParameterError
 
 few = settings(max_examples=60, deadline=None, derandomize=True)
@@ -150,8 +150,26 @@ def test_parameters_outside_the_space_are_refused(searched: SearchedConfig) -> N
 
 
 def test_numbers_of_numpy_come_out_as_plain_ones(searched: SearchedConfig) -> None:
-    config = searched.applied({**POINT, PROB: np.float64(0.25)})
-    assert json.loads(json.dumps(config))["train"]["pre_transforms"][1]["args"] == {"prob": 0.25}
+    config = searched.applied({**POINT, LOSS: np.array([True, False]).tolist(), PROB: np.float32(0.25)})
+    assert type(config["train"]["pre_transforms"][1]["args"]["prob"]) is float
+    assert type(searched.values_of({**POINT, RATE: np.float64(1e-4)})[RATE][0]) is float
+
+
+def test_a_shipped_whole_number_is_one_however_it_is_written() -> None:
+    searched = read_search({"depth": 3.0, "search": [item("int", ["depth"], [1, 9])]})
+    assert json.dumps(searched.defaults) == '{"net.int.$0:depth": 3}'
+
+
+def test_lists_that_an_alias_puts_in_several_places_are_not_one() -> None:
+    sizes = item("enum", ["size#s"], [[[64, 64]], [[96, 96]]])
+    config = {"a": {"name": "A", "args": {"size": [64, 64]}, "search": [sizes]},
+              "b": {"name": "B", "args": {"size": [64, 64]}, "apply": {"size": "s"}}}  # fmt: skip
+    searched = read_search(config)
+    point = {"net.enum.a$0:size": [96, 96]}
+    applied, values = searched.applied(point), searched.values_of(point)
+    applied["a"]["args"]["size"].clear()
+    values["net.enum.a$0:size"][0].clear()
+    assert applied["b"]["args"]["size"] == searched.values_of(point)["net.enum.a$0:size"][0] == [96, 96]
 
 
 @pytest.mark.parametrize(
@@ -159,6 +177,7 @@ def test_numbers_of_numpy_come_out_as_plain_ones(searched: SearchedConfig) -> No
     [
         ([{"name": "MeanDice", "log_label": "val_dice", "is_key_metric": True}], "val_dice"),
         ([{"name": "ComputeAverage", "args": {"name": "mean_dice", "is_key_metric": True}}], "mean_dice"),
+        ([{"name": "A", "log_label": "a", "is_key_metric": True, "args": {"name": "dice"}}], "dice"),
         ([{"name": "A"}, {"name": "B", "is_key_metric": True}], "B"),
         ([{"name": "A", "is_key_metric": True, "disabled": True}, {"path": "m.B", "is_key_metric": "{yes}"}], "m.B"),
         ({"name": "A", "is_key_metric": True}, "A"),
@@ -269,3 +288,37 @@ def keys_of(node: Any) -> set[str]:
     if isinstance(node, dict):
         return set(node) | {key for value in node.values() for key in keys_of(value)}
     return {key for value in node for key in keys_of(value)} if isinstance(node, list) else set()
+
+
+KEYS = st.sampled_from(
+    ["name", "path", "args", "search", "apply", "disabled", "domain", "type", "targets", "scale", "lr_search", "lr",
+     "ids", "id", "_target_", "train", "validate", "metrics", "is_key_metric", "@disabled", "_x", "a.b", ""]
+)  # fmt: skip
+LEAVES = st.sampled_from(
+    ["lr", "lr#a", "a", "@disabled", "net", "float", "int", "enum", "log", "{lr}", "train::lr", "@train", "", True,
+     None, 0, 1, 2.5, -1e308, 1e308, float("nan"), float("inf"), 2**80]
+)  # fmt: skip
+ANYTHING = st.recursive(LEAVES, lambda v: st.lists(v, max_size=3) | st.dictionaries(KEYS, v, max_size=5), max_leaves=25)
+ITEMS = st.fixed_dictionaries(
+    {},
+    optional={"domain": st.just("net"), "type": LEAVES, "args": ANYTHING, "targets": ANYTHING, "id": LEAVES,
+              "scale": LEAVES},
+)  # fmt: skip
+COMPONENTS = st.fixed_dictionaries(
+    {"name": st.just("C"), "_target_": st.just("C")},
+    optional={"args": ANYTHING, "search": st.lists(ITEMS, max_size=3), "apply": ANYTHING, "lr": LEAVES},
+)
+HOSTILE = st.fixed_dictionaries({}, optional={"lr": LEAVES, "search": st.lists(ITEMS), "train": COMPONENTS | ANYTHING})
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(config=HOSTILE)
+def test_whatever_a_configuration_holds_it_is_read_or_its_mistakes_are_told(config: dict[str, Any]) -> None:
+    for read in (read_search, read_bundle_search):
+        try:
+            searched = read(config)
+        except InputError:
+            continue
+        point = searched.space.sample(np.random.default_rng(1))
+        assert searched.parameters_of(searched.indices_of(point)) == point
+        searched.applied(point)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from meristem.client import Client, StorageConfig
 from meristem.controllers.protocol import Recommendation
 from meristem.errors import InputError, StudyError, StudyExists, StudyNotFound
 from meristem.reports.analyses.trace import trace
+from meristem.store.commits import Commits
+from meristem.store.database import Database
 
 from .problems import client_of, random_client, run_by_hand
 
@@ -60,6 +63,57 @@ def test_a_client_is_loaded_into_a_store_that_has_no_such_study(tmp_path: Path) 
     assert len(Client.load_from_database("small", config).study.trials) == 2
 
 
+def test_a_load_that_a_crash_cut_short_is_finished_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, config = random_client(), StorageConfig(url=f"sqlite:///{tmp_path}/s.db")
+    run_by_hand(client, 2)
+    client.get_next_trials(1)
+    client.save_to_json_file(tmp_path / "client.json")
+    with monkeypatch.context() as broken:
+        broken.setattr(Commits, "apply", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            Client.load_from_json_file(tmp_path / "client.json", config)
+    loaded = Client.load_from_json_file(tmp_path / "client.json", config).study
+    assert loaded.counts() == {"completed": 2, "running": 1}
+    log = [(event.kind.value, event.trial) for event in loaded.events()][1:]
+    assert log == [*(("trial_started", n) for n in (1, 2, 3)), ("trial_ended", 1), ("trial_ended", 2)]
+    with pytest.raises(StudyExists):
+        Client.load_from_json_file(tmp_path / "client.json", config)
+
+
+def test_an_empty_study_of_another_definition_is_not_filled(tmp_path: Path) -> None:
+    config = StorageConfig(url=f"sqlite:///{tmp_path}/s.db")
+    assert client_of("-other", url=config.url).study.trials == []
+    client = random_client()
+    run_by_hand(client, 1)
+    client.save_to_json_file(tmp_path / "client.json")
+    with pytest.raises(StudyExists):
+        Client.load_from_json_file(tmp_path / "client.json", config)
+
+
+def test_saving_asks_the_store_as_often_for_many_trials_as_for_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [0]
+    read = Database.read
+
+    def counted(database: Database, work: Any) -> Any:
+        asked[-1] += 1
+        return read(database, work)
+
+    monkeypatch.setattr(Database, "read", counted)
+    for count in (2, 6):
+        client = random_client()
+        run_by_hand(client, count)
+        asked[-1] = 0
+        client.save_to_json_file(tmp_path / "client.json")
+        asked.append(0)
+    assert asked[0] == asked[1] > 0
+
+
+def interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize(("text", "words"), [(None, "cannot be read"), ("{", "no JSON"), ("{}", "not written by")])
 def test_a_file_that_is_no_client_is_refused(tmp_path: Path, text: str | None, words: str) -> None:
     file = tmp_path / "client.json"
@@ -67,6 +121,75 @@ def test_a_file_that_is_no_client_is_refused(tmp_path: Path, text: str | None, w
         file.write_text(text)
     with pytest.raises(InputError, match=words):
         Client.load_from_json_file(file)
+
+
+def _break(document: dict[str, Any], how: str) -> None:
+    trial = document["trials"][2]
+    changes: dict[str, Any] = {
+        "no trials": lambda: document.pop("trials"),
+        "null trials": lambda: document.update(trials=None),
+        "a field too many": lambda: trial.update(colour="red"),
+        "a field missing": lambda: trial.pop("parameters"),
+        "a gap": lambda: document["trials"].pop(2),
+        "a trial twice": lambda: document["trials"].append(trial),
+        "a status": lambda: trial.update(status="banana"),
+        "a metric": lambda: trial.update(metrics={"loss": "low"}),
+        "out of the space": lambda: trial.update(parameters={"x1": 7.0, "x2": 0.5}),
+        "an empty definition": lambda: document.update(definition={}),
+        "no version": lambda: document.pop("version"),
+        "no client": lambda: document.pop("client"),
+    }
+    changes[how]()
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["no trials", "null trials", "a field too many", "a field missing", "a gap", "a trial twice", "a status",
+     "a metric", "out of the space", "an empty definition", "no version", "no client"],
+)  # fmt: skip
+def test_nothing_is_loaded_from_a_damaged_file(tmp_path: Path, how: str) -> None:
+    good, bad, store = tmp_path / "good.json", tmp_path / "bad.json", StorageConfig(url=f"sqlite:///{tmp_path}/s.db")
+    full_client().save_to_json_file(good)
+    document = json.loads(good.read_text())
+    _break(document, how)
+    bad.write_text(json.dumps(document))
+    with pytest.raises(InputError):
+        Client.load_from_json_file(bad, storage_config=store)
+    assert len(Client.load_from_json_file(good, storage_config=store).study.trials) == 7
+
+
+def test_many_may_save_to_one_file_at_once(tmp_path: Path) -> None:
+    client = full_client()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(client.save_to_json_file, [tmp_path / "client.json"] * 40))
+    assert [path.name for path in tmp_path.iterdir()] == ["client.json"]
+    assert len(Client.load_from_json_file(tmp_path / "client.json").study.trials) == 7
+
+
+def test_what_was_being_deployed_when_it_was_saved_is_found_under_its_old_key(tmp_path: Path) -> None:
+    client = random_client()
+    client.get_next_trials(1)
+    client.save_to_json_file(tmp_path / "client.json")
+    loaded = Client.load_from_json_file(tmp_path / "client.json")
+    keys = [c.study.store.studies.get(c.study.name).folder_key for c in (client, loaded)]
+    assert keys[0] == keys[1]
+
+
+def test_threads_that_use_a_client_first_share_its_study() -> None:
+    client = random_client()
+    with ThreadPoolExecutor(6) as pool:
+        found = [index for given in pool.map(client.get_next_trials, [2] * 6) for index in given]
+    assert sorted(found) == list(range(12))
+
+
+def test_a_metric_of_a_limit_is_not_forgotten_when_a_trial_is_completed() -> None:
+    client = random_client("-loss", "cost <= 2")
+    (index,) = client.get_next_trials(1)
+    with pytest.raises(InputError, match="'cost' is missing"):
+        client.complete_trial(index, {"loss": 1.0})
+    client.attach_data(index, {"cost": 1.0})
+    client.complete_trial(index, {"loss": 1.0})
+    assert client.study.trials[0].metrics == {"loss": 1.0, "cost": 1.0}
 
 
 def test_the_same_script_goes_on_where_its_study_was(tmp_path: Path) -> None:

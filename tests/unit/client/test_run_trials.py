@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,9 @@ from examples.ax_tutorial import optimize
 from meristem.client import Client, IMetric, IRunner, TParameterization, TrialStatus
 from meristem.client.adapters import MetricAdapter, adapt_runner
 from meristem.errors import InputError, StudyError, TooManyFailures
+from meristem.executors.file_metric import FileMetric
 from meristem.executors.runner_answers import read_status
+from meristem.executors.slurm import SlurmRunner
 
 from .problems import hartmann6, random_client, sphere
 
@@ -239,6 +242,63 @@ def test_an_adapter_can_only_what_its_runner_can() -> None:
     assert adapter.run_trial(1, {}, key="k") == adapter.find_trial("k") == {"key": "k"}
     assert adapter.poll_trials({1: {}, 4: {}}) == {1: TrialStatus.COMPLETED, 4: TrialStatus.COMPLETED}
     assert not hasattr(adapt_runner(OvenRunner()), "find_trial")
+
+
+class Bench:
+    """A runner in Meristem's own words, as the one for Slurm; counts from 1."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.keys: dict[int, str] = {}
+        self.poll_seconds = 0.001
+
+    def run_trial(self, number: int, parameters: Any, *, key: str) -> dict[str, Any]:
+        self.keys[number] = key
+        (self.folder / str(number)).mkdir()
+        (self.folder / str(number) / "report.jsonl").write_text(json.dumps({"loss": sphere(parameters)}) + "\n")
+        return {"folder": str(self.folder / str(number))}
+
+    def poll_trials(self, metadata_by_number: Mapping[int, Any]) -> dict[int, str]:
+        return dict.fromkeys(metadata_by_number, "completed")
+
+
+def test_runners_and_metrics_of_meristem_itself_do_as_well(tmp_path: Path) -> None:
+    runner = Bench(tmp_path)
+    client = ready(runner, FileMetric("loss"))
+    run(client, 3)
+    assert client.study.counts() == {"completed": 3}
+    assert sorted(runner.keys) == [1, 2, 3]
+    assert len(set(runner.keys.values())) == 3
+    assert client.study.get_trial(3).value == pytest.approx(sphere(client.study.get_trial(3).parameters))
+    client.set_early_stopping_strategy("median")
+    with pytest.raises(StudyError, match="Bench cannot stop trials early"):
+        run(client, 1)
+
+
+def test_a_runner_for_slurm_is_taken_as_it_is(tmp_path: Path) -> None:
+    runner = SlurmRunner("train {x1} {x2}", folder=tmp_path)
+    assert adapt_runner(runner) is runner
+    random_client().configure_runner(runner)
+
+
+def test_a_runner_or_metric_that_takes_neither_is_refused_before_it_is_launched() -> None:
+    class Slip(OvenRunner):
+        def run_trial(self, index: int, parameters: Any) -> dict[str, Any]:  # type: ignore[override]
+            return {}
+
+    class Late(IMetric):
+        def fetch(self, index: int, metadata: Any) -> tuple[int, float]:  # type: ignore[override]
+            return 0, 1.0
+
+    class Odd(Bench):
+        def run_trial(self, parameters: Any) -> dict[str, Any]:  # type: ignore[override]
+            return {}
+
+    for runner in (Slip(), Odd(Path())):
+        with pytest.raises(InputError, match=r"run_trial\(.*cannot be called.*meristem\.Runner"):
+            random_client().configure_runner(runner)
+    with pytest.raises(InputError, match=r"Late\.fetch\(.*cannot be called"):
+        random_client().configure_metrics([Late("loss")])
 
 
 def test_launches_can_be_kept_apart() -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import meristem as ms
 from fakes import ScriptedExecutor, failed
 from meristem.errors import NoBestTrial, StudyError, TooManyFailures
 from meristem.objective import Goals
+from meristem.reports.evidence import Evidence
 from meristem.spool import Measurement
 from meristem.store.rows import TrialRow
 from meristem.study.early_stopping import EarlyStopping
-from meristem.study.leaders import Leaders
+from meristem.study.leaders import Leaders, baseline_of
 
 LIMIT = "latency <= 1.1 * baseline"
 MARK = {"by": "user", "baseline": True}
@@ -100,3 +103,31 @@ def test_the_baseline_is_not_stopped_early() -> None:
         early.start(TrialRow(number=1, status="running", parameters={}, origin=MARK))
         early.start(TrialRow(number=2, status="running", parameters={}))
         assert (early.why_stop(1, report), early.why_stop(2, report)) == (expected, "hopeless")
+
+
+def test_the_report_takes_the_same_trial_for_the_baseline_as_the_study() -> None:
+    study = make_study()
+    study.enqueue({"x": 0.1}, baseline=True)
+    study.tell(study.ask(), acc=1.0)  # without the metric of the limit it is none
+    study.enqueue({"x": 0.2}, baseline=True)
+    study.tell(study.ask(), acc=2.0, latency=10.0)
+    study.attach({"x": 0.3}, acc=3.0, latency=10.5)
+    study.attach({"x": 0.4}, acc=4.0, latency=12.0)
+    evidence = Evidence(study)
+    assert evidence.baseline is not None
+    assert evidence.baseline.number == 2
+    assert study.best.number == 3
+    assert [t.number for t in evidence.completed if evidence.keeps_limits(t)] == [2, 3]
+
+
+@given(st.permutations(range(1, 6)), st.lists(st.booleans(), min_size=5, max_size=5))
+def test_the_baseline_is_the_same_read_whole_or_as_trials_end(order: list[int], known: list[bool]) -> None:
+    goals = Goals.parse("acc", [LIMIT])
+    leaders, rows = Leaders(goals), []
+    for number in order:
+        metrics = {"acc": 1.0, **({"latency": float(number)} if known[number - 1] else {})}
+        origin = MARK if number % 2 else {}
+        rows.append(TrialRow(number=number, status="completed", parameters={}, metrics=metrics, origin=origin))
+        leaders.take(rows[-1])
+    found = baseline_of(rows, goals)
+    assert leaders.baseline == (None if found is None else found.metrics)
