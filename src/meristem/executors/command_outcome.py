@@ -18,15 +18,18 @@ _STDERR_BYTES, _STDERR_LINES = 8 << 10, 20
 _RESULT_BYTES = 64 << 10
 
 
-def completed_or_failed(folder: Path, code: int | None, *, reported: bool, faults: Sequence[str]) -> Outcome:
+def completed_or_failed(
+    folder: Path, code: int | None, *, reported: bool, faults: Sequence[str], errors_in: str = STDERR_FILE
+) -> Outcome:
     """The outcome of a command that ended by itself.
 
     Args:
         code: Its exit code, negative for a signal; None where it is not known.
         reported: Whether it reported anything; where it did not, its output is looked at.
         faults: Lines of its spool that could not be understood.
+        errors_in: The file in the folder whose last lines say what went wrong.
     """
-    errors = _last_errors(folder)
+    errors = _last_errors(folder / errors_in)
     if code != 0:
         last = f": {errors.splitlines()[-1].strip()[:200]}" if errors else ""
         return Outcome(status=OutcomeStatus.FAILED, error=in_words(code) + last, traceback=errors)
@@ -56,8 +59,8 @@ def _printed_result(folder: Path) -> Any:
     return result if isinstance(result, dict) and result else None
 
 
-def _last_errors(folder: Path) -> str | None:
-    lines = _tail(folder / STDERR_FILE, _STDERR_BYTES).rstrip().splitlines()
+def _last_errors(path: Path) -> str | None:
+    lines = _tail(path, _STDERR_BYTES).rstrip().splitlines()
     return storable("\n".join(lines[-_STDERR_LINES:])) or None
 
 

@@ -19,7 +19,14 @@ from meristem.spool import read_step, read_value
 
 STATS_FILE = "train_stats.json"
 NEVER_VALIDATED = -1_000_000.0  # what a trainer starts from, and leaves where it never validated
-_BEST = ("best_metric", "best_validation_metric", "best_val_metric", "best_key_metric", "best_score", "key_metric_value")
+_BEST = (
+    "best_metric",
+    "best_validation_metric",
+    "best_val_metric",
+    "best_key_metric",
+    "best_score",
+    "key_metric_value",
+)
 _CURVES = ("validations", "history")
 _STEPS = ("epoch", "step", "round")
 _VALUES = ("value", "metric", "score")

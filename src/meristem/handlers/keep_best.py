@@ -64,11 +64,11 @@ class KeepBest(Handler):
         best = run.best_trials(self.keep)
         wanted = [trial.folder for trial in best if trial.folder is not None]
         existing = [folder for folder in wanted if folder.exists()]
-        link = run.folder / "best"
+        link = (existing[0].parent if existing else run.folder) / "best"
         if not existing:
             link.unlink(missing_ok=True)
         elif not (link.is_symlink() and os.readlink(link) == existing[0].name):
-            fresh = run.folder / f".best.{os.getpid()}"
+            fresh = link.with_name(f".best.{os.getpid()}")
             fresh.unlink(missing_ok=True)
             fresh.symlink_to(existing[0].name)
             fresh.replace(link)
@@ -77,7 +77,7 @@ class KeepBest(Handler):
 
 def _remove(run: StudyRun, trial: Trial, *, sparing: Iterable[Path]) -> None:
     """Removes the folders of all attempts of `trial`."""
-    for attempt in range(1, trial.attempt + 1):
-        folder = run.folder_of(trial.number, attempt)
+    folders = {run.folder_of(trial.number, attempt) for attempt in range(1, trial.attempt + 1)}
+    for folder in folders | ({trial.folder} if trial.folder is not None else set()):
         if folder not in sparing and folder.exists():
             shutil.rmtree(folder, ignore_errors=True)

@@ -35,8 +35,16 @@ def trial_of(row: TrialRow, goals: Goals, *, study: str = "", root: Path | None 
         slot=row.slot,
         started_at=row.started_at,
         ended_at=row.ended_at,
-        place=trial_folder(root, row.number, row.attempt) if root else None,
+        place=_place(row, root),
     )
+
+
+def _place(row: TrialRow, root: Path | None) -> Path | None:
+    """Where the trial's files are: as its deployment says, else the folder of the attempt."""
+    named = (row.deployment or {}).get("folder")
+    if isinstance(named, str) and named:
+        return Path(named)
+    return trial_folder(root, row.number, row.attempt) if root else None
 
 
 def observation_anew(row: TrialRow, goals: Goals, space: Space) -> Observation | None:

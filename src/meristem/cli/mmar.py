@@ -1,0 +1,86 @@
+"""`meristem mmar`: searches the best configuration of a Medical Model Archive (MMAR)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from meristem.cli.output import print_json, print_table, say
+from meristem.cli.store_option import JsonOption
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="MMARs: search their best configuration.")
+
+Mmar = Annotated[Path, typer.Argument(help="The folder of the MMAR.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="NAME=VALUE, also several after another: run_id, workers, trainconf, workdir, variables."
+    ),
+]
+
+
+@app.command()
+def tune(
+    mmar: Mmar,
+    automlconf: Annotated[str, typer.Option("--automlconf", help="The configuration of the search.")] = (
+        "config/config_automl.json"
+    ),
+    settings: Set = None,
+    more: Annotated[list[str] | None, typer.Argument(help="Further NAME=VALUE.")] = None,
+    trials: Annotated[int | None, typer.Option("--trials", min=1, help="How many trainings in all.")] = None,
+    hours: Annotated[float | None, typer.Option("--hours", min=0, help="Ends after so many.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Makes the search repeatable.")] = None,
+) -> None:
+    """Search the best configuration and model of an MMAR, or go on with a run.
+
+    What is searched stands in its config_train.json (docs/reference/search-notation.md), how in config_automl.json.
+    Each training gets a copy of the MMAR in automl/RUN_ID; `best` there leads to the best.
+
+    \b
+    meristem mmar tune spleen --set run_id=first workers=0:1
+    meristem mmar tune spleen --set run_id=second workers=0,1:2,3 --trials 40
+    """
+    from meristem.bundles.variables import read_set, split_set
+    from meristem.clara.tune import tune as run_it
+
+    texts = [*(settings or []), *(more or [])]
+    given = read_set(texts) | {n: v for n, v in split_set(texts).items() if n in ("run_id", "workers")}
+    study = run_it(
+        mmar, given, automl_config=automlconf, trials=trials, seconds=None if hours is None else 3600 * hours, seed=seed
+    )
+    best = study.best
+    say(f"best {study.goals.objectives[0].metric}: {best.value:g} in {best.folder}")
+
+
+@app.command()
+def space(
+    mmar: Mmar,
+    trainconf: Annotated[str, typer.Option("--trainconf", help="The training configuration.")] = (
+        "config/config_train.json"
+    ),
+    as_json: JsonOption = False,
+) -> None:
+    """Show what is searched in an MMAR, or what is wrong with its search notation.
+
+    \b
+    meristem mmar space spleen
+    """
+    from meristem.bundles import Variables, read_json, read_search
+
+    config = read_json(mmar / trainconf)
+    environment = mmar / "config" / "environment.json"
+    found = read_search(
+        config,
+        variables=Variables.of(config, read_json(environment) if environment.exists() else {}),
+        source=str(mmar / trainconf),
+    )
+    if as_json:
+        print_json({"space": found.space.to_json(), "shipped": found.shipped, "key_metric": found.key_metric})
+        return
+    rows = [
+        [name, str(p), str(found.shipped.get(name, "not in the range"))] for name, p in found.space.parameters.items()
+    ]
+    print_table(("parameter", "may be", "as it stands"), rows)
+    say(f"score: {found.key_metric or 'no metric has is_key_metric'}")

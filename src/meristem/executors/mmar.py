@@ -1,0 +1,290 @@
+"""The `mmar` executor: trials are trainings of a Medical Model Archive (MMAR), each in a copy of its own.
+
+A run has a folder, and in it each job its MMAR, `W<worker>_<job of that worker>_J<trial>`, as in Clara AutoML. Beside
+what the training writes, a job has a folder `meristem` with its report, its process and its exit code.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from meristem.bundles import SearchedConfig, Variables, read_json, read_search, takes_argument, write_json
+from meristem.errors import InputError, MeristemError, one_line
+from meristem.executors.command import CommandExecutor
+from meristem.executors.command_outcome import completed_or_failed
+from meristem.executors.launch import Surroundings
+from meristem.executors.mmar_copy import PART, RUNS_FOLDER, copy_mmar, key_content, links_leading_out
+from meristem.executors.placeholders import Command
+from meristem.executors.train_stats import STATS_FILE, TrainStats, read_stats
+from meristem.space import Space
+from meristem.spool import Measurement
+from meristem.study.protocols import Attempt, Outcome, OutcomeStatus, Report
+
+log = logging.getLogger("meristem.executors")
+
+CONFIG_FILE, ENVIRONMENT_FILE = "config/config_train.json", "config/environment.json"
+TRACES_FOLDER, LOG_FILE, VALUES_FILE = "meristem", "log.txt", "recommendation.json"
+_COMMANDS = ("commands/automl_train_round.sh", "commands/train.sh")
+_JOB = re.compile(r"W(\d+)_(\d+)_J(\d+)")
+_JOBS_FILE = ".jobs"  # names of all jobs that were ever made: those of removed ones are not used again
+_SCORE = "score"
+_COPY_SECONDS = 0.05  # between two looks at copies that are being made
+
+
+class MmarExecutor(CommandExecutor):
+    """Trains copies of an MMAR, with the values that its `search` items ask for.
+
+    Args:
+        mmar: The folder of the MMAR; nothing in it is changed.
+        run_folder: Where the jobs' MMARs are made; by default `automl/<run_id>` in the MMAR.
+        run_id: Of the default folder.
+        train_config_file: Within the MMAR.
+        command: What trains, in the job's MMAR; by default `commands/automl_train_round.sh`, else `commands/train.sh`.
+        key_mmar_content_only: Copies configurations, commands and resources alone.
+        data_list_file_name: A file in `config/` that is copied with them.
+        set: Variables that count more than those of the configuration and of environment.json.
+        metric: What the score is called; by default the metric with `is_key_metric`.
+        slots: Trainings at a time; by default one for each group of GPUs.
+        gpus: GPU ids, `,` within a slot and `:` between slots: `"0,1:2,3"`.
+
+    Attributes:
+        searched: What the configuration says is searched.
+
+    Raises:
+        InputError: Any of these cannot be used; all mistakes are listed.
+    """
+
+    def __init__(
+        self, mmar: str | Path, *, run_folder: str | Path | None = None, run_id: str | None = None,
+        train_config_file: str = CONFIG_FILE, command: Command | None = None, key_mmar_content_only: bool = False,
+        data_list_file_name: str | None = None, set: Mapping[str, Any] | None = None, metric: str | None = None,
+        slots: int | None = None, gpus: str | None = None,
+    ) -> None:  # fmt: skip
+        self._base = Path(mmar).absolute()
+        problems = self._mmar_problems(command, train_config_file)
+        if data_list_file_name and not (self._base / "config" / data_list_file_name).is_file():
+            problems.append(f"there is no data list config/{data_list_file_name} in it")
+        if run_folder is None and run_id is None:
+            problems.append("neither run_id nor run_folder is given: how should the run be called?")
+        if problems:
+            raise InputError(f"The MMAR {self._base} cannot be used", problems)
+        super().__init__(command or self._shipped_command(), slots=slots, gpus=gpus)
+        self._run = Path(run_folder).absolute() if run_folder else self._base / RUNS_FOLDER / str(run_id)
+        self._config_file = train_config_file
+        environment_file = self._base / ENVIRONMENT_FILE
+        self._environment = read_json(environment_file) if environment_file.exists() else {}
+        self._set = dict(set or {})
+        config = read_json(self._base / train_config_file)
+        self._variables = Variables.of(config, self._environment, self._set)
+        self.searched: SearchedConfig = read_search(
+            config, variables=self._variables, has_argument=takes_argument, source=str(self._base / train_config_file)
+        )
+        self.metric = metric or self.searched.key_metric or _SCORE
+        self._wanted = key_content(data_list_file_name) if key_mmar_content_only else lambda path: True
+        self._stats: dict[int, tuple[tuple[int, int], TrainStats]] = {}
+        self._told: dict[int, int] = {}
+        self._copies: ThreadPoolExecutor | None = None
+        self._copying: dict[int, tuple[Attempt, Future[None]]] = {}
+        self._stopped: dict[int, None] = {}
+
+    @property
+    def space(self) -> Space:
+        """What is searched: one parameter for each `search` item."""
+        return self.searched.space
+
+    @property
+    def objective(self) -> str:
+        """The key metric, to be maximized."""
+        return self.metric
+
+    # As executors do
+
+    def open(self, slots: int) -> None:
+        """Makes the run's folder.
+
+        Raises:
+            InputError: It cannot be made.
+        """
+        try:
+            self._run.mkdir(parents=True, exist_ok=True)
+            for part in self._run.glob(f"W*_J*{PART}"):  # of a run that was killed while it copied
+                shutil.rmtree(part, ignore_errors=True)
+        except OSError as error:
+            raise InputError(
+                f"The run's folder {self._run} cannot be made: {error.strerror or error}.",
+                fix="Put runs elsewhere with work_dir: meristem mmar tune … --set work_dir=FOLDER",
+            ) from error
+        if leading_out := links_leading_out(self._base):
+            shown = "; ".join(leading_out[:5]) + (" …" if len(leading_out) > 5 else "")
+            log.warning("Links lead out of the MMAR, and all trials share what they lead to: %s", shown)
+        self._copies = ThreadPoolExecutor(1, thread_name_prefix="copy-mmar")
+
+    def start(self, attempt: Attempt) -> None:
+        assert self._copies is not None
+        for folder in self._jobs_of(attempt.number):  # what an earlier attempt left
+            shutil.rmtree(folder, ignore_errors=True)
+        job = self._name_of(attempt)
+        placed = replace(attempt, folder=self._run / job / TRACES_FOLDER)
+        self._copying[attempt.number] = (placed, self._copies.submit(self._make_job, job, placed))
+
+    def poll(self, timeout: timedelta) -> Sequence[Report]:
+        end = time.monotonic() + timeout.total_seconds()
+        while True:
+            self._start_copied()
+            left = max(0.0, end - time.monotonic())
+            found = super().poll(timedelta(seconds=min(left, _COPY_SECONDS) if self._copying else left))
+            for report in found:
+                if report.outcome is not None:
+                    self._stats.pop(report.number, None)
+                    self._told.pop(report.number, None)
+            if found or time.monotonic() >= end:
+                return found
+
+    def stop(self, number: int, grace: timedelta) -> None:
+        if number in self._copying:
+            self._stopped[number] = None
+        super().stop(number, grace)
+
+    def close(self) -> None:
+        super().close()
+        if self._copies is not None:
+            self._copies.shutdown(cancel_futures=True)
+        self._copying.clear()
+
+    # One job
+
+    def _make_job(self, job: str, attempt: Attempt) -> None:
+        """The job's MMAR, whole, with the values put in."""
+        folder = self._run / job
+        with open(self._run / _JOBS_FILE, "a", encoding="utf-8") as file:
+            file.write(f"{job}\n")
+        copy_mmar(self._base, folder, wanted=self._wanted)
+        target = folder / self._config_file
+        write_json(target, self.searched.applied(attempt.parameters))
+        if self._set:
+            write_json(folder / ENVIRONMENT_FILE, {**self._environment, **self._set})
+        attempt.folder.mkdir(exist_ok=True)
+        (folder / "models").mkdir(exist_ok=True)
+        self._stats_file(folder).unlink(missing_ok=True)  # what the MMAR was shipped with is not this job's
+        write_json(attempt.folder / VALUES_FILE, self.searched.values_of(attempt.parameters))
+        (attempt.folder / "key").write_text(attempt.key, encoding="utf-8")
+
+    def _start_copied(self) -> None:
+        for number, (attempt, copying) in [item for item in self._copying.items() if item[1][1].done()]:
+            try:
+                copying.result()
+            except (OSError, MeristemError) as error:
+                why = f"its MMAR could not be made: {one_line(error)}"
+                outcome = Outcome(status=OutcomeStatus.FAILED, error=why)
+                self._unstarted.append(Report(number=number, outcome=outcome))
+                shutil.rmtree(attempt.folder.parent, ignore_errors=True)
+            else:
+                self._launch_copied(number, attempt)
+            self._copying.pop(number, None)
+
+    def _launch_copied(self, number: int, attempt: Attempt) -> None:
+        if number in self._stopped:
+            del self._stopped[number]
+            self._unstarted.append(Report(number=number, outcome=Outcome(status=OutcomeStatus.STOPPED)))
+            return
+        self._unstarted.append(Report(number=number, deployment={"folder": str(attempt.folder.parent)}))
+        super().start(attempt)
+
+    def _prepare(self, attempt: Attempt) -> tuple[Surroundings, Attempt]:
+        folder = attempt.folder.parent
+        env = {"MMAR_ROOT": str(folder)}
+        command = ["/bin/sh", "-c", 'exec "$@" > "$MMAR_ROOT/log.txt" 2>&1', "sh", *self._arguments()]
+        return Surroundings(command=command, cwd=folder, env=env, names=frozenset()), attempt
+
+    def _place(self, attempt: Attempt) -> Attempt:
+        found = (attempt.deployment or {}).get("folder")
+        folders = [Path(found)] if isinstance(found, str) else self._jobs_of(attempt.number)
+        for folder in folders:
+            with suppress(OSError):
+                if (folder / TRACES_FOLDER / "key").read_text(encoding="utf-8") == attempt.key:
+                    return replace(attempt, folder=folder / TRACES_FOLDER)
+        return attempt
+
+    # What it measures
+
+    def _news(self, attempt: Attempt, *, final: bool) -> list[Measurement]:
+        path = self._stats_file(attempt.folder.parent)
+        try:
+            found = path.stat()
+        except OSError:
+            return []
+        mark = (found.st_mtime_ns, found.st_size)
+        if (known := self._stats.get(attempt.number)) is not None and known[0] == mark:
+            return []
+        stats = read_stats(path)
+        if stats is None:
+            return []
+        self._stats[attempt.number] = (mark, stats)
+        told = self._told.get(attempt.number, 0)
+        self._told[attempt.number] = len(stats.curve)
+        return [Measurement(metric=self.metric, step=step, value=value) for step, value in stats.curve[told:]]
+
+    def _judge(self, attempt: Attempt, code: int | None, *, reported: bool, faults: Sequence[str]) -> Outcome:
+        folder = attempt.folder.parent
+        if code != 0:
+            return completed_or_failed(folder, code, reported=True, faults=faults, errors_in=LOG_FILE)
+        stats = read_stats(self._stats_file(folder))
+        if stats is not None and stats.best is not None:
+            return Outcome(status=OutcomeStatus.COMPLETED, score={self.metric: stats.best})
+        if reported:
+            return Outcome(status=OutcomeStatus.COMPLETED)
+        where = self._stats_file(folder).relative_to(folder)
+        why = "has no value of the key metric: it never validated" if stats is not None else "was not written"
+        return Outcome(status=OutcomeStatus.FAILED, error=f"the training ended well, but {where} {why}")
+
+    def _stats_file(self, folder: Path) -> Path:
+        models = self._variables.values.get("MMAR_CKPT_DIR")
+        return folder / (models if isinstance(models, str) and not os.path.isabs(models) else "models") / STATS_FILE
+
+    # Names
+
+    def _name_of(self, attempt: Attempt) -> str:
+        worker = attempt.slot + 1
+        with suppress(OSError):
+            made = (self._run / _JOBS_FILE).read_text(encoding="utf-8").split()
+            before = [int(m[2]) for name in made if (m := _JOB.fullmatch(name)) and int(m[1]) == worker]
+            return f"W{worker}_{max(before, default=0) + 1}_J{attempt.number}"
+        return f"W{worker}_1_J{attempt.number}"
+
+    def _jobs_of(self, number: int) -> list[Path]:
+        return sorted(self._run.glob(f"W*_*_J{number}"))
+
+    # Checks
+
+    def _shipped_command(self) -> Command:
+        return [next(path for path in _COMMANDS if (self._base / path).is_file())]
+
+    def _arguments(self) -> list[str]:
+        if isinstance(self._command, str):
+            return ["/bin/sh", "-c", self._command]
+        first, *rest = map(str, self._command)
+        script = self._base / first
+        if not script.is_file():
+            return [first, *rest]
+        return [f"./{first}", *rest] if os.access(script, os.X_OK) else ["/bin/bash", first, *rest]
+
+    def _mmar_problems(self, command: Command | None, config_file: str) -> list[str]:
+        if not self._base.is_dir():
+            return ["there is no such folder"]
+        problems = []
+        if not (self._base / config_file).is_file():
+            problems.append(f"it has no {config_file}")
+        if command is None and not any((self._base / path).is_file() for path in _COMMANDS):
+            problems.append(f"it has no {' and no '.join(_COMMANDS)}; or give a command")
+        return problems

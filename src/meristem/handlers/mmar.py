@@ -1,0 +1,89 @@
+"""What Clara's MMARHandler does in a run: keeps the best jobs' MMARs, a link to the best, a threshold, a final table."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from meristem.errors import InputError
+from meristem.handlers.handler import Handler
+from meristem.handlers.keep_best import KeepBest
+from meristem.study.happenings import StudyEnded, StudyStarted, TrialEnded
+from meristem.study.run import StudyRun
+from meristem.trial import Trial
+
+_SHOWN = 20
+_ALL = 1_000_000_000
+
+
+class MmarHandler(Handler):
+    """Manages the MMARs of a run.
+
+    Args:
+        num_mmars_to_keep: How many job MMARs stay, those of the best scores; None: all.
+        stop_threshold: Ends the run once a job reaches this score.
+        console: Where the final table goes.
+    """
+
+    def __init__(
+        self, num_mmars_to_keep: int | None = None, stop_threshold: float | None = None, console: Console | None = None
+    ) -> None:
+        if stop_threshold is not None and (
+            isinstance(stop_threshold, bool) or not isinstance(stop_threshold, (int, float))
+        ):
+            raise InputError(f"stop_threshold={stop_threshold!r:.60} is no number.", fix="Give a score, such as 0.9.")
+        if num_mmars_to_keep is not None and (type(num_mmars_to_keep) is not int or num_mmars_to_keep < 1):
+            raise InputError(
+                f"num_mmars_to_keep={num_mmars_to_keep!r:.60} is no number of MMARs.",
+                fix="Give a whole number from 1, or leave it out to keep all.",
+            )
+        self.num_mmars_to_keep, self.stop_threshold = num_mmars_to_keep, stop_threshold
+        self._keep = KeepBest(num_mmars_to_keep or _ALL, keep_failed=num_mmars_to_keep is None)
+        self._console = console or Console(stderr=True)
+
+    def study_started(self, event: StudyStarted, run: StudyRun) -> None:
+        self._keep.study_started(event, run)
+
+    def trial_ended(self, event: TrialEnded, run: StudyRun) -> None:
+        self._keep.trial_ended(event, run)
+        if self.stop_threshold is None or event.again or event.trial.value is None:
+            return
+        objective = run.goals.objectives[0]
+        if objective.loss(event.trial.value) <= objective.loss(self.stop_threshold):
+            run.stop(f"the score {event.trial.value:g} of trial {event.trial.number} reaches {self.stop_threshold:g}")
+
+    def study_ended(self, event: StudyEnded, run: StudyRun) -> None:
+        self._keep.study_ended(event, run)
+        self._console.print(self._table(run))
+
+    def _table(self, run: StudyRun) -> Table:
+        """The jobs that are kept, best first."""
+        kept = self.num_mmars_to_keep
+        of = "all" if kept is None else f"the {kept} best are kept"
+        table = Table("score", "worker", "start", "end", "MMAR", title=f"Jobs of run {run.name} ({of})")
+        table.title_justify = "left"
+        for trial in run.best_trials(min(kept or _SHOWN, _SHOWN)):
+            table.add_row(
+                f"{trial.value:.6g}", f"W{(trial.slot or 0) + 1}", _clock(trial.started_at), _clock(trial.ended_at),
+                _root(trial),
+            )  # fmt: skip
+        return table
+
+
+def _clock(seconds: float | None) -> str:
+    return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def _root(trial: Trial) -> str:
+    folder = trial.folder
+    return "" if folder is None else str(_short(folder))
+
+
+def _short(folder: Path) -> Path:
+    try:
+        return folder.relative_to(Path.cwd())
+    except ValueError:
+        return folder
