@@ -26,7 +26,7 @@ class Combinations:
     """
 
     def __init__(self, space: Space, most: int) -> None:
-        chosen = {n: p for n, p in space.parameters.items() if isinstance(p, Choice)}
+        chosen = {n: p for n, p in space.parameters.items() if isinstance(p, Choice) and not p.ordered}
         self._chosen = chosen
         self.names = tuple(chosen)
         inner = {name: replace(choice, when=_on_choices(choice.when, chosen)) for name, choice in chosen.items()}
