@@ -28,6 +28,10 @@ KINDS = {
     "metric": "meristem.metrics",
 }
 
+# Names of other products for components of ours, which their configurations may keep using.
+ALIASES = {
+    "controller": {"ReinforcementController": "reinforcement", "TestController": "test"},
+}
 
 _import_folders: list[str] = []
 
@@ -88,9 +92,11 @@ def find_class(kind: str, spec: ComponentSpec) -> Any:
     """
     if spec.path is None:
         points = _entry_points(kind)
-        if spec.name not in points:
-            raise UnknownComponent(kind, spec.name or "?", list(points))
-        return points[spec.name].load()
+        name = spec.name or "?"
+        name = name if name in points else ALIASES.get(kind, {}).get(name, name)
+        if name not in points:
+            raise UnknownComponent(kind, name, list(points))
+        return points[name].load()
     module_name, _, attribute = spec.path.replace(":", ".").rpartition(".")
     if not module_name:
         raise UnknownComponent(kind, spec.path, known_names(kind), "a path is package.module.Class")

@@ -14,6 +14,7 @@ from meristem.controllers.asha import AshaController
 from meristem.controllers.auto import AutoController
 from meristem.controllers.cmaes import CmaesController
 from meristem.controllers.evolution import EvolutionController
+from meristem.controllers.fixed_count import TestController
 from meristem.controllers.gp import GpController
 from meristem.controllers.grid import GridController
 from meristem.controllers.hyperband import HyperbandController
@@ -27,6 +28,7 @@ from meristem.controllers.protocol import (
     Snapshot,
 )
 from meristem.controllers.random import RandomController
+from meristem.controllers.reinforcement import ReinforcementController
 from meristem.controllers.sobol import SobolController
 from meristem.objective import Goals
 from meristem.space import Choice, Fixed, Float, Int, Space
@@ -44,7 +46,10 @@ CONTROLLERS: dict[str, Callable[[], Controller]] = {
     "pbt": PbtController,
     "optuna": OptunaController,
     "random": RandomController,
+    "reinforcement": lambda: ReinforcementController(max_rounds=1000),
+    "reinforcement without end": ReinforcementController,
     "sobol": SobolController,
+    "test": lambda: TestController(total_recs=1000, max_recs_each_time=1000),
 }
 GRIDS = {"grid", "asha of a grid"}
 SPACES: dict[str, Space] = {
