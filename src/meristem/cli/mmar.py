@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from meristem.cli.output import print_json, print_table, say
 from meristem.cli.store_option import JsonOption
 
+if TYPE_CHECKING:
+    from meristem.bundles.ranges import Choices, Interval
+
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="MMARs: search their best configuration.")
 
 Mmar = Annotated[Path, typer.Argument(help="The folder of the MMAR.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", help="NAME=VALUE, also several after another: run_id, workers, trainconf, workdir, variables."
-    ),
+    typer.Option("--set", help="NAME=VALUE, also several: run_id, workers, trainconf, workdir, variables."),
 ]
 
 
@@ -79,8 +81,14 @@ def space(
     if as_json:
         print_json({"space": found.space.to_json(), "shipped": found.shipped, "key_metric": found.key_metric})
         return
-    rows = [
-        [name, str(p), str(found.shipped.get(name, "not in the range"))] for name, p in found.space.parameters.items()
-    ]
+    rows = [(item.name, _may_be(item.range), str(found.shipped.get(item.name, "outside"))) for item in found.items]
     print_table(("parameter", "may be", "as it stands"), rows)
     say(f"score: {found.key_metric or 'no metric has is_key_metric'}")
+
+
+def _may_be(range_: Interval | Choices) -> str:
+    from meristem.bundles.ranges import Choices
+
+    if isinstance(range_, Choices):
+        return ", ".join(json.dumps(row[0] if len(row) == 1 else row) for row in range_.rows)
+    return f"{range_.low:g} to {range_.high:g}{', log' if range_.log else ''}"

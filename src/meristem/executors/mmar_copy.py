@@ -77,11 +77,8 @@ def key_content(data_list_file_name: str | None) -> Callable[[Path], bool]:
 
 def links_leading_out(base: Path) -> list[str]:
     """Links in the MMAR that lead out of it, with where they lead."""
-    found = []
-    for path in _walk(base, lambda _: True):
-        if path.is_symlink() and (target := _leads_out(base, path)) is not None:
-            found.append(f"{path.relative_to(base)} -> {target}")
-    return found
+    links = (path for path in _walk(base, lambda _: True) if path.is_symlink())
+    return [f"{path.relative_to(base)} -> {target}" for path in links if (target := _leads_out(base, path)) is not None]
 
 
 def _walk(base: Path, wanted: Callable[[Path], bool]) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""What Clara's MMARHandler does in a run: keeps the best jobs' MMARs, a link to the best, a threshold, a final table."""
+"""What Clara's MMARHandler does: keeps the best MMARs and a link to the best, stops at a threshold, shows a table."""
 
 from __future__ import annotations
 
