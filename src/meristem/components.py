@@ -31,7 +31,12 @@ KINDS = {
 # Names of other products for components of ours, which their configurations may keep using.
 ALIASES = {
     "controller": {"ReinforcementController": "reinforcement", "TestController": "test"},
-}
+    "executor": {"MMARExecutor": "mmar"},
+    "handler": {
+        "MMARHandler": "mmar", "StatsHandler": "stats", "MMARStatsHandler": "mmar_stats",
+        "MMARTensorboardHandler": "tensorboard",
+    },
+}  # fmt: skip
 
 _import_folders: list[str] = []
 

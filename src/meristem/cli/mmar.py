@@ -49,9 +49,12 @@ def tune(
 
     texts = [*(settings or []), *(more or [])]
     given = read_set(texts) | {n: v for n, v in split_set(texts).items() if n in ("run_id", "workers")}
-    study = run_it(
-        mmar, given, automl_config=automlconf, trials=trials, seconds=None if hours is None else 3600 * hours, seed=seed
-    )
+    seconds = None if hours is None else 3600 * hours
+    try:
+        study = run_it(mmar, given, automl_config=automlconf, trials=trials, seconds=seconds, seed=seed)
+    except KeyboardInterrupt:
+        say("Interrupted. The same command again goes on with this run.")
+        raise
     best = study.best
     say(f"best {study.goals.objectives[0].metric}: {best.value:g} in {best.folder}")
 
