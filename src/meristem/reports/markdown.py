@@ -9,13 +9,13 @@ from itertools import groupby
 from typing import Any
 
 from meristem.reports.card import Card, Level, Table
-from meristem.reports.style import number, plain
+from meristem.reports.style import fact, number, plain
 
 _MARKS = {Level.WARNING: "⚠ ", Level.ERROR: "✖ ", Level.GOOD: "✔ ", Level.INFO: ""}
 
 
 def markdown_of(title: str, head: Sequence[tuple[str, Any]], cards: Sequence[Card]) -> str:
-    parts = [f"# {_text(title)}", _table(Table(columns=["", ""], rows=head))]
+    parts = [f"# {_text(title)}", _table(Table(columns=["", ""], rows=[[name, fact(value)] for name, value in head]))]
     for group, members in groupby(cards, key=lambda card: card.group):
         parts.append(f"## {group.value}")
         for card in members:

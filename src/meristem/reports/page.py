@@ -11,7 +11,7 @@ from typing import Any
 
 from meristem.reports.card import Card, Figure, Group, Level, Table
 from meristem.reports.plotly_js import plotly_js
-from meristem.reports.style import number, plain
+from meristem.reports.style import fact, number, plain
 
 _LEVELS = {Level.WARNING: "Warning", Level.ERROR: "Error", Level.GOOD: "OK"}
 _LONGEST_CELL = 48
@@ -56,7 +56,7 @@ def framed(page: str, *, height: int = 860) -> str:
 def _head(head: Sequence[tuple[str, Any]]) -> str:
     if not head:
         return ""
-    rows = "".join(f"<div><dt>{_text(name)}</dt><dd>{_cut(value, 240)}</dd></div>" for name, value in head)
+    rows = "".join(f"<div><dt>{_text(name)}</dt><dd>{_cut(fact(value), 240)}</dd></div>" for name, value in head)
     return f"<dl>{rows}</dl>"
 
 

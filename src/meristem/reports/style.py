@@ -58,6 +58,11 @@ def number(value: Any) -> str:
     return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
+def fact(value: Any) -> str:
+    """A value of a report's head: whole numbers as they are, for they are names (a seed), not amounts."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else number(value)
+
+
 def percent(share: float) -> str:
     return "" if math.isnan(share) else f"{100 * share:.3g} %"
 
@@ -90,8 +95,14 @@ def _short(value: Any) -> Any:
     return float(f"{as_float:.{_DIGITS}g}") if math.isfinite(as_float) else None
 
 
-def figure(traces: Sequence[Mapping[str, Any]], *, height: int = 380, **layout: Any) -> Figure:
-    """A figure in Meristem's style; `layout` as in Plotly."""
+def figure(traces: Sequence[Mapping[str, Any]], *, height: int = 380, about: str = "", **layout: Any) -> Figure:
+    """A figure in Meristem's style; `layout` as in Plotly.
+
+    Args:
+        about: What of its card it shows, such as a parameter; names it where it stands alone.
+    """
+    if about:
+        layout["meta"] = {**layout.get("meta", {}), "about": label(about, 80)}
     axes = {name: _axis(layout.pop(name, {})) for name in ("xaxis", "yaxis")}
     several = sum(1 for trace in traces if trace.get("showlegend", True) and trace.get("name")) > 1
     legend = layout.pop("showlegend", several)
@@ -110,6 +121,11 @@ def figure(traces: Sequence[Mapping[str, Any]], *, height: int = 380, **layout: 
         layout["title"] = {"text": layout["title"], "font": {"size": 13}, "x": 0.02, "xanchor": "left", "y": 0.98,
                            "yanchor": "top"}  # fmt: skip
     return {"data": [dict(trace) for trace in traces], "layout": {**base, **axes, **layout}}
+
+
+def about_of(figure: Figure) -> str:
+    """What of its card a figure shows, as text for figures; empty where it is the only one."""
+    return str(figure["layout"].get("meta", {}).get("about", ""))
 
 
 def _axis(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def _figure(
         if not isinstance(kind, Choice):
             axes[axis].pop("range", None)
             axes[axis]["range"] = _ends(kind, across if axis == "xaxis" else up, smooth)
-    return figure([surface, dots, here], height=380, showlegend=False, **axes)
+    return figure([surface, dots, here], height=380, about=f"{x} and {y}", showlegend=False, **axes)
 
 
 def _ends(kind: Any, places: list[Any], smooth: bool) -> list[float]:

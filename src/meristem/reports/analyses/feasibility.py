@@ -123,7 +123,7 @@ def _figure(evidence: Evidence, limit: OutcomeConstraint) -> Figure | None:
     }
     title = label(str(limit), 50)
     across = count_axis("trial", known[-1][0].number)
-    return figure(traces, height=340, xaxis=across, yaxis=axis, shapes=[line], title=title)
+    return figure(traces, height=340, xaxis=across, yaxis=axis, shapes=[line], title=title, about=str(limit))
 
 
 def _dots(name: str, chosen: Sequence[tuple[Trial, float]], marker: dict[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,14 @@ def _plane(evidence: Evidence, x: Objective, y: Objective) -> Figure:
          f"{b}0": 0, f"{b}1": 1, f"{b}ref": "paper", "line": {"dash": "dash", "color": GREY, "width": 1}}
         for a, b, o in (("x", "y", x), ("y", "x", y)) if o.metric in evidence.goals.thresholds
     ]  # fmt: skip
-    return figure([t for t in traces if t["x"]], xaxis=axes[0], yaxis=axes[1], shapes=lines, height=420)
+    return figure(
+        [t for t in traces if t["x"]],
+        xaxis=axes[0],
+        yaxis=axes[1],
+        shapes=lines,
+        height=420,
+        about=f"{x.metric} and {y.metric}" if len(evidence.goals.objectives) > 2 else "",
+    )
 
 
 def _corner(x: Objective, y: Objective) -> str:

@@ -144,7 +144,7 @@ def _figure(
         ]
     axis, _ = focused_axis(objective.metric, values + [end for row in line for end in row[1:]])
     across = parameter_axis(name, parameter)
-    return figure([dots, *model, here], height=300, xaxis=across, yaxis=axis, showlegend=False)
+    return figure([dots, *model, here], height=300, about=name, xaxis=across, yaxis=axis, showlegend=False)
 
 
 def _bars(x: Sequence[Any], mean: Sequence[Any], reach: Sequence[float]) -> dict[str, Any]:
