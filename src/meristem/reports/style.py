@@ -45,8 +45,8 @@ def label(text: Any, longest: int = 28) -> str:
     return html.escape(plain(text, longest), quote=False)
 
 
-def number(value: Any) -> str:
-    """A value as people read it: four significant digits, thousands separated, text as it is."""
+def number(value: Any, digits: int = 4) -> str:
+    """A value as people read it: so many significant digits, thousands separated, text as it is."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -55,7 +55,10 @@ def number(value: Any) -> str:
         return f"{value:,}" if abs(value) < 10**12 else f"{value:.4g}"
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
-    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+    if not 1e4 <= abs(value) < 1e9:
+        return f"{value:.{digits}g}"
+    decimals = max(0, digits - len(f"{abs(value):.0f}"))
+    return f"{value:,.{decimals}f}".rstrip("0").rstrip(".") if decimals else f"{value:,.0f}"
 
 
 def fact(value: Any) -> str:
