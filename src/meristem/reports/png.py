@@ -20,7 +20,7 @@ from meristem.reports.plotly_js import plotly_js
 from meristem.reports.style import about_of, label, plain
 
 _WIDTH, _SCALE = 900, 2
-_FIRST, _LINE = 44, 17  # pixels of the first line of a head, and of each that follows
+_FIRST, _LINE = 34, 17  # pixels of the first line of a head, and of each that follows
 _OWN_TITLE = 26  # pixels that a figure keeps for its title
 _BROWSER = "Debian and Ubuntu: apt-get install chromium; elsewhere install Google Chrome, or set BROWSER_PATH to one."
 

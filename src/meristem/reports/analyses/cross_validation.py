@@ -12,7 +12,8 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Figure, Finding, Group, Table
 from meristem.reports.evidence import Array, Evidence
-from meristem.reports.style import BLUE, GREY, figure, label, number, percent, rounded, sample_evenly
+from meristem.reports.style import BLUE, GREY, figure, label, number, percent, rounded
+from meristem.reports.ticks import sample_evenly
 
 _NORMAL_95 = 1.959964
 _MOST_POINTS, _MOST_BARS = 500, 100

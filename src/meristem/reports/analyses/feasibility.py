@@ -12,6 +12,7 @@ from meristem.objective import Objective, OutcomeConstraint
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Figure, Finding, Group, Level, Table
 from meristem.reports.evidence import Evidence, NothingToShow, finite, limit_as_objective
+from meristem.reports.focus import focused_axis
 from meristem.reports.style import (
     BLUE,
     GREEN,
@@ -19,7 +20,6 @@ from meristem.reports.style import (
     RED,
     count_axis,
     figure,
-    focused_axis,
     hovers,
     label,
     percent,

@@ -10,7 +10,8 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Figure, Finding, Group, Table
 from meristem.reports.evidence import Evidence
-from meristem.reports.style import BLUE, GREEN, GREY, MOST_DOTS, figure, focused_axis, hovers, label, rounded, some
+from meristem.reports.focus import focused_axis
+from meristem.reports.style import BLUE, GREEN, GREY, MOST_DOTS, figure, hovers, label, rounded, some
 from meristem.trial import Trial
 
 _MOST_PAIRS = 6
