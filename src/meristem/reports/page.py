@@ -10,8 +10,9 @@ from itertools import groupby
 from typing import Any
 
 from meristem.reports.card import Card, Figure, Group, Level, Table
+from meristem.reports.cells import is_number, texts_of
 from meristem.reports.plotly_js import plotly_js
-from meristem.reports.style import number, plain
+from meristem.reports.style import fact, number, plain
 
 _LEVELS = {Level.WARNING: "Warning", Level.ERROR: "Error", Level.GOOD: "OK"}
 _LONGEST_CELL = 48
@@ -56,7 +57,7 @@ def framed(page: str, *, height: int = 860) -> str:
 def _head(head: Sequence[tuple[str, Any]]) -> str:
     if not head:
         return ""
-    rows = "".join(f"<div><dt>{_text(name)}</dt><dd>{_cut(value, 240)}</dd></div>" for name, value in head)
+    rows = "".join(f"<div><dt>{_text(name)}</dt><dd>{_cut(fact(value), 240)}</dd></div>" for name, value in head)
     return f"<dl>{rows}</dl>"
 
 
@@ -98,12 +99,14 @@ def _table(table: Table | None) -> str:
     if table is None or not table.rows or not table.most:
         return ""
     shown = table.rows[: table.most]
-    numeric = [any(map(_is_number, cells)) for cells in zip(*shown, strict=True)]
+    numeric = [any(map(is_number, cells)) for cells in zip(*shown, strict=True)]
     head = "".join(
         f'<th scope="col"{_RIGHT if right else ""}>{_cut(column, 34)}</th>'
         for column, right in zip(table.columns, numeric, strict=True)
     )
-    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in shown)
+    body = "".join(
+        "<tr>" + "".join(map(_cell, row, texts)) + "</tr>" for row, texts in zip(shown, texts_of(table), strict=True)
+    )
     left = len(table.rows) - len(shown)
     more = (
         f'<p class="more">The first {len(shown)} of {len(table.rows):,} rows; all are in the JSON form.</p>'
@@ -113,15 +116,11 @@ def _table(table: Table | None) -> str:
     return f'<div class="scroll table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}'
 
 
-def _cell(value: Any) -> str:
-    if not _is_number(value):
+def _cell(value: Any, text: str) -> str:
+    if not is_number(value):
         return f"<td>{_cut(value, _LONGEST_CELL)}</td>"
     whole = f' title="{value!r}"' if isinstance(value, float) else ""
-    return f"<td{_RIGHT}{whole}>{_text(number(value))}</td>"
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return f"<td{_RIGHT}{whole}>{_text(text)}</td>"
 
 
 def _cut(value: Any, longest: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,8 @@ from meristem.reports.markdown import markdown_of
 from meristem.reports.style import number
 from meristem.study.results import Results
 from meristem.trial import Trial
+
+Doing = Callable[[str, int, int], None]  # what is made, its place from 0, of how many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +64,18 @@ class Report:
         """The report as plain data."""
         return {"title": self.title, "study": dict(self.head), "cards": [card.to_json() for card in self.cards]}
 
-    def png(self, folder: str | Path) -> list[Path]:
-        """Draws every figure into a file of its own, `CARD.png` or `CARD-2.png`.
+    def png(self, folder: str | Path, *, doing: Doing | None = None) -> list[Path]:
+        """Draws every figure into a file of its own, named after its card and what it shows.
+
+        Args:
+            doing: Is told of each figure before it is drawn.
 
         Raises:
             InputError: Plotly, kaleido or a browser is not installed, or a file cannot be written.
         """
         from meristem.reports.png import draw  # brings Plotly and a browser
 
-        return draw(self.cards, Path(folder))
+        return draw(self.title, self.cards, Path(folder), doing=doing)
 
     def _repr_html_(self) -> str:
         """Shown in notebooks."""
@@ -87,10 +92,18 @@ class Report:
         return page_of(self.title, self.head, self.cards)
 
 
-def report_of(study: Results) -> Report:
-    """The report of a study as it stands; no analysis that fails keeps it from being made."""
+def report_of(study: Results, *, doing: Doing | None = None) -> Report:
+    """The report of a study as it stands; no analysis that fails keeps it from being made.
+
+    Args:
+        doing: Is told of each analysis before it is made.
+    """
     evidence = Evidence(study)
-    cards = [analysis.card_of(evidence, objective) for analysis, objective in chosen(evidence)]
+    wanted, cards = list(chosen(evidence)), []
+    for place, (analysis, objective) in enumerate(wanted):
+        if doing is not None:
+            doing(analysis.title, place, len(wanted))
+        cards.append(analysis.card_of(evidence, objective))
     return Report(title=f"Study {study.name}", head=_head(evidence), cards=cards)
 
 

@@ -12,7 +12,8 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Figure, Finding, Group, Table
 from meristem.reports.evidence import Array, Evidence
-from meristem.reports.style import BLUE, GREY, figure, number, percent, rounded, sample_evenly
+from meristem.reports.style import BLUE, GREY, figure, label, number, percent, rounded
+from meristem.reports.ticks import sample_evenly
 
 _NORMAL_95 = 1.959964
 _MOST_POINTS, _MOST_BARS = 500, 100
@@ -69,14 +70,10 @@ def _scatter(found: CrossValidation, objective: Objective) -> Figure:
     }
     if len(shown) <= _MOST_BARS:
         dots["error_y"] = bars
-    axes = {"xaxis": {"title": "observed"}, "yaxis": {"title": "predicted without it"}}
-    return figure([_diagonal(ends), dots], height=380, showlegend=False, title=_title(objective), **axes)
-
-
-def _title(objective: Objective) -> str:
-    from meristem.reports.style import label
-
-    return label(objective.metric, 50)
+    return figure(
+        [_diagonal(ends), dots], height=380, showlegend=False, title=label(objective.metric, 50),
+        xaxis={"title": "observed"}, yaxis={"title": "predicted without it"},
+    )  # fmt: skip
 
 
 def _calibration(found: CrossValidation) -> Figure:
@@ -90,10 +87,15 @@ def _calibration(found: CrossValidation) -> Figure:
         "marker": {"size": 5},
         "hovertemplate": "%{y} inside intervals that should hold %{x}<extra></extra>",
     }
-    axes = {name: {"title": title, "range": [-0.02, 1.02], "tickformat": ".0%"}
+    axes: dict[str, Any] = {name: {"title": title, "range": [-0.02, 1.02], "tickformat": ".0%"}
             for name, title in (("xaxis", "should be inside"), ("yaxis", "is inside"))}  # fmt: skip
     return figure(
-        [_diagonal([0.0, 1.0]), curve], height=380, showlegend=False, title="Calibration of the intervals", **axes
+        [_diagonal([0.0, 1.0]), curve],
+        height=380,
+        showlegend=False,
+        title="Calibration of the intervals",
+        about="calibration",
+        **axes,
     )
 
 
