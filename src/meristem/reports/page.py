@@ -16,6 +16,7 @@ from meristem.reports.style import fact, number, plain
 
 _LEVELS = {Level.WARNING: "Warning", Level.ERROR: "Error", Level.GOOD: "OK"}
 _LONGEST_CELL = 48
+_WIDE = 10  # columns; on paper they are set smaller
 _RIGHT = ' class="number"'
 
 
@@ -66,7 +67,8 @@ def _contents(cards: Sequence[Card]) -> str:
     for group, found in groupby(cards, key=lambda card: card.group):
         links = "".join(f'<li><a href="#{_id(card)}">{_cut(card.title, 40)}</a>{_badge(card)}</li>' for card in found)
         parts.append(f"<section><h2>{_text(group.value)}</h2><ul>{links}</ul></section>")
-    return f'<nav aria-label="Contents">{"".join(parts)}</nav>'
+    hint = '<p class="hint">Figures tell values on hovering; drag to zoom, double-click to go back.</p>'
+    return f'<nav aria-label="Contents">{"".join(parts)}{hint if any(c.figures for c in cards) else ""}</nav>'
 
 
 def _group(group: Group, cards: Sequence[Card]) -> str:
@@ -113,7 +115,9 @@ def _table(table: Table | None) -> str:
         if left
         else ""
     )
-    return f'<div class="scroll table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}'
+    wide = ' class="wide"' if len(table.columns) > _WIDE else ""
+    inside = f"<table{wide}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="scroll table">{inside}</div>{more}'
 
 
 def _cell(value: Any, text: str) -> str:
