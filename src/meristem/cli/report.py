@@ -13,7 +13,7 @@ from meristem.cli.output import say
 from meristem.cli.report_target import ReportFormat, target_of
 from meristem.cli.store_option import StoreOption, open_store
 from meristem.cli.working import working
-from meristem.errors import InputError, SpaceError
+from meristem.errors import SpaceError
 
 if TYPE_CHECKING:
     from meristem.store.store import Store
@@ -92,13 +92,11 @@ def _stand_in(place: str) -> Callable[[Mapping[str, Any]], bool]:
 
 
 def _write(text: str, out: Path | None) -> None:
+    from meristem.reports.report import written
+
     if out is None:
         # A terminal or pipe of another encoding gets escapes.
         encoding = sys.stdout.encoding or "utf-8"
         sys.stdout.write(text.encode(encoding, errors="backslashreplace").decode(encoding))
         return
-    try:
-        out.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise InputError(f"{out} cannot be written: {error}.") from error
-    say(f"Wrote {out}")
+    say(f"Wrote {written(out, text)}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,7 +52,7 @@ class Report:
         Raises:
             InputError: Plotly is not installed, or the file cannot be written.
         """
-        return _written(Path(path), self._page())
+        return written(Path(path), self._page())
 
     def markdown(self) -> str:
         """The report without its figures."""
@@ -158,9 +160,18 @@ def _clean(value: Any) -> Any:
     return [_clean(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _written(path: Path, text: str) -> Path:
+def written(path: Path, text: str) -> Path:
+    """`path`, with the text in it; where that fails, what was there before stays.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+        beside.replace(path)
+    except (OSError, ValueError) as error:
+        with suppress(OSError, ValueError):
+            beside.unlink(missing_ok=True)
         raise InputError(f"{path} cannot be written: {error}.") from error
     return path
