@@ -10,6 +10,7 @@ import pytest
 
 import meristem as ms
 from meristem.bayesopt.cross_validation import CrossValidation
+from meristem.reports.analyses.cross_validation import cross_validation, over_confident
 from meristem.reports.analyses.trace import trace
 from meristem.reports.card import Level
 from meristem.reports.evidence import Evidence
@@ -17,7 +18,7 @@ from meristem.reports.health.boundary import boundary, edge_of
 from meristem.reports.health.duplicates import duplicates
 from meristem.reports.health.exhausted import exhausted
 from meristem.reports.health.failing_region import failing_region, worst_regions
-from meristem.reports.health.fit import fit, over_confident
+from meristem.reports.health.fit import fit
 from meristem.reports.health.improvement import improvement
 from meristem.reports.health.measuring import measuring
 from meristem.reports.health.noise import noise
@@ -151,6 +152,7 @@ def test_an_over_confident_model_is_told_with_how_much_its_intervals_hold(made: 
     card = fit(evidence)
     assert card.level is Level.WARNING
     assert card.note == "Over-confident, intervals are too narrow: loss (60 % inside 95 % intervals)."
+    assert "over-confident" in cross_validation(evidence).note
 
 
 def test_few_failures_are_too_few_to_tell() -> None:

@@ -5,20 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from scipy.special import bdtr
-
-from meristem.bayesopt.cross_validation import CrossValidation
 from meristem.objective import Objective
-from meristem.reports.analyses.cross_validation import rank_correlation
+from meristem.reports.analyses.cross_validation import over_confident, rank_correlation
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Finding, Group, Level, Table
 from meristem.reports.evidence import POOR_R2, Evidence, NothingToShow, limit_as_objective
 from meristem.reports.style import percent
 
 _LEVEL = 0.95
-_FEW_INSIDE = 0.85  # of the values inside 95 % intervals: what is above is near enough to go by
-_FEWEST = 30
-_CHANCE = 0.001  # that intervals which are right hold so few
 
 
 @analysis(
@@ -60,12 +54,3 @@ def fit(evidence: Evidence, objective: Objective) -> Finding:
         note=" ".join(wrong) or good,
         table=Table(columns=columns, rows=rows),
     )
-
-
-def over_confident(found: CrossValidation) -> bool:
-    """Whether far fewer values lie inside their 95 % intervals than chance would leave there; few tell nothing."""
-    count = len(found.observed)
-    if count < _FEWEST or math.isnan(found.r2):
-        return False
-    share = found.coverage(_LEVEL)
-    return share < _FEW_INSIDE and float(bdtr(round(share * count), count, _LEVEL)) < _CHANCE
