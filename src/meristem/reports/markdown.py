@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from meristem.reports.card import Card, Level, Table
+from meristem.reports.card import Card, Group, Level, Table
 from meristem.reports.cells import texts_of
 from meristem.reports.style import fact, plain
 
-_MARKS = {Level.WARNING: "⚠ ", Level.ERROR: "✖ ", Level.GOOD: "✔ ", Level.INFO: ""}
+_MARKS = {Level.WARNING: "⚠ ", Level.ERROR: "✖ ", Level.GOOD: "✔ "}
 
 
 def markdown_of(title: str, head: Sequence[tuple[str, Any]], cards: Sequence[Card]) -> str:
@@ -20,12 +20,16 @@ def markdown_of(title: str, head: Sequence[tuple[str, Any]], cards: Sequence[Car
     for group, members in groupby(cards, key=lambda card: card.group):
         parts.append(f"## {group.value}")
         for card in members:
-            parts.append(f"### {_MARKS[card.level]}{_text(card.title)}")
+            parts.append(f"### {_mark(card)}{_text(card.title)}")
             parts += [f"**{_text(card.note)}**"] if card.note else []
             parts.append(_text(card.explanation))
             if card.table is not None and card.table.rows and card.table.most:
                 parts.append(_table(card.table))
     return "\n\n".join(parts) + "\n"
+
+
+def _mark(card: Card) -> str:
+    return _MARKS.get(card.level, "ℹ " if card.group is Group.HEALTH else "")
 
 
 def _table(table: Table) -> str:

@@ -15,6 +15,7 @@ from meristem.reports.plotly_js import plotly_js
 from meristem.reports.style import fact, number, plain
 
 _LEVELS = {Level.WARNING: "Warning", Level.ERROR: "Error", Level.GOOD: "OK"}
+_NO_VERDICT = "Note"  # of a check that says neither
 _LONGEST_CELL = 48
 _WIDE = 10  # columns; on paper they are set smaller
 _RIGHT = ' class="number"'
@@ -136,7 +137,8 @@ def _cut(value: Any, longest: int) -> str:
 
 
 def _badge(card: Card) -> str:
-    return f' <span class="badge {card.level.value}">{_LEVELS[card.level]}</span>' if card.level in _LEVELS else ""
+    word = _LEVELS.get(card.level, _NO_VERDICT if card.group is Group.HEALTH else "")
+    return f' <span class="badge {card.level.value}">{word}</span>' if word else ""
 
 
 def _id(card: Card) -> str:

@@ -141,6 +141,14 @@ def test_expected_effects_are_the_predictions_of_the_insight(made: Any) -> None:
     assert row[3] - row[1] == pytest.approx(1.959964 * 0.02)
 
 
+def test_a_seed_is_no_amount(made: Any, tmp_path: Path) -> None:
+    report = replace(made.report("one"), head=[("seed", 1234567), ("best value", 12345678.0)])
+    for text in (report.markdown(), report.html(tmp_path / "r.html").read_text(encoding="utf-8")):
+        assert "1234567" in text
+        assert "1,234,567" not in text
+        assert "12,345,678" in text
+
+
 # Pages
 
 
