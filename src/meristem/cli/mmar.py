@@ -45,7 +45,7 @@ def tune(
     meristem mmar tune spleen --set run_id=second workers=0,1:2,3 --trials 40
     """
     from meristem.bundles.variables import read_set, split_set
-    from meristem.clara.tune import tune as run_it
+    from meristem.mmar.tune import tune as run_it
 
     texts = [*(settings or []), *(more or [])]
     given = read_set(texts) | {n: v for n, v in split_set(texts).items() if n in ("run_id", "workers")}

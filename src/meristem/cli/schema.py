@@ -38,7 +38,10 @@ def study_file_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Meristem study file",
         "type": "object",
-        "required": ["name", "space", "objective", "executor"],
+        "required": ["name", "executor"],
+        # Other executors may determine space and objective themselves.
+        "if": {"properties": {"executor": {"required": ["name"], "properties": {"name": {"const": "command"}}}}},
+        "then": {"required": ["space", "objective"]},
         "additionalProperties": False,
         "properties": {
             "name": {

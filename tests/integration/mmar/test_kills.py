@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import meristem as ms
-from meristem.clara.tune import tune
+from meristem.mmar.tune import tune
 from meristem.errors import StudyBusy
 
 from .made import automl, jobs_in, make_mmar, trainings

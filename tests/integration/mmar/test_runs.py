@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import meristem as ms
-from meristem.clara.tune import tune
+from meristem.mmar.tune import tune
 from meristem.errors import InputError, TooManyFailures
 
 from .made import CONFIG, DESIGN_PAGE, automl, jobs_in, make_mmar
