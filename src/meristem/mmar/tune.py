@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from meristem.mmar.automl_config import AutomlConfig, read_automl_config
 from meristem.components import ComponentSpec, import_from
 from meristem.errors import InputError, did_you_mean
 from meristem.executors.gpus import parse_gpus
 from meristem.executors.mmar import CONFIG_FILE, MmarExecutor
 from meristem.executors.mmar_copy import RUNS_FOLDER
+from meristem.mmar.automl_config import AutomlConfig, read_automl_config
 from meristem.statuses import StudyStatus
 from meristem.study.study import Study
 

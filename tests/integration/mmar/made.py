@@ -64,13 +64,14 @@ def jobs_in(run: Path) -> list[str]:
     return sorted(path.name for path in run.iterdir() if path.is_dir() and not path.is_symlink())
 
 
-def trainings() -> list[int]:
-    """Pids of trainings that run."""
+def trainings(mmar: Path) -> list[int]:
+    """Pids of trainings of this MMAR's jobs that run."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                if b"automl_train_round.sh" in (entry / "cmdline").read_bytes():
+                runs_it = b"automl_train_round.sh" in (entry / "cmdline").read_bytes()
+                if runs_it and Path(os.readlink(entry / "cwd")).is_relative_to(mmar):
                     found.append(int(entry.name))
             except OSError:
                 continue

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import meristem as ms
-from meristem.mmar.tune import tune
 from meristem.errors import InputError, TooManyFailures
+from meristem.mmar.tune import tune
 
 from .made import CONFIG, DESIGN_PAGE, automl, jobs_in, make_mmar
 

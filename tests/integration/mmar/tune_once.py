@@ -5,7 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from meristem.errors import InputError
 from meristem.mmar.tune import tune
 
 if __name__ == "__main__":
-    tune(Path(sys.argv[1]), {"run_id": "r", "workers": "0:1"}, trials=int(sys.argv[2]), seed=1)
+    try:
+        tune(Path(sys.argv[1]), {"run_id": "r", "workers": "0:1"}, trials=int(sys.argv[2]), seed=1)
+    except InputError as error:
+        sys.exit(error.exit_code)
