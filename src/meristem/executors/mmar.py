@@ -138,6 +138,12 @@ class MmarExecutor(CommandExecutor):
         placed = replace(attempt, folder=self._run / job / TRACES_FOLDER)
         self._copying[attempt.number] = (placed, self._copies.submit(self._make_job, job, placed))
 
+    def adopt(self, attempt: Attempt) -> bool:
+        taken_up = super().adopt(attempt)
+        if taken_up and attempt.deployment is None:  # killed before it was stored where the job is
+            self._unstarted.append(self._deployed(self._place(attempt)))
+        return taken_up
+
     def poll(self, timeout: timedelta) -> Sequence[Report]:
         end = time.monotonic() + timeout.total_seconds()
         while True:
@@ -198,8 +204,12 @@ class MmarExecutor(CommandExecutor):
             del self._stopped[number]
             self._unstarted.append(Report(number=number, outcome=Outcome(status=OutcomeStatus.STOPPED)))
             return
-        self._unstarted.append(Report(number=number, deployment={"folder": str(attempt.folder.parent)}))
+        self._unstarted.append(self._deployed(attempt))
         super().start(attempt)
+
+    @staticmethod
+    def _deployed(attempt: Attempt) -> Report:
+        return Report(number=attempt.number, deployment={"folder": str(attempt.folder.parent)})
 
     def _prepare(self, attempt: Attempt) -> tuple[Surroundings, Attempt]:
         folder = attempt.folder.parent
