@@ -50,7 +50,7 @@ def automl_config_of(config: Mapping[str, Any], settings: Mapping[str, Any], *, 
     problems: list[str] = []
     resolved = Variables.of({}, None, settings).resolve(dict(config))
     controller = _component("controller", resolved.get("controller"), "controller", problems)
-    if "controller" not in resolved:
+    if resolved.get("controller") is None:
         problems.append('controller: is missing; name one, such as {"name": "auto"}')
     executor = None
     if "executor" in resolved:
