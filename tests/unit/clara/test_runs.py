@@ -315,3 +315,33 @@ def test_gpus_and_slots_come_from_the_adapter() -> None:
     gpus = {job.get_prop(ContextKey.JOB_NAME)[:2]: job.get_prop(ContextKey.GPUS) for job in watcher.jobs}
     assert gpus == {"W1": [0, 1], "W2": ["GPU-7"]}
     assert watcher.main[0].get_prop(ContextKey.NUM_WORKERS) == 2
+
+
+def test_a_controller_that_cannot_work_with_the_space_ends_the_study_with_its_reason() -> None:
+    class Picky(Stepper):
+        def set_search_space(self, space: Any, ctx: Context) -> None:
+            ctx.stop_work(self, "only floats, please")
+
+        def initial_recommendation(self, ctx: Context) -> list[Recommendation]:
+            raise AssertionError("it is not asked any more")
+
+    study = run(Picky([]), Runner())
+    row = study.store.studies.get("c")
+    assert (row.status, row.message) == ("completed", "the controller asked to stop: Picky: only floats, please")
+
+
+def test_recommendations_may_come_in_any_sequence() -> None:
+    class Lazy(Stepper):
+        def _next(self, count: int) -> Any:
+            return iter(super()._next(count))
+
+    executor = Runner()
+    run(Lazy(POINTS, at_once=2), executor)
+    assert [seen.rec_id for seen in executor.seen] == ["r0", "r1", "r2"]
+
+
+def test_positions_that_there_are_not_are_told_as_the_controllers_mistake() -> None:
+    with pytest.raises(
+        ComponentFailed, match=r"(?s)controller Stepper raised.*net\.enum: must be the position of a choice"
+    ):
+        run(Stepper([{"lr.float": 0.5, "net.enum": 2}]), Runner())
