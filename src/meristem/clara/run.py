@@ -153,7 +153,7 @@ class Sharing(Protocol):
 
 def bring_together(components: Iterable[Any]) -> ClaraRun | None:
     """Has those of `components` that are Clara's work in one run, with what they know so far; None: there are none."""
-    members: list[Sharing] = [c for c in map(_innermost, components) if callable(getattr(c, "share", None))]
+    members: list[Sharing] = [c for c in map(_innermost, components) if isinstance(getattr(c, "run", None), ClaraRun)]
     if not members:
         return None
     runs = list(dict.fromkeys(member.run for member in members))

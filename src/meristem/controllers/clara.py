@@ -8,7 +8,7 @@ again, as after a resume, therefore goes on where the last one was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -93,7 +93,8 @@ class ClaraController:
         self.run.context.set_prop("seed", snapshot.seed)
         with self.run.deciding() as context:
             self._component.set_search_space(translation.search_space, context)
-            found = self._component.initial_recommendation(context)
+            # One that cannot work with the space may say so by asking to stop.
+            found = None if context.stop_work_asked() else self._component.initial_recommendation(context)
         self._collect(found, snapshot.space)
         self._started = True
 
@@ -131,8 +132,8 @@ class ClaraController:
         return NO_SCORE if found is None else found
 
     def _collect(self, given: Any, space: Space) -> None:
-        items = list(given) if isinstance(given, (list, tuple)) else [] if given is None else [given]
-        for item in items:
+        single = not isinstance(given, Iterable) or isinstance(given, (str, Mapping))
+        for item in [] if given is None else [given] if single else list(given):
             index = len(self._given)
             found = read_recommendation(self._translated(item, space), space, by=self.label)
             origin = {"by": _BY, "component": self.label, "index": index}

@@ -117,9 +117,7 @@ class ClaraExecutor:
         if self._translation is None or set(names) == set(self._translation.names):
             return []
         found = ", ".join(self._translation.names)
-        return [
-            f"{self.label} determines the search space itself: {found}. Leave the study's space out, or name the same"
-        ]
+        return [f"{self.label} determines the search space itself ({found}): leave the study's space out"]
 
     def open(self, slots: int) -> None:
         """Nothing to get ready: each attempt has a thread of its own."""
