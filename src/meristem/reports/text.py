@@ -28,12 +28,15 @@ def _card(card: Card, width: int) -> str:
     parts += [plain(card.note, 1000)] if card.note else []
     if card.table is not None and card.table.rows and card.table.most:
         parts.append(_table(card.table, width))
+    elif card.figures and not card.note:
+        parts.append(f"Only figures, {len(card.figures)} of them: a notebook or a page shows them.")
     return "\n".join(parts)
 
 
 def _table(table: Table, width: int) -> str:
     texts = texts_of(table)[:_MOST_ROWS]
-    columns = [[plain(text, _LONGEST) for text in column] for column in zip(table.columns, *texts, strict=True)]
+    longest = max(_LONGEST, width // len(table.columns) - len(_BETWEEN))
+    columns = [[plain(text, longest) for text in column] for column in zip(table.columns, *texts, strict=True)]
     sizes = [max(map(len, column)) for column in columns]
     shown = 1
     while shown < len(sizes) and sum(sizes[: shown + 1]) + shown * len(_BETWEEN) <= width:
