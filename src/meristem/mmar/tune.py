@@ -13,10 +13,11 @@ from typing import Any
 from meristem.components import ComponentSpec, import_from
 from meristem.errors import InputError, did_you_mean
 from meristem.executors.gpus import parse_gpus
-from meristem.executors.mmar import CONFIG_FILE, MmarExecutor
+from meristem.executors.mmar import CONFIG_FILE
 from meristem.executors.mmar_copy import RUNS_FOLDER
 from meristem.mmar.automl_config import AutomlConfig, read_automl_config
 from meristem.statuses import StudyStatus
+from meristem.study.setup import build_executor
 from meristem.study.study import Study
 
 AUTOML_CONFIG = "config/config_automl.json"
@@ -50,17 +51,27 @@ def tune(
     import_from(root, first=True)
     config = read_automl_config(_found(root, automl_config), settings)
     run_folder = _run_folder(root, config, settings, run_id)
-    executor = ComponentSpec(name="mmar", args=_executor_args(root, config, settings, run_folder))
-    built = MmarExecutor(**executor.args)
-    run_folder.mkdir(parents=True, exist_ok=True)
+    workers = str(settings.get("workers", "0"))
+    executor, gpus = config.executor, workers
+    if executor is None:
+        args = _executor_args(root, config, settings, run_folder)
+        executor, gpus = ComponentSpec(name="mmar", args={**args, "gpus": workers}), None
+    built: Any = build_executor(None, executor, isolate=True, gpus=gpus)
+    slots = len(parse_gpus(workers))
+    try:
+        run_folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The run's folder {run_folder} cannot be made: {error.strerror or error}.",
+            fix="Put runs elsewhere: --set workdir=FOLDER",
+        ) from error
     study = Study(
         run_id, space=built.space, objective=built.objective, controller=config.controller.to_json(), seed=seed,
         store=f"sqlite:///{run_folder / STORE_FILE}",
     )  # fmt: skip
     _check_unfinished(study, run_folder, trials)
-    slots = len(parse_gpus(str(settings.get("workers", "0"))))
     return study.run(
-        executor=executor, trials=trials, seconds=seconds, parallel=slots,
+        executor=executor, trials=trials, seconds=seconds, parallel=slots, gpus=gpus,
         handlers=["progress", *(handler.to_json() for handler in config.handlers), *handlers],
     )  # fmt: skip
 
@@ -102,8 +113,7 @@ def _executor_args(root: Path, config: AutomlConfig, settings: Mapping[str, Any]
         raise InputError(f"The training configuration {file} is not in the MMAR {root}.") from None
     own = {name: value for name, value in settings.items() if name not in _OURS}
     return {
-        **args, "mmar": str(root), "run_folder": str(run_folder), "gpus": str(settings.get("workers", "0")),
-        **({"set": own} if own else {}),
+        **args, "mmar": str(root), "run_folder": str(run_folder), **({"set": own} if own else {}),
     }  # fmt: skip
 
 
