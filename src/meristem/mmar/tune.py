@@ -52,7 +52,8 @@ def tune(
     config = read_automl_config(_found(root, automl_config), settings)
     run_folder = _run_folder(root, config, settings, run_id)
     workers = str(settings.get("workers", "0"))
-    executor, gpus = config.executor, workers
+    executor = config.executor
+    gpus: str | None = workers
     if executor is None:
         args = _executor_args(root, config, settings, run_folder)
         executor, gpus = ComponentSpec(name="mmar", args={**args, "gpus": workers}), None

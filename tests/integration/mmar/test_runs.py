@@ -202,3 +202,23 @@ def test_an_executor_tells_its_space(tmp_path: Path) -> None:
     study = ms.Study("s", space=executor.space, objective=executor.objective, controller="random", seed=1)
     study.run(executor=executor, trials=2, handlers=[])
     assert study.counts() == {"completed": 2}
+
+
+def test_components_written_for_clara_search_an_mmar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "acceptance/clara"))
+    config = {
+        "handlers": [
+            {"name": "MMARHandler"}, {"path": "byoc.LogHandler", "args": {"log": str(tmp_path / "log.jsonl")}},
+        ],
+        "executor": {"name": "MMARExecutor"},
+        "controller": {"path": "byoc.RandomController", "args": {"max_rounds": 4}},
+    }  # fmt: skip
+    mmar = make_mmar(tmp_path / "m", automl=config)
+    study = tune(mmar, {"run_id": "r", "workers": "0:1"}, seed=1)
+    assert study.counts()["completed"] >= 4
+    assert len(jobs_in(mmar / "automl/r")) >= study.counts()["completed"]
+    told = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["what"] for line in told][1:3] == ["start_automl", "search_space_available"]
+    ended = [line for line in told if line["what"] == "end_job" and line["_jobStatus"] == "completed"]
+    assert {line["_jobName"] for line in ended} <= set(jobs_in(mmar / "automl/r"))
+    assert all(list(line["_concreteSearchValue"]) == ["lr.float.$0:learning_rate"] for line in ended)
