@@ -117,7 +117,8 @@ class Attended:
 
     def stop(self, seconds: float) -> None:
         """Asks it to have ended within so many seconds; the shorter time counts."""
-        self.stop_by = min(self.stop_by or float("inf"), time.monotonic() + seconds)
+        by = time.monotonic() + seconds
+        self.stop_by = by if self.stop_by is None else min(self.stop_by, by)
         self._wake.set()
 
     def leave(self) -> None:

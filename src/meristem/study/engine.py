@@ -243,8 +243,9 @@ class Engine:
             self.ask_to_stop(message)
         if self._heartbeat.last_event > self._ledger.cursor:
             self._ledger.sync()
-            for number in [n for n in self._running if n not in self._ledger.open]:
-                self._executor.stop(number, self._plan.grace_time)
+        # Whoever synced, here or when a write was refused: what others ended need not run on.
+        for number in [n for n in self._running if n not in self._ledger.open]:
+            self._executor.stop(number, self._plan.grace_time)
 
     def _fill(self) -> None:
         """Starts trials in free slots: those that wait, then new ones."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -309,8 +307,8 @@ def test_launches_can_be_kept_apart() -> None:
             at.append(time.monotonic())
             return super().run_trial(trial_index, parameterization)
 
-    run(ready(Watched()), 4, parallelism=4, seconds_between_launches=0.05)
-    assert all(later - earlier >= 0.045 for earlier, later in itertools.pairwise(at))
+    run(ready(Watched()), 4, parallelism=4, seconds_between_launches=0.2)
+    assert max(at) - min(at) > 0.3  # 0.6, less what the first may have been late
 
 
 def test_trials_that_the_system_gives_up_count_as_failures() -> None:
@@ -327,10 +325,12 @@ def test_trials_that_the_system_gives_up_count_as_failures() -> None:
 def test_a_trial_that_is_given_up_by_hand_meanwhile_frees_its_slot() -> None:
     class Stuck(OvenRunner):
         def poll_trial(self, trial_index: int, trial_metadata: Mapping[str, Any]) -> TrialStatus:
+            if trial_index == 1 and not self.polls:
+                self.polls[1] = 1
+                client.mark_trial_abandoned(1)
             return TrialStatus.RUNNING if trial_index == 1 else TrialStatus.COMPLETED
 
     client = ready(Stuck())
-    threading.Timer(0.3, client.mark_trial_abandoned, [1]).start()
     run(client, 4, parallelism=2)
     assert client.study.counts() == {"completed": 4, "abandoned": 1}
 
