@@ -10,6 +10,7 @@ import pytest
 import meristem as ms
 from fakes import Recorder, ScriptedExecutor, failed
 from meristem.clara import Context, ContextKey, FloatRange, Recommendation, SearchResult, SearchSpace, Status
+from meristem.clara.run import ClaraRun
 from meristem.controllers.asha import AshaController
 from meristem.errors import ComponentFailed, InputError
 from meristem.study.clara_parts import clara_parts
@@ -148,26 +149,16 @@ def test_a_fresh_controller_that_repeats_itself_goes_on_after_a_resume() -> None
     assert [r.rec_id for r in executor.seen] == ["r3", "r4", "r5"]
 
 
-def test_what_a_controller_that_repeats_itself_badly_gave_before_is_not_mistaken_for_what_it_gives_now() -> None:
-    store = ms.Study("c", space=ms.Space({"x": ms.Float(0, 1)}), objective="a").store
-
-    def go(points: Any, **options: Any) -> Runner:
-        executor = Runner(options.pop("score", None))
-        parts = clara_parts(Stepper(points), executor)
-        study = ms.Study("d", space=parts.space, objective="score", controller=parts.controller, store=store, seed=1)
-        study.run(executor=parts.executor, handlers=[], **options)
-        return executor
-
-    def stop(ctx: Context) -> Any:
-        ctx.stop_work("executor", "for today")
-        deadline = time.monotonic() + 5
-        while ctx.get_stop_message() != "this job was asked to stop" and time.monotonic() < deadline:
-            time.sleep(0.005)
-
-    go([POINTS[0]], score=stop)
-    executor = go([POINTS[1]], trials=1)  # the trial that was broken off is run again, as it was
-    assert [seen.result.values for seen in executor.seen] == [POINTS[0]]
-    assert executor.seen[0].rec_id == "r0"
+def test_what_a_controller_gave_for_other_parameters_is_not_taken_for_a_trials_own() -> None:
+    run, space = ClaraRun(), ms.Space({"x.float": ms.Float(0, 1)})
+    mine = Recommendation("mine", SearchResult(run.know(space).search_space, {"x.float": 0.5}))
+    run.recommended = [(mine, {"x.float": 0.5})]
+    origin = {"by": "component", "index": 0, "rec_id": "before"}
+    assert run.recommendation(7, {"x.float": 0.5}, origin) is mine
+    assert run.recommendation(7, {"x.float": 0.5}, {"by": "asha", "inner": origin}) is mine
+    anew = run.recommendation(7, {"x.float": 0.25}, origin)  # it did not repeat itself after a resume
+    assert (anew.rec_id, anew.result.values) == ("before", {"x.float": 0.25})
+    assert run.recommendation(7, {"x.float": 0.5}, {"by": "sobol", "index": 0}).rec_id == 7
 
 
 def test_failures_have_no_score_and_fail_alone() -> None:
@@ -253,7 +244,7 @@ def test_a_second_run_ends_at_once_where_the_controller_had_asked_to_stop() -> N
     study = study_of(parts)
     for _ in range(2):
         study.run(executor=parts.executor, handlers=parts.handlers)
-        assert study.counts() == {"completed": 1}
+        assert (study.counts(), study.status) == ({"completed": 1}, "completed")
     assert watcher.main[1].get_stop_message() == "Stepper: done"
 
 

@@ -226,6 +226,14 @@ def test_failures_are_told_with_claras_mark_for_no_score() -> None:
     assert (component.outcomes[0].score, component.outcomes[0].status) == (-1_000_000.0, "failed")
 
 
+def test_a_trial_that_was_stopped_before_it_measured_has_no_score_either() -> None:
+    component = Climber()
+    controller = ClaraController(component)
+    [first] = controller.recommend(snapshot_of(), 1)
+    controller.recommend(snapshot_of([ended(1, first, score=None, status="stopped")]), 1)
+    assert component.outcomes[0].score == -1_000_000.0
+
+
 def test_a_component_that_asks_to_stop_ends_the_search_with_its_message() -> None:
     component = Climber(limit=2)
     controller = ClaraController(component)
