@@ -40,17 +40,17 @@ class KeepBest(Handler):
         wanted = self._link(run)
         self._kept = wanted
         for trial in run.completed():
-            _remove(run, trial, sparing=wanted)
+            self._remove(run, trial, sparing=wanted)
 
     def trial_ended(self, event: TrialEnded, run: StudyRun) -> None:
         if event.again:
             return
         wanted = self._link(run)
         for folder in self._kept - wanted:
-            shutil.rmtree(folder, ignore_errors=True)
+            self.delete(folder, run)
         self._kept = wanted
         if event.trial.status != TrialStatus.FAILED or not self.keep_failed:
-            _remove(run, event.trial, sparing=wanted)
+            self._remove(run, event.trial, sparing=wanted)
 
     def study_ended(self, event: StudyEnded, run: StudyRun) -> None:
         self._link(run)
@@ -74,10 +74,13 @@ class KeepBest(Handler):
             fresh.replace(link)
         return set(wanted)
 
+    def delete(self, folder: Path, run: StudyRun) -> None:
+        """Removes a folder that is not to be kept, with all in it."""
+        shutil.rmtree(folder, ignore_errors=True)
 
-def _remove(run: StudyRun, trial: Trial, *, sparing: Iterable[Path]) -> None:
-    """Removes the folders of all attempts of `trial`."""
-    folders = {run.folder_of(trial.number, attempt) for attempt in range(1, trial.attempt + 1)}
-    for folder in folders | ({trial.folder} if trial.folder is not None else set()):
-        if folder not in sparing and folder.exists():
-            shutil.rmtree(folder, ignore_errors=True)
+    def _remove(self, run: StudyRun, trial: Trial, *, sparing: Iterable[Path]) -> None:
+        """Removes the folders of all attempts of `trial`."""
+        folders = {run.folder_of(trial.number, attempt) for attempt in range(1, trial.attempt + 1)}
+        for folder in folders | ({trial.folder} if trial.folder is not None else set()):
+            if folder not in sparing and folder.exists():
+                self.delete(folder, run)

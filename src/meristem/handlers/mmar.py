@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from meristem.errors import InputError
+from meristem.handlers.freed import note_freed
 from meristem.handlers.handler import Handler
 from meristem.handlers.keep_best import KeepBest
 from meristem.study.happenings import StudyEnded, StudyStarted, TrialEnded
@@ -41,7 +42,7 @@ class MmarHandler(Handler):
                 fix="Give a whole number from 1, or leave it out to keep all.",
             )
         self.num_mmars_to_keep, self.stop_threshold = num_mmars_to_keep, stop_threshold
-        self._keep = KeepBest(num_mmars_to_keep or _ALL, keep_failed=num_mmars_to_keep is None)
+        self._keep = _KeepMmars(num_mmars_to_keep or _ALL, keep_failed=num_mmars_to_keep is None)
         self._console = console or Console(stderr=True)
 
     def study_started(self, event: StudyStarted, run: StudyRun) -> None:
@@ -71,6 +72,14 @@ class MmarHandler(Handler):
                 _root(trial),
             )  # fmt: skip
         return table
+
+
+class _KeepMmars(KeepBest):
+    """Keeps a note of what it frees."""
+
+    def delete(self, folder: Path, run: StudyRun) -> None:
+        note_freed(run.folder, folder)
+        super().delete(folder, run)
 
 
 def _clock(seconds: float | None) -> str:

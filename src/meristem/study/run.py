@@ -10,7 +10,7 @@ from pathlib import Path
 from meristem.objective import Goals
 from meristem.space import Space
 from meristem.spool import Measurement
-from meristem.statuses import TrialStatus
+from meristem.statuses import ENDED, TrialStatus
 from meristem.stopping.ending import Standing
 from meristem.stopping.losses import Losses
 from meristem.store.rows import TrialRow
@@ -114,6 +114,15 @@ class StudyRun:
         """All completed trials, best first; of several objectives by the first."""
         offset = 0
         while rows := self._ledger.store.trials.best(self._ledger.study_id, limit=_PAGE, offset=offset):
+            yield from map(self.trial_of, rows)
+            offset += len(rows)
+
+    def ended_trials(self) -> Iterator[Trial]:
+        """All trials that have ended, in all runs, in order of their numbers."""
+        offset, ended = 0, sorted(ENDED)
+        while rows := self._ledger.store.trials.list_page(
+            self._ledger.study_id, statuses=ended, limit=_PAGE, offset=offset
+        ):
             yield from map(self.trial_of, rows)
             offset += len(rows)
 
