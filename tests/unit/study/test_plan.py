@@ -9,7 +9,7 @@ import pytest
 from meristem.errors import InputError
 from meristem.space import Float, Int, Space
 from meristem.statuses import StudyStatus
-from meristem.study.plan import Ending, Plan, RunCounts, room, settled, why_end
+from meristem.study.plan import Ending, Plan, RunCounts, open_slots, room, settled, why_end
 
 NOW = RunCounts(ended=0, ended_now=0, failed_now=0, since_best=0, elapsed=0.0, running=0)
 
@@ -56,7 +56,8 @@ def test_a_budget_of_failures_only_is_a_failure_unless_failures_are_allowed() ->
 def test_room_never_exceeds_slots_nor_budget(
     trials: int | None, ended: int, running: int, slots: int, free: int
 ) -> None:
-    assert room(Plan(trials=trials), ended=ended, running=running, slots=slots) == free
+    open_now = len(open_slots(slots, taken=range(running), suspended=()))
+    assert room(Plan(trials=trials), ended=ended, running=running, free=open_now) == free
 
 
 def test_a_finite_space_or_any_limit_bounds_a_run() -> None:
