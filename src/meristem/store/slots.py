@@ -136,7 +136,7 @@ def slots_of(study: StudyRow, running: Iterable[TrialRow], ended: Mapping[int, i
     ]
 
 
-def check_slots(name: str, slots: Sequence[Slot], numbers: Collection[int]) -> None:
+def check_slots(name: str, slots: Sequence[Slot], numbers: Collection[object]) -> None:
     """Raises InputError where study `name` has not all of these slots."""
     known = [slot.number for slot in slots]
     if problems := [f"{number!r:.60}" for number in numbers if isinstance(number, bool) or number not in known]:
