@@ -23,6 +23,9 @@ class EventKind(StrEnum):
     TRIAL_DEPLOYED = "trial_deployed"
     MEASUREMENT_REPORTED = "measurement_reported"
     TRIAL_ENDED = "trial_ended"
+    SLOT_SUSPENDED = "slot_suspended"
+    SLOT_RESUMED = "slot_resumed"
+    ABORT_REQUESTED = "abort_requested"
     STOP_REQUESTED = "stop_requested"
     STUDY_ENDED = "study_ended"
 
@@ -57,6 +60,12 @@ def trial_ended(number: int, attempt: int, status: str, *, again: bool = False) 
     """With `again` it goes back to waiting, for another attempt."""
     payload: dict[str, Any] = {"status": str(status), "attempt": attempt}
     return Event(kind=EventKind.TRIAL_ENDED, trial=number, payload=payload | ({"again": True} if again else {}))
+
+
+def abort_requested(number: int, attempt: int, slot: int, message: str) -> Event:
+    """Somebody asked for the end of what runs in a slot."""
+    payload = {"attempt": attempt, "slot": slot, "message": message}
+    return Event(kind=EventKind.ABORT_REQUESTED, trial=number, payload=payload)
 
 
 def measurement_reported(number: int, count: int, last_step: int | None) -> Event:

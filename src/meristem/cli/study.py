@@ -1,4 +1,4 @@
-"""`meristem study`: looks at studies, stops, resumes, reports on, exports and deletes them."""
+"""`meristem study`: looks at studies and their slots, stops, resumes, reports on, exports and deletes them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from meristem.cli.export import Format, export_to
 from meristem.cli.output import print_json, print_pairs, print_table, say, shown, shown_counts, to_json
 from meristem.cli.report import report
 from meristem.cli.resume import resume
+from meristem.cli.slots import slots
+from meristem.cli.stopping import BY_HAND, ask_to_stop
 from meristem.cli.store_option import JsonOption, StoreOption, open_store
 from meristem.cli.views import (
     best_view,
@@ -41,6 +43,7 @@ app = typer.Typer(
 )
 app.command("resume")(resume)
 app.command("report")(report)
+app.command("slots")(slots)
 
 TRIAL_STATUSES = tuple(status.value for status in TrialStatus)
 _FOLLOW_SECONDS = 0.5
@@ -182,20 +185,14 @@ def events(
 def stop(
     name: Name,
     store: StoreOption = None,
-    message: Annotated[str, typer.Option("--message", help="Why; kept with the study.")] = "stopped by hand",
+    message: Annotated[str, typer.Option("--message", help="Why; kept with the study.")] = BY_HAND,
 ) -> None:
     """Ask the process that runs a study to stop, wherever it is.
 
     \b
     meristem study stop digits --message "good enough"
     """
-    from meristem.store.stopping import request_stop  # slow to import: not for --help
-
-    opened = open_store(store)
-    request_stop(opened, name, message)
-    python = "object" in (opened.studies.get(name).setup.get("executor") or {})
-    again = "Run its Python script again to go on" if python else f"Resume it with: meristem study resume {shown(name)}"
-    typer.echo(f"Asked study {shown(name)} to stop. {again}")
+    ask_to_stop(open_store(store), name, message)
 
 
 @app.command()

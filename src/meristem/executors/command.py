@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any
 
 from meristem.errors import InputError
 from meristem.executors.command_outcome import completed_or_failed
@@ -109,6 +110,10 @@ class CommandExecutor:
         """
         self._names = frozenset(names)
         return placeholders(self._command, sorted(names))
+
+    def describe_slot(self, slot: int) -> dict[str, Any]:
+        """Its GPUs, where any were given."""
+        return {"gpus": list(gpus_of(self._gpus, slot))} if self._gpus else {}
 
     def open(self, slots: int) -> None:
         """Nothing to get ready: each attempt starts its own program."""

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from meristem.errors import InputError
-from meristem.executors.gpus import parse_gpus, slot_count
+from meristem.executors.gpus import gpus_of, parse_gpus, slot_count
 from meristem.executors.in_process import InProcess
 from meristem.executors.warm_pool import WarmPool
 from meristem.study.protocols import Attempt, Report
@@ -48,12 +48,17 @@ class FunctionExecutor:
                 "with the command executor instead.",
             )
         groups = None if gpus is None else parse_gpus(gpus)
+        self._gpus = groups
         self._slots = slot_count(slots, groups)
         self._runner: WarmPool | InProcess = (WarmPool if isolate else InProcess)(function, groups)
 
     @property
     def slots(self) -> int | None:
         return self._slots
+
+    def describe_slot(self, slot: int) -> dict[str, Any]:
+        """Its GPUs, where any were given."""
+        return {"gpus": list(gpus_of(self._gpus, slot))} if self._gpus else {}
 
     def open(self, slots: int) -> None:
         """Gets ready to hold `slots` attempts at once.

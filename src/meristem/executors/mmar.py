@@ -110,6 +110,10 @@ class MmarExecutor(CommandExecutor):
 
     # As executors do
 
+    def describe_slot(self, slot: int) -> dict[str, Any]:
+        """Its worker, as Clara and the jobs' folders name it, and its GPUs."""
+        return {"worker": f"W{slot + 1}", **super().describe_slot(slot)}
+
     def open(self, slots: int) -> None:
         """Makes the run's folder.
 

@@ -20,9 +20,9 @@ from sqlalchemy.sql import Executable
 
 from meristem.errors import IllegalMove, LeaseLost, StudyError
 from meristem.events import Event
-from meristem.statuses import ENDED
+from meristem.statuses import ENDED, TrialStatus
 from meristem.store.database import Database
-from meristem.store.rows import Change, Conflict, TrialMeasurements, TrialMove, TrialRow
+from meristem.store.rows import Change, Conflict, TrialAbort, TrialMeasurements, TrialMove, TrialRow
 from meristem.store.tables import NO_STEP, events, measurements, studies, trials
 
 _MOVABLE = (
@@ -61,7 +61,7 @@ class Commits:
 
         Raises:
             LeaseLost: The writer's lease is no longer its own.
-            Conflict: Trials were proposed by another writer meanwhile.
+            Conflict: Another writer proposed trials meanwhile, or the study is not as expected.
             IllegalMove: A trial is no longer in the status that the change expects.
             StoreError: The store could not be written.
         """
@@ -91,6 +91,8 @@ class Commits:
             )
         for move in change.moves:
             self._move(connection, change.study_id, move, end_events)
+        for abort in change.aborts:
+            self._abort(connection, change.study_id, abort)
         if points := _measurement_values(change.study_id, change.measurements):
             connection.execute(self._upsert, points)
         if numbered:
@@ -103,6 +105,7 @@ class Commits:
             conditions.append(studies.c.lease_token == change.token)
         if change.trials_created is not None:
             conditions.append(studies.c.trials_created == change.trials_created)
+        conditions += [studies.c[name] == value for name, value in change.expected.items()]
         values: dict[str, Any] = {
             "last_event": studies.c.last_event + len(change.events),
             "updated_at": time.time(),
@@ -140,10 +143,30 @@ class Commits:
             },
         )
         if moved.rowcount != 1:
-            found = connection.execute(
-                select(trials.c.status).where(trials.c.study_id == study_id, trials.c.number == move.row.number)
-            ).scalar()
-            raise IllegalMove(f"Trial {move.row.number}", found or "unknown", move.row.status)
+            found = _status(connection, study_id, move.row.number)
+            raise IllegalMove(f"Trial {move.row.number}", found, move.row.status)
+
+    @staticmethod
+    def _abort(connection: Connection, study_id: int, abort: TrialAbort) -> None:
+        # Not one of the columns that moves write: the engine, which does not know of it yet, must not undo it.
+        asked = connection.execute(
+            update(trials)
+            .where(
+                trials.c.study_id == study_id,
+                trials.c.number == abort.trial,
+                trials.c.status == TrialStatus.RUNNING.value,
+                trials.c.attempt == abort.attempt,
+            )
+            .values(abort_message=clean(abort.message))
+        )
+        if asked.rowcount != 1:
+            found = _status(connection, study_id, abort.trial)
+            raise IllegalMove(f"Trial {abort.trial}", found, TrialStatus.ABANDONED)
+
+
+def _status(connection: Connection, study_id: int, number: int) -> str:
+    query = select(trials.c.status).where(trials.c.study_id == study_id, trials.c.number == number)
+    return connection.execute(query).scalar() or "unknown"
 
 
 def to_text(value: Any) -> str:

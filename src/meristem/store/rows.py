@@ -15,6 +15,7 @@ class StudyRow:
     """A study as stored. Times are seconds since the epoch.
 
     Attributes:
+        suspended_slots: Slots that get no new trials, and since when.
         engine_died: It counts as running, but the engine that ran it has died.
     """
 
@@ -33,6 +34,7 @@ class StudyRow:
     lease_owner: str | None
     lease_token: int
     folder_key: str = ""
+    suspended_slots: Mapping[int, float] = field(default_factory=dict)
     engine_died: bool = False
 
 
@@ -42,6 +44,7 @@ class TrialRow:
 
     Attributes:
         deployment: By what it is found in the system outside in which it runs; None where it was not deployed.
+        abort_message: What somebody said who asked the engine to give it up.
         end_event: Number of the event that told of its end; None until it has ended.
     """
 
@@ -64,6 +67,7 @@ class TrialRow:
     created_at: float = 0.0
     started_at: float | None = None
     ended_at: float | None = None
+    abort_message: str | None = None
     end_event: int | None = None
 
 
@@ -74,6 +78,15 @@ class TrialMove:
     row: TrialRow
     before: str
     attempt_before: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialAbort:
+    """Word to the engine to give up a trial; refused when that attempt of it does not run."""
+
+    trial: int
+    attempt: int
+    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +107,7 @@ class Change:
         trials_created: How many trials the writer knows of, when it proposes new ones: a
             proposal on an older history is refused with `Conflict`.
         study: Columns of the study to set, such as its status.
+        expected: Columns of the study as the writer read them: refused with `Conflict` where they are different now.
     """
 
     study_id: int
@@ -103,8 +117,10 @@ class Change:
     new_trials: Sequence[TrialRow] = ()
     moves: Sequence[TrialMove] = ()
     measurements: Sequence[TrialMeasurements] = ()
+    aborts: Sequence[TrialAbort] = ()
     study: Mapping[str, Any] = field(default_factory=dict)
+    expected: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Conflict(Exception):
-    """Another writer proposed trials meanwhile: look again and decide anew."""
+    """Another writer proposed trials or set what was expected meanwhile: look again and decide anew."""

@@ -62,6 +62,11 @@ class Studies:
             found.setdefault(study_id, {})[status] = count
         return found
 
+    def suspended_slots(self, study_id: int) -> dict[int, float]:
+        """Slots that get no new trials, and since when."""
+        query = select(studies.c.suspended_slots).where(studies.c.id == study_id)
+        return suspended_from(self._database.read(lambda c: c.execute(query).scalar()) or "{}")
+
     def delete(self, name: str) -> None:
         """Removes the study with all that belongs to it.
 
@@ -110,10 +115,21 @@ class Studies:
         return self.get(name)
 
 
+def suspended_from(text: str) -> dict[int, float]:
+    """Reads what `suspended_text` wrote."""
+    return {int(slot): since for slot, since in json.loads(text).items()}
+
+
+def suspended_text(suspended: Mapping[int, float]) -> str:
+    """Suspended slots as the store has them; the same slots give the same text."""
+    return to_text({str(slot): suspended[slot] for slot in sorted(suspended)})
+
+
 def _study(row: Row[Any]) -> StudyRow:
     values = dict(row._mapping)
     del values["lease_expires_at"]
     left = values.pop("lease_seconds")
     died = row.status == "running" and row.run > 0 and not is_held(row.lease_owner, left)
     values |= {"definition": json.loads(row.definition), "setup": json.loads(row.setup)}
+    values["suspended_slots"] = suspended_from(row.suspended_slots)
     return StudyRow(**values, engine_died=died)

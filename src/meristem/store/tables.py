@@ -20,6 +20,7 @@ studies = Table(
     Column("status", Text, nullable=False),
     Column("message", Text),  # why it ended
     Column("stop_message", Text),  # set: somebody asks the running engine to stop
+    Column("suspended_slots", Text, nullable=False, server_default="{}"),  # JSON: since when, by slot
     Column("run", Integer, nullable=False, default=0),  # how often it was started
     Column("trials_created", Integer, nullable=False, default=0),
     Column("last_event", BigInteger, nullable=False, default=0),
@@ -52,6 +53,7 @@ trials = Table(
     Column("created_at", Double, nullable=False),
     Column("started_at", Double),
     Column("ended_at", Double),
+    Column("abort_message", Text),  # set: somebody asks the engine to give it up
     Column("end_event", BigInteger),  # number of the event that told of its end: the order of ending
     Index("trials_by_status", "study_id", "status"),
     Index("trials_by_loss", "study_id", "loss", "number"),

@@ -19,7 +19,7 @@ _COLUMNS = (
     trials.c.number, trials.c.status, trials.c.parameters, trials.c.attempt, trials.c.failures, trials.c.run_by,
     trials.c.slot, trials.c.origin, trials.c.deployment, trials.c.metrics, trials.c.sems, trials.c.score,
     trials.c.loss, trials.c.error, trials.c.traceback, trials.c.created_at, trials.c.started_at, trials.c.ended_at,
-    trials.c.end_event,
+    trials.c.abort_message, trials.c.end_event,
 )  # fmt: skip
 
 
@@ -93,6 +93,14 @@ class Trials:
         rows = self._database.read(lambda c: c.execute(query.group_by(trials.c.status)).all())
         return {row[0]: row[1] for row in rows}
 
+    def ended_by_slot(self, study_id: int) -> dict[int, int]:
+        """How many trials have ended in each slot, in all runs."""
+        query = select(trials.c.slot, func.count()).where(
+            trials.c.study_id == study_id, trials.c.slot.is_not(None), trials.c.status.in_(list(ENDED))
+        )
+        rows = self._database.read(lambda c: c.execute(query.group_by(trials.c.slot)).all())
+        return {row[0]: row[1] for row in rows}
+
     def measurements(self, study_id: int, number: int, *, attempt: int | None = None) -> list[Measurement]:
         """What a trial reported (its last attempt unless told), by step, final values last."""
         if attempt is None:
@@ -153,7 +161,7 @@ def _measurement(metric: str, step: int, value: float | None, sem: float | None,
 
 def _trial(row: Any) -> TrialRow:
     (number, status, key, attempt, failures, run_by, slot, origin, deployment, metrics, sems, score, loss, error,
-     traceback, created_at, started_at, ended_at, end_event) = row  # fmt: skip
+     traceback, created_at, started_at, ended_at, abort_message, end_event) = row  # fmt: skip
     return TrialRow(
         number=number,
         status=status,
@@ -174,5 +182,6 @@ def _trial(row: Any) -> TrialRow:
         created_at=created_at,
         started_at=started_at,
         ended_at=ended_at,
+        abort_message=abort_message,
         end_event=end_event,
     )

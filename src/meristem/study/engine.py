@@ -19,7 +19,7 @@ from typing import Any
 
 from meristem.controllers.protocol import Controller
 from meristem.errors import ComponentFailed, IllegalMove, LeaseLost, MeristemError, one_line
-from meristem.events import Event, EventKind, trial_ended
+from meristem.events import Event, EventKind
 from meristem.statuses import ENDED, StudyStatus, TrialStatus
 from meristem.stopping.rule import StoppingRule
 from meristem.store.rows import TrialRow
@@ -28,9 +28,9 @@ from meristem.study.ahead import Ahead
 from meristem.study.audience import Audience
 from meristem.study.early_stopping import EarlyStopping
 from meristem.study.heartbeat import Heartbeat
-from meristem.study.intake import ASKED, STUDY, TIMEOUT, Running, again, take_in
+from meristem.study.intake import ABORTED, ASKED, STUDY, TIMEOUT, Running, cut_off, take_in
 from meristem.study.ledger import Ledger
-from meristem.study.plan import Ending, Plan, RunCounts, room, settled, why_end
+from meristem.study.plan import Ending, Plan, RunCounts, open_slots, room, settled, why_end
 from meristem.study.protocols import Attempt, Executor, Handler, Outcome, OutcomeStatus, Report
 from meristem.study.run import StudyRun
 
@@ -38,6 +38,7 @@ log = logging.getLogger("meristem.study")
 
 _POLL_SECONDS = 0.5
 _FORCE = timedelta(seconds=5)  # how long an executor may take to end by force what it was told to
+_ABORT_GRACE = timedelta(seconds=1)  # nothing of an aborted trial is kept for which it would need longer
 _MOST_FAILURES_KEPT = 10
 _BROKEN_OFF = (StudyStatus.INTERRUPTED, StudyStatus.FAILED)
 
@@ -67,7 +68,7 @@ class Engine:
         self._ended_now = self._failed_now = 0
         self._failures: list[str] = []
         self._broken: ComponentFailed | None = None
-        self._exhausted = False
+        self._exhausted = self._all_suspended = False
         self._clock = time.monotonic()
         self._view = StudyRun(
             ledger, plan, folder=folder, slots=self._slots, stop=self.ask_to_stop, stop_trial=self._stop_trial
@@ -150,7 +151,8 @@ class Engine:
         row = ledger.store.studies.get(ledger.name)
         self._key = row.folder_key or str(row.id)
         orphans = [row for row in ledger.open.values() if self._is_orphan(row)]
-        events = [trial_ended(o.number, o.attempt, "interrupted", again=True) for o in orphans]
+        cut = [self._cut_off(row) for row in orphans]
+        events = [event for _, event in cut]
         if row.status == StudyStatus.RUNNING:
             payload = {"status": StudyStatus.INTERRUPTED.value, "message": "the engine that ran it died"}
             events.append(Event(kind=EventKind.STUDY_ENDED, payload=payload))
@@ -163,10 +165,10 @@ class Engine:
                 Event(kind=EventKind.SPACE_AVAILABLE),
             ],
             token=self._heartbeat.token,
-            moves=[(o, again(o)) for o in orphans],
+            moves=[(row, after) for row, (after, _) in zip(orphans, cut, strict=True)],
             study={
                 "status": StudyStatus.RUNNING.value, "run": self._run, "message": None,
-                "setup": json.dumps(self._setup, default=str),
+                "setup": json.dumps(self._setup | {"slots": self._slot_facts()}, default=str),
             },
         )  # fmt: skip
 
@@ -218,10 +220,12 @@ class Engine:
                 self._step()
             elif self._exhausted:
                 self._end_with(self._nothing_more())
+            elif not self._free_slots():  # all are suspended
+                self._heartbeat.wait_for_news(min([_POLL_SECONDS, *(max(0.0, left) for left in self._times_left())]))
 
     def _think_ahead(self) -> None:
-        busy = len(self._running) >= self._slots and not self._ledger.waiting()
-        left = room(self._plan, ended=self._ledger.spent, running=len(self._running), slots=self._slots + 1)
+        busy = not self._free_slots() and not self._ledger.waiting()
+        left = room(self._plan, ended=self._ledger.spent, running=len(self._running), free=1)
         # A launch whose answer is not stored yet would be in doubt after a crash: that goes before.
         if self._ahead is not None and busy and left and not self._launching():
             self._ahead.prepare(self._ledger.snapshot())
@@ -237,15 +241,28 @@ class Engine:
                 self._executor.stop(number, self._plan.grace_time)
 
     def _heed_others(self) -> None:
-        """What other processes did to the study: asked it to stop, told outcomes, gave up trials."""
+        """What other processes did to the study: asked it to stop, suspended slots, told outcomes, gave up trials."""
         self._heartbeat.raise_if_lost()
         if message := self._heartbeat.stop_message:
             self.ask_to_stop(message)
         if self._heartbeat.last_event > self._ledger.cursor:
             self._ledger.sync()
+        self._say_when_all_are_suspended()
         # Whoever synced, here or when a write was refused: what others ended need not run on.
-        for number in [n for n in self._running if n not in self._ledger.open]:
-            self._executor.stop(number, self._plan.grace_time)
+        for number in self._running:
+            if number not in self._ledger.open:
+                self._stop_trial(number)
+            elif number in self._ledger.aborts:
+                self._abort(number, self._ledger.aborts[number])
+
+    def _say_when_all_are_suspended(self) -> None:
+        suspended = self._ledger.suspended.issuperset(range(self._slots))
+        if suspended and not self._all_suspended:
+            log.warning(
+                "All slots of study %r are suspended: it waits. Go on with: meristem study slots %s resume --all",
+                self._ledger.name, self._ledger.name,
+            )  # fmt: skip
+        self._all_suspended = suspended
 
     def _fill(self) -> None:
         """Starts trials in free slots: those that wait, then new ones."""
@@ -269,10 +286,14 @@ class Engine:
             self._launch(row)
 
     def _launch(self, row: TrialRow) -> None:
-        self._running[row.number] = Running(row=row, deadline=self._deadline())
+        running = self._running[row.number] = Running(row=row, deadline=self._deadline())
         if self._early is not None:
             self._early.start(row)
         self._audience.tell(told.TrialStarted(trial=self._view.trial_of(row)))
+        if (message := self._ledger.aborts.get(row.number)) is not None:  # said while its last attempt failed
+            running.why_stopped, running.reason = ABORTED, message
+            self._take_in([Report(number=row.number, outcome=Outcome(status=OutcomeStatus.STOPPED))])
+            return
         try:
             self._executor.start(self._attempt(row))
         except Exception as error:  # an executor that cannot start a trial fails that trial alone
@@ -386,21 +407,22 @@ class Engine:
         assert self._ending is not None
         ending = self._ending
         orphans = [] if self._lasting else [r.row for r in self._running.values()]
+        cut = [self._cut_off(row) for row in orphans]
         payload = {"status": ending.status.value, "message": ending.message}
-        events = [trial_ended(row.number, row.attempt, "interrupted", again=True) for row in orphans]
         try:
             self._ledger.write(
-                [*events, Event(kind=EventKind.STUDY_ENDED, payload=payload)],
+                [*(event for _, event in cut), Event(kind=EventKind.STUDY_ENDED, payload=payload)],
                 token=self._heartbeat.token,
-                moves=[(row, again(row)) for row in orphans],
+                moves=[(row, after) for row, (after, _) in zip(orphans, cut, strict=True)],
                 study={"status": ending.status.value, "message": ending.message, "stop_message": None},
             )
         except MeristemError as error:
             if problem is None:
                 raise
             log.warning("The end of study %r could not be stored: %s", self._ledger.name, error)
-        for row in orphans:
-            self._audience.tell(told.TrialEnded(trial=self._view.trial_of(row), again=True))
+        for row, (after, _) in zip(orphans, cut, strict=True):
+            goes_on = after.status == TrialStatus.WAITING
+            self._audience.tell(told.TrialEnded(trial=self._view.trial_of(row if goes_on else after), again=goes_on))
         self._audience.tell(told.StudyEnded(status=ending.status, message=ending.message))
         self._audience.shut_down(self._controller, self._executor)
 
@@ -422,6 +444,19 @@ class Engine:
         if running is not None and running.why_stopped is None:
             running.why_stopped, running.reason = ASKED, reason
             self._executor.stop(number, self._plan.grace_time)
+
+    def _abort(self, number: int, message: str) -> None:
+        running = self._running[number]
+        if running.why_stopped == ABORTED:
+            return
+        if running.why_stopped in (None, STUDY):  # otherwise it is being ended already, for a reason that stands
+            running.why_stopped, running.reason = ABORTED, message
+        # What runs outside says itself when it has ended, which may take it as long as any other stop.
+        grace = self._plan.grace_time if self._lasting else min(self._plan.grace_time, _ABORT_GRACE)
+        self._executor.stop(number, grace)
+
+    def _cut_off(self, row: TrialRow) -> tuple[TrialRow, Event]:
+        return cut_off(row, self._ledger.aborts.get(row.number), time.time())
 
     # Reading itself
 
@@ -447,7 +482,8 @@ class Engine:
         )
 
     def _room(self) -> int:
-        return room(self._plan, ended=self._ledger.spent, running=len(self._running), slots=self._slots)
+        free = len(self._free_slots())
+        return room(self._plan, ended=self._ledger.spent, running=len(self._running), free=free)
 
     def _times_left(self) -> list[float]:
         now = time.monotonic()
@@ -464,8 +500,12 @@ class Engine:
         return time.monotonic() + max(0.0, self._plan.timeout - spent)
 
     def _free_slots(self) -> list[int]:
-        taken = {running.row.slot for running in self._running.values()}
-        return [slot for slot in range(self._slots) if slot not in taken]
+        taken = [running.row.slot for running in self._running.values()]
+        return open_slots(self._slots, taken=taken, suspended=self._ledger.suspended)
+
+    def _slot_facts(self) -> list[dict[str, Any]]:
+        describe = getattr(self._executor, "describe_slot", None)
+        return [dict(describe(slot)) if callable(describe) else {} for slot in range(self._slots)]
 
     def _attempt(self, row: TrialRow) -> Attempt:
         return Attempt(

@@ -29,6 +29,7 @@ class Heartbeat:
         self._store, self._study_id = store, study_id
         self._lost: LeaseLost | None = None
         self.last_event = 0
+        self._news = threading.Event()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="meristem-heartbeat", daemon=True)
 
@@ -37,16 +38,26 @@ class Heartbeat:
         if self._lost is not None:
             raise self._lost
 
+    def wait_for_news(self, seconds: float) -> None:
+        """Waits until others did something to the study, at most so long."""
+        self._news.wait(seconds)
+        self._news.clear()
+
     def _beat(self) -> None:
         while not self._over.wait(_BEAT_SECONDS):
             try:
                 pulse = self._store.leases.renew(self._study_id, self.token)
-                self.stop_message, self.last_event = pulse.stop_message, pulse.last_event
             except LeaseLost as error:
                 self._lost = error
+                self._news.set()
                 return
             except MeristemError as error:  # the store is away: the engine itself waits for it
                 log.debug("The lease could not be renewed: %s", error)
+            else:
+                is_new = (pulse.stop_message, pulse.last_event) != (self.stop_message, self.last_event)
+                self.stop_message, self.last_event = pulse.stop_message, pulse.last_event
+                if is_new:
+                    self._news.set()
 
     def __enter__(self) -> Heartbeat:
         self._thread.start()

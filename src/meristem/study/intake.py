@@ -16,7 +16,7 @@ from meristem.study.protocols import Outcome, OutcomeStatus, Report
 from meristem.study.verdict import Verdict, judge, why_missing
 from meristem.trial import Trial
 
-TIMEOUT, ASKED, STUDY = "timeout", "asked", "study"
+TIMEOUT, ASKED, ABORTED, STUDY = "timeout", "asked", "aborted", "study"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,8 +25,9 @@ class Running:
 
     Attributes:
         deadline: When its time is up, on the monotonic clock.
-        why_stopped: `timeout`, `asked` (that trial alone) or `study` (it stops as a whole).
-        reason: Why that trial alone was asked to stop.
+        why_stopped: `timeout`, `asked` (that trial alone), `aborted` (given up by hand) or `study` (it stops as a
+            whole).
+        reason: Why that trial alone was asked to stop, or what was said when it was given up.
         left: It may run on outside, where the next run takes it up.
     """
 
@@ -43,7 +44,7 @@ class Intake:
     """What one round of reports comes to.
 
     Attributes:
-        bad: Numbers of the trials that failed, or were given up for another reason than that they are in doubt.
+        bad: Numbers of the trials that failed, or were given up, other than by hand or since they are in doubt.
         missing: Metrics that an ended trial did not give though goals name them, and that in words.
     """
 
@@ -105,7 +106,8 @@ def _take_outcome(
     goes_on = after.status == TrialStatus.WAITING
     if verdict is not None and verdict.missing and not goes_on:
         found.missing = (verdict.missing, why_missing(verdict, goals))
-    if after.status == TrialStatus.FAILED or (after.status == TrialStatus.ABANDONED and not outcome.may_run):
+    given_up = after.status == TrialStatus.ABANDONED and not outcome.may_run and of.why_stopped != ABORTED
+    if after.status == TrialStatus.FAILED or given_up:
         found.bad.add(row.number)
     found.moves.append((row, after))
     found.events.append(trial_ended(row.number, row.attempt, told_as, again=goes_on))
@@ -115,6 +117,9 @@ def _take_outcome(
 
 def _verdict(of: Running, outcome: Outcome, goals: Goals, plan: Plan) -> Verdict:
     verdict = judge(outcome, goals, of.latest)
+    if of.why_stopped == ABORTED and verdict.status != TrialStatus.COMPLETED:
+        # Nobody knows why it was given up, a broken machine or a bad curve: nothing is to be learnt from it.
+        return Verdict(status=TrialStatus.ABANDONED, error=of.reason)
     if of.why_stopped == TIMEOUT and verdict.status != TrialStatus.COMPLETED:
         error = f"timed out after {plan.timeout:g} s"
         return Verdict(status=TrialStatus.FAILED, metrics=verdict.metrics, sems=verdict.sems, error=error)
@@ -129,6 +134,14 @@ def ended(row: TrialRow, verdict: Verdict, now: float) -> TrialRow:
         row, status=verdict.status, metrics=verdict.metrics, sems=verdict.sems, score=verdict.score,
         loss=verdict.loss, error=verdict.error, traceback=verdict.traceback, ended_at=now,
     )  # fmt: skip
+
+
+def cut_off(row: TrialRow, abort_message: str | None, now: float) -> tuple[TrialRow, Event]:
+    """A trial whose attempt broke off is run again, unless somebody asked to give it up; and the event that says so."""
+    if abort_message is None:
+        return again(row), trial_ended(row.number, row.attempt, "interrupted", again=True)
+    verdict = Verdict(status=TrialStatus.ABANDONED, error=abort_message)
+    return ended(row, verdict, now), trial_ended(row.number, row.attempt, verdict.status)
 
 
 def again(row: TrialRow) -> TrialRow:

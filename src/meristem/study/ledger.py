@@ -36,6 +36,8 @@ class Ledger:
         open: Trials that have not ended, by number, in order.
         leaders: The best trials, and how long ago there was a better one.
         abandoned: How many trials were given up; others take their place in a budget.
+        suspended: Slots that get no new trials.
+        aborts: Of open trials that somebody asked to give up, what was said.
     """
 
     def __init__(self, store: Store, study: StudyRow, definition: Definition) -> None:
@@ -48,6 +50,8 @@ class Ledger:
         self.leaders = Leaders(definition.goals)
         self.created = self.abandoned = 0
         self.cursor = 0
+        self.suspended: frozenset[int] = frozenset()
+        self.aborts: dict[int, str] = {}
         self._learned: Sequence[Sequence[Observation]] | None = None if definition.warm_start else ()
 
     def sync(self) -> None:
@@ -57,6 +61,9 @@ class Ledger:
         for row in sorted(ended, key=lambda row: row.end_event or 0):
             self._end(row)
         self.open = {row.number: row for row in rows if row.status not in ENDED}
+        self.aborts = {number: row.abort_message for number, row in self.open.items() if row.abort_message is not None}
+        # After what has changed, so that it is at least as new as the cursor.
+        self.suspended = frozenset(self.store.studies.suspended_slots(self.study_id))
         if rows:
             self.created = max(self.created, rows[-1].number)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
@@ -150,9 +150,20 @@ def why_end(plan: Plan, counts: RunCounts) -> Ending | None:
     return None
 
 
-def room(plan: Plan, *, ended: int, running: int, slots: int) -> int:
-    """How many trials may be started now."""
-    free = slots - running
+def open_slots(count: int, *, taken: Collection[int | None], suspended: Collection[int]) -> list[int]:
+    """The slots in which trials may be started now, lowest first.
+
+    Args:
+        count: How many slots the run has; they are numbered from 0.
+        taken: The slot of each trial that runs. One that was taken up may be in none of the run's slots.
+        suspended: Slots that get no new trials.
+    """
+    free = [slot for slot in range(count) if slot not in taken and slot not in suspended]
+    return free[: max(0, count - len(taken))]
+
+
+def room(plan: Plan, *, ended: int, running: int, free: int) -> int:
+    """How many trials may be started now, where so many slots are free."""
     if plan.trials is not None:
         free = min(free, plan.trials - ended - running)
     return max(0, free)

@@ -90,6 +90,7 @@ class Executor(Protocol):
     An executor may have an attribute `lasting`: its attempts go on in a system outside when the engine ends, and are
     left there to be adopted by the next one when a run is interrupted or breaks, or where they cannot be stopped. One
     that never can stop an attempt has `can_stop = False`; one that fetches metrics itself names them in `metric_names`.
+    `describe_slot(slot)` gives facts on a slot for people: a mapping that may have `gpus` (ids) and `worker` (a name).
     A lasting one may have `hold()`: it launches nothing more, and what it has not launched ends as stopped.
     """
 

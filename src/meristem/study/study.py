@@ -47,12 +47,13 @@ from meristem.study.ledger import Ledger
 from meristem.study.plan import Ending, Plan
 from meristem.study.protocols import Executor, Handler
 from meristem.study.setup import Setup, build_executor, build_handler, setup_of, with_progress
+from meristem.study.slot_control import SlotControl
 from meristem.trial import Trial
 
 _WAIT_SECONDS = 1.0
 
 
-class Study(AskAndTell):
+class Study(AskAndTell, SlotControl):
     """One search: a space, objectives, a controller, and the trials so far.
 
     A name that exists in the store with the same definition is opened; trials go on where they were.

@@ -16,6 +16,7 @@ from meristem.errors import InputError, StoreDamaged, StoreError, StoreSchemaErr
 from meristem.store import schema
 from meristem.store.database import Database, parse_url, translate
 from meristem.store.lease import is_dead, new_owner
+from meristem.store.slots import list_slots
 from meristem.store.store import Store
 from meristem.store.tables import metadata
 
@@ -57,6 +58,30 @@ def test_a_store_of_the_first_schema_is_upgraded_and_keeps_its_trials(tmp_path: 
     store = Store(url)
     [trial] = store.trials.list_page(store.studies.get("old").id)
     assert (trial.attempt, trial.failures, trial.loss, trial.parameters) == (2, 0, 0.5, {"x": 1})
+
+
+def test_a_store_of_the_schema_before_slots_is_upgraded_with_a_trial_that_runs(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/s.db"
+    database = Database(url)
+    schema.upgrade(database, to="0003")
+    with sqlite3.connect(tmp_path / "s.db") as connection:
+        connection.execute(
+            "INSERT INTO studies (id, name, definition, setup, status, run, trials_created, last_event, created_at,"
+            " updated_at, lease_token) VALUES (1, 'old', '{}', '{\"plan\": {\"parallel\": 2}}', 'interrupted', 1, 1, 0,"
+            " 0, 0, 1)"
+        )
+        connection.execute(
+            "INSERT INTO trials (study_id, number, status, attempt, run_by, slot, parameters, origin, deployment,"
+            " created_at) VALUES (1, 1, 'running', 1, 'engine', 1, '{\"x\":1}', '{}', '{\"job\":7}', 0)"
+        )
+    with pytest.raises(StoreSchemaError, match="meristem store upgrade"):
+        Store(url)
+    schema.upgrade(database)
+    store = Store(url)
+    assert store.studies.get("old").suspended_slots == {}
+    [trial] = store.trials.list_page(1)
+    assert (trial.abort_message, trial.deployment, trial.slot) == (None, {"job": 7}, 1)
+    assert [slot.state for slot in list_slots(store, "old")] == ["idle", "unattended"]
 
 
 def test_tables_that_meristem_did_not_make_are_left_alone(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from meristem.spool import Measurement
 from meristem.store.rows import TrialRow
 from meristem.study import happenings as told
 from meristem.study.from_rows import trial_of
-from meristem.study.intake import ASKED, STUDY, TIMEOUT, Intake, Running, take_in
+from meristem.study.intake import ABORTED, ASKED, STUDY, TIMEOUT, Intake, Running, cut_off, take_in
 from meristem.study.plan import Plan
 from meristem.study.protocols import Outcome, OutcomeStatus, Report
 
@@ -47,6 +47,9 @@ def test_a_failed_trial_is_retried_while_retries_are_left_and_the_study_goes_on(
         (STUDY, OutcomeStatus.STOPPED, "waiting"),
         (STUDY, OutcomeStatus.COMPLETED, "completed"),
         (ASKED, OutcomeStatus.STOPPED, "stopped"),
+        (ABORTED, OutcomeStatus.STOPPED, "abandoned"),
+        (ABORTED, OutcomeStatus.FAILED, "abandoned"),
+        (ABORTED, OutcomeStatus.COMPLETED, "completed"),
         (TIMEOUT, OutcomeStatus.STOPPED, "failed"),
         (TIMEOUT, OutcomeStatus.COMPLETED, "completed"),
     ],
@@ -55,7 +58,25 @@ def test_why_a_trial_was_stopped_decides_what_becomes_of_it(why: str, outcome: O
     found = taken(Running(row=ROW, why_stopped=why, reason="hopeless"), Outcome(status=outcome), timeout=5)
     [(_before, after)] = found.moves
     assert after.status == status
-    assert after.error == {"stopped": "hopeless", "failed": "timed out after 5 s"}.get(status)
+    error = {"stopped": "hopeless", "abandoned": "hopeless", "failed": "timed out after 5 s"}.get(status)
+    assert after.error == error
+
+
+def test_from_what_was_given_up_by_hand_nothing_is_learnt_and_it_is_no_failure() -> None:
+    found = taken(Running(row=ROW, why_stopped=ABORTED, reason="too hot"), BROKEN, retries=3)
+    [(_before, after)] = found.moves
+    assert (after.status, after.error, after.metrics, after.loss) == ("abandoned", "too hot", {}, None)
+    assert found.bad == set()
+
+
+def test_an_attempt_that_broke_off_is_made_again_unless_somebody_gave_its_trial_up() -> None:
+    after, event = cut_off(ROW, None, 9.0)
+    assert (after.status, after.attempt, event.payload) == (
+        "waiting", 2, {"status": "interrupted", "attempt": 1, "again": True},
+    )  # fmt: skip
+    after, event = cut_off(ROW, "too hot", 9.0)
+    assert (after.status, after.error, after.ended_at) == ("abandoned", "too hot", 9.0)
+    assert event.payload == {"status": "abandoned", "attempt": 1}
 
 
 def test_what_was_measured_is_stored_before_the_end_and_told_before_it() -> None:

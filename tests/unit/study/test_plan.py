@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from meristem.errors import InputError
 from meristem.space import Float, Int, Space
 from meristem.statuses import StudyStatus
-from meristem.study.plan import Ending, Plan, RunCounts, room, settled, why_end
+from meristem.study.plan import Ending, Plan, RunCounts, open_slots, room, settled, why_end
 
 NOW = RunCounts(ended=0, ended_now=0, failed_now=0, since_best=0, elapsed=0.0, running=0)
 
@@ -56,7 +58,8 @@ def test_a_budget_of_failures_only_is_a_failure_unless_failures_are_allowed() ->
 def test_room_never_exceeds_slots_nor_budget(
     trials: int | None, ended: int, running: int, slots: int, free: int
 ) -> None:
-    assert room(Plan(trials=trials), ended=ended, running=running, slots=slots) == free
+    open_now = len(open_slots(slots, taken=range(running), suspended=()))
+    assert room(Plan(trials=trials), ended=ended, running=running, free=open_now) == free
 
 
 def test_a_finite_space_or_any_limit_bounds_a_run() -> None:
@@ -70,3 +73,19 @@ def test_a_finite_space_or_any_limit_bounds_a_run() -> None:
 def test_what_is_no_setting_is_refused_by_name(settings: dict[str, object]) -> None:
     with pytest.raises(InputError, match=next(iter(settings))):
         Plan(**settings)  # type: ignore[arg-type]
+
+
+@given(
+    count=st.integers(1, 6),
+    taken=st.lists(st.one_of(st.none(), st.integers(0, 8)), max_size=8),
+    suspended=st.sets(st.integers(0, 8)),
+)
+def test_trials_start_only_in_slots_that_are_free_and_not_suspended(
+    count: int, taken: list[int | None], suspended: set[int]
+) -> None:
+    found = open_slots(count, taken=taken, suspended=suspended)
+    assert found == sorted(set(found))
+    assert set(found) <= set(range(count)) - set(taken) - suspended
+    assert len(found) + len(taken) <= max(count, len(taken))  # also where trials of elsewhere were taken up
+    if not suspended and len(set(taken) & set(range(count))) == len(taken):
+        assert len(found) == count - len(taken)  # none is left free for nothing
