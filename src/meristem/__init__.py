@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from meristem.controllers.protocol import History, Observation, Recommendation, Snapshot
     from meristem.errors import InputError, MeristemError, StopTrial
+    from meristem.executors.mmar import MmarExecutor
     from meristem.executors.runner import RunnerExecutor
     from meristem.executors.runner_protocol import Metric, Runner
     from meristem.handlers.handler import Handler
@@ -37,6 +38,7 @@ _HOMES = {
     "Measurement": "meristem.spool",
     "MeristemError": "meristem.errors",
     "Metric": "meristem.executors.runner_protocol",
+    "MmarExecutor": "meristem.executors.mmar",
     "Objective": "meristem.objective",
     "Observation": "meristem.controllers.protocol",
     "Outcome": "meristem.study.protocols",
@@ -68,6 +70,7 @@ __all__ = [
     "Measurement",
     "MeristemError",
     "Metric",
+    "MmarExecutor",
     "Objective",
     "Observation",
     "Outcome",

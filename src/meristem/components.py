@@ -14,6 +14,7 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from meristem.errors import InputError, UnknownComponent, did_you_mean
@@ -31,9 +32,15 @@ KINDS = {
 # Names of other products for components of ours, which their configurations may keep using.
 ALIASES = {
     "controller": {"ReinforcementController": "reinforcement", "TestController": "test"},
-}
+    "executor": {"MMARExecutor": "mmar"},
+    "handler": {
+        "MMARHandler": "mmar", "StatsHandler": "stats", "MMARStatsHandler": "mmar_stats",
+        "MMARTensorboardHandler": "tensorboard",
+    },
+}  # fmt: skip
 
 _import_folders: list[str] = []
+_STAND_INS = Path(__file__).parent / "clara" / "shim"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +109,7 @@ def find_class(kind: str, spec: ComponentSpec) -> Any:
         raise UnknownComponent(kind, spec.path, known_names(kind), "a path is package.module.Class")
     import_from(Path.cwd())  # console scripts, unlike `python`, leave the working directory out
     try:
-        module = import_module(module_name)
+        module = _import(module_name)
     except Exception as error:  # importing user code may raise anything
         raise UnknownComponent(
             kind, spec.path, known_names(kind), f"importing {module_name} raised {type(error).__name__}: {error}"
@@ -120,9 +127,28 @@ def import_from(folder: Path, *, first: bool = False) -> None:
         _import_folders.append(entry)
 
 
+def make_automl_importable() -> None:
+    """Lets components for Clara AutoML import `automl`: ours stands in where it is not installed. May be repeated."""
+    if (entry := str(_STAND_INS)) not in sys.path:
+        sys.path.append(entry)  # last, so that an installed one comes first
+    found = sys.modules.get("automl")
+    if found is not None and getattr(found, "__file__", None) is None:
+        del sys.modules["automl"]  # a plain folder of that name, such as an MMAR has, was taken for it
+
+
 def import_folders() -> list[str]:
     """What `import_from` added: kept with a study, so that resuming it from elsewhere finds its components."""
     return list(_import_folders)
+
+
+def _import(module: str) -> ModuleType:
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "automl":
+            raise
+    make_automl_importable()
+    return import_module(module)
 
 
 def check_args(kind: str, spec: ComponentSpec, supplied: tuple[str, ...] = ()) -> list[str]:

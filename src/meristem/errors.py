@@ -19,7 +19,7 @@
     │   ├── StoreUnavailable   cannot be reached or written just now
     │   ├── StoreDamaged       is not a store, or its bytes are broken
     │   └── StoreSchemaError   was written by another schema version
-    └── ComponentFailed        a controller or handler raised
+    └── ComponentFailed        a controller, executor or handler raised
     StopTrial                  raised in user code by `trial.report` when the trial is asked to stop
 
 User code that fails is not here: a failed trial is a value (see `meristem.study.protocols.Outcome`).
@@ -202,7 +202,7 @@ class StoreSchemaError(StoreError):
 
 
 class ComponentFailed(MeristemError):
-    """A controller or handler raised; its traceback is kept in `details`."""
+    """A controller, executor or handler raised; its traceback is kept in `details`."""
 
     def __init__(self, kind: str, name: str, details: str) -> None:
         self.kind, self.name, self.details = kind, name, details

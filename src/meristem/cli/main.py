@@ -66,6 +66,7 @@ def _run() -> int:
         sys.stderr.write(f"Error: {error}\n")
         return error.exit_code
     except _UsageError as error:
+        error.message = error.message.replace("Value error, ", "")  # how pydantic begins, which says nothing
         error.show()
         return int(error.exit_code)
     except (typer.Abort, KeyboardInterrupt):

@@ -45,13 +45,16 @@ def tune(
     meristem mmar tune spleen --set run_id=second workers=0,1:2,3 --trials 40
     """
     from meristem.bundles.variables import read_set, split_set
-    from meristem.clara.tune import tune as run_it
+    from meristem.mmar.tune import tune as run_it
 
     texts = [*(settings or []), *(more or [])]
     given = read_set(texts) | {n: v for n, v in split_set(texts).items() if n in ("run_id", "workers")}
-    study = run_it(
-        mmar, given, automl_config=automlconf, trials=trials, seconds=None if hours is None else 3600 * hours, seed=seed
-    )
+    seconds = None if hours is None else 3600 * hours
+    try:
+        study = run_it(mmar, given, automl_config=automlconf, trials=trials, seconds=seconds, seed=seed)
+    except KeyboardInterrupt:
+        say("Interrupted. The same command again goes on with this run.")
+        raise
     best = study.best
     say(f"best {study.goals.objectives[0].metric}: {best.value:g} in {best.folder}")
 

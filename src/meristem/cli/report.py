@@ -4,39 +4,31 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from meristem.cli.output import say
+from meristem.cli.report_target import ReportFormat, target_of
 from meristem.cli.store_option import StoreOption, open_store
-from meristem.errors import InputError, SpaceError
+from meristem.cli.working import working
+from meristem.errors import SpaceError
 
 if TYPE_CHECKING:
     from meristem.store.store import Store
     from meristem.study.study import Study
 
 
-class ReportFormat(StrEnum):
-    """What a report is written as."""
-
-    HTML = "html"
-    MARKDOWN = "md"
-    JSON = "json"
-    PNG = "png"
-
-
-_TEXTS = (ReportFormat.MARKDOWN, ReportFormat.JSON)
-
-
 def report(
     name: Annotated[str, typer.Argument(help="The study's name.")],
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--out", help="The file to write; for png a folder. Default: report.html, report-png, standard output."
+            "--out",
+            help="The file to write; for png a folder; - for standard output. "
+            "Default: NAME-report.html, the folder NAME-report-png, else standard output.",
+            show_default=False,
         ),
     ] = None,
     form: Annotated[
@@ -57,15 +49,21 @@ def report(
     meristem study report digits --format json --out digits.json
     meristem study report digits --format png --out figures
     """
-    form = form or _format_of(out)
-    made = _open(name, open_store(store)).report()
-    if form is ReportFormat.HTML:
-        say(f"Wrote {made.html(out or Path('report.html'))}")
-    elif form is ReportFormat.PNG:
-        folder = out or Path("report-png")
-        say(f"Wrote {len(made.png(folder))} figures to {folder}")
+    target = target_of(name, form, out)
+    study = _open(name, open_store(store))
+    target.prepare()
+    from meristem.reports.report import report_of  # slow to import: not for --help
+
+    pictures = target.form is ReportFormat.PNG and target.path
+    with working("Reading trials") as doing:
+        made = report_of(study, doing=doing)
+        drawn = made.png(pictures, doing=doing) if pictures else []
+    if pictures:
+        say(f"Wrote {len(drawn)} figures to {pictures}")
+    elif target.form is ReportFormat.HTML and target.path is not None:
+        say(f"Wrote {made.html(target.path)}")
     else:
-        _write(made.markdown() if form is ReportFormat.MARKDOWN else made.json() + "\n", out)
+        _write(made.markdown() if target.form is ReportFormat.MARKDOWN else made.json() + "\n", target.path)
 
 
 def _open(name: str, store: Store) -> Study:
@@ -93,19 +91,12 @@ def _stand_in(place: str) -> Callable[[Mapping[str, Any]], bool]:
     return kept
 
 
-def _format_of(out: Path | None) -> ReportFormat:
-    ending = "" if out is None else out.suffix.lower().removeprefix(".")
-    return next((form for form in ReportFormat if form in _TEXTS and form.value == ending), ReportFormat.HTML)
-
-
 def _write(text: str, out: Path | None) -> None:
+    from meristem.reports.report import written
+
     if out is None:
         # A terminal or pipe of another encoding gets escapes.
         encoding = sys.stdout.encoding or "utf-8"
         sys.stdout.write(text.encode(encoding, errors="backslashreplace").decode(encoding))
         return
-    try:
-        out.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise InputError(f"{out} cannot be written: {error}.") from error
-    say(f"Wrote {out}")
+    say(f"Wrote {written(out, text)}")

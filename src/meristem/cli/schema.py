@@ -38,7 +38,10 @@ def study_file_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Meristem study file",
         "type": "object",
-        "required": ["name", "space", "objective", "executor"],
+        "required": ["name", "executor"],
+        # Other executors may determine space and objective themselves.
+        "if": {"properties": {"executor": {"required": ["name"], "properties": {"name": {"const": "command"}}}}},
+        "then": {"required": ["space", "objective"]},
         "additionalProperties": False,
         "properties": {
             "name": {
@@ -50,10 +53,12 @@ def study_file_schema() -> dict[str, Any]:
             "space": {**space["parameters"], "description": "What may be chosen: names and parameters."},
             "constraints": space["constraints"],
             "objective": {
-                "type": "string",
+                "type": ["string", "array"],
                 "minLength": 1,
+                "minItems": 1,
+                "items": {"type": "string", "minLength": 1},
                 "description": "A metric to maximize (accuracy) or, with a minus sign, to minimize (-loss); "
-                "a weighted sum (2*accuracy - latency); or several, with commas (accuracy, -latency).",
+                "a weighted sum (2*accuracy - latency); or several, with commas (accuracy, -latency) or as a list.",
             },
             "outcome_constraints": {
                 "type": "array",

@@ -8,17 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from inspect import getattr_static
 from pathlib import Path
 from typing import Any
 
 from meristem.cli.located import Located, read_located, read_text
-from meristem.components import ComponentSpec, build, check_args, import_from, spec_of
+from meristem.components import ComponentSpec, import_from, spec_of
 from meristem.errors import InputError, SpaceError, StudyFileError, did_you_mean
 from meristem.objective import Goals
 from meristem.space import Space
 from meristem.stopping.combined import build_rule
+from meristem.study.adapting import build_adapted, problems_with_args
 from meristem.study.definition import build_controller, check_fits, check_name, check_seed
 from meristem.study.plan import Plan
+from meristem.study.setup import build_handler
 
 BUDGET = ("trials", "seconds", "without_improvement")
 RUN_SETTINGS = (
@@ -30,7 +33,8 @@ SECTIONS = (
     "controller", "executor", "handlers", "budget", "store",
     "seed", "gpus", "early_stopping", *RUN_SETTINGS,
 )  # fmt: skip
-REQUIRED = ("name", "space", "objective", "executor")
+REQUIRED = ("name", "executor")
+DETERMINED = ("space", "objective")  # by some executors; else required, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +100,7 @@ class _Checker:
         self._located, self._folder = located, path.absolute().parent
         self.problems: list[tuple[int, str]] = list(located.problems)
         self._components: list[tuple[Any, tuple[Any, ...]]] = []
+        self._determining: Any = None
 
     def check(self) -> dict[str, Any]:
         data = self._located.data
@@ -107,12 +112,13 @@ class _Checker:
             if data.get(name) is None:
                 self._say(f"the section {name!r} is missing or empty", name)
         given = {name: value for name, value in data.items() if value is not None}
+        executor = self._executor(given)
         found = {
             "name": self._part("name", given, check_name),
-            "space": self._space(given),
-            "goals": self._goals(given),
+            "space": self._space(given) if "space" in given else self._determined("space"),
+            "goals": self._goals(given | self._goal_of_executor(given)),
             "controller": self._controller(given),
-            "executor": self._executor(given),
+            "executor": executor,
             "handlers": self._handlers(given),
             "plan": self._plan(given),
             "store": self._part("store", given, _text("store")),
@@ -130,6 +136,20 @@ class _Checker:
             self._tried(partial(check_fits, component, goals), *place)
         if self._located.data.get("early_stopping") is not None:
             self._say("trials can be stopped early where there is one objective only", "early_stopping")
+
+    def _determined(self, section: str) -> Any:
+        """What the executor says of a section that is missing."""
+        executor = self._located.data.get("executor")
+        if self._determining is None and isinstance(executor, Mapping) and "path" in executor:
+            return None  # it is mistaken itself, so that nobody knows what it would say
+        if getattr_static(self._determining, section, None) is None:
+            self._say(f"the section {section!r} is missing or empty", section)
+            return None
+        return self._tried(lambda: getattr(self._determining, section), "executor")
+
+    def _goal_of_executor(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        found = None if "objective" in given else self._determined("objective")
+        return {} if found is None else {"objective": found}
 
     def _say(self, problem: str, *place: Any) -> None:
         self.problems.append((self._located.line(*place), problem.strip()))
@@ -209,10 +229,10 @@ class _Checker:
         spec = ComponentSpec(name=spec.name, path=spec.path, args=self._executor_args(spec, given))
         if not self._fits("executor", spec, "executor"):
             return spec
-        built = self._built(lambda: build("executor", spec), spec, "executor")
+        built = self._determining = self._built(lambda: build_adapted("executor", spec), spec, "executor")
         space = given.get("space")
         if hasattr(built, "expect") and isinstance(space, Mapping):
-            for problem in built.expect([str(name) for name in space]):
+            for problem in self._tried(lambda: built.expect([str(name) for name in space]), "executor") or ():
                 self._say(problem, "executor", "args", "command")
         return spec
 
@@ -237,7 +257,7 @@ class _Checker:
             spec = self._spec("handler", item, *place)
             if spec is not None and self._fits("handler", spec, *place):
                 specs.append(spec)
-                self._built(partial(build, "handler", spec), spec, *place)
+                self._built(partial(build_handler, spec), spec, *place)
         return tuple(specs)
 
     def _early_stopping(self, given: Mapping[str, Any]) -> Any:
@@ -254,7 +274,7 @@ class _Checker:
         return None if bad else found
 
     def _fits(self, kind: str, spec: ComponentSpec, *place: Any) -> bool:
-        problems: list[str] | None = self._tried(lambda: check_args(kind, spec), *place)
+        problems: list[str] | None = self._tried(lambda: problems_with_args(kind, spec), *place)
         for problem in problems or ():
             named = next((arg for arg in spec.args if f"no argument {arg!r}" in problem), None)
             self._say(problem, *place, "args", named)

@@ -421,7 +421,7 @@ class Client:
 
         Args:
             analyses: Functions of a study from `meristem.reports`; by default all that fit it.
-            display: Shows them, in a notebook.
+            display: Shows them in a notebook; prints their notes and tables elsewhere.
         """
         return cards_of(self.study, analyses, display=display)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from meristem.controllers.arrays import fully_measured
+from meristem.controllers.one_thread import one_thread, pools
 from meristem.controllers.protocol import Recommendation, Snapshot
 from meristem.controllers.random import RandomController
 from meristem.controllers.sobol import SobolController
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from meristem.controllers.pareto_surrogate import ParetoSurrogate
     from meristem.controllers.surrogate import Surrogate
 
-
-_ALONE = threading.RLock()
+_ALONE = threading.RLock()  # one decision at a time: what is remembered between them is changed by each
 _TRANSFORMS = ("auto", "straight", "bent", "power", "log")
 _KERNELS = ("auto", "product")
 _FEWEST = 5
@@ -65,8 +63,7 @@ class GpController:
         if dimensions == 0 or not _has_losses(snapshot, wanted):
             return self._sobol.recommend(snapshot, count)
         try:
-            # The limit is the process's: two at once would each restore what the other had set.
-            with _ALONE, _one_thread().limit(limits=1):
+            with _ALONE, one_thread():
                 return self._propose(snapshot, count)
         except (np.linalg.LinAlgError, FloatingPointError, MemoryError) as error:
             fallback = {"by": "gp", "fallback": f"sobol: {error}"}
@@ -79,7 +76,7 @@ class GpController:
         import meristem.controllers.pareto_surrogate
         import meristem.controllers.surrogate  # noqa: F401
 
-        _one_thread()
+        pools()
 
     def _propose(self, snapshot: Snapshot, count: int) -> list[Recommendation]:
         taken = Taken(snapshot)
@@ -132,14 +129,6 @@ def _teach(snapshot: Snapshot) -> bool:
     """Whether earlier studies tell enough to begin with."""
     count = len(snapshot.objectives)
     return any(len(fully_measured(study, count)) >= _ENOUGH for study in snapshot.earlier)
-
-
-@cache
-def _one_thread() -> ThreadpoolController:
-    # Matrices of a few hundred rows are slower on several BLAS threads, and trainings need the cores.
-    import scipy.linalg  # noqa: F401  its BLAS must be loaded to be found
-
-    return ThreadpoolController()
 
 
 def _has_losses(snapshot: Snapshot, wanted: int) -> bool:

@@ -35,7 +35,7 @@ class Inner:
     """
 
     def __init__(self, controller: Controller, by: str) -> None:
-        self._controller, self._by = controller, by
+        self.controller, self._by = controller, by
         self._outer: History | None = None
         self._shown: History | None = None
 
@@ -43,20 +43,20 @@ class Inner:
         """What the inner controller recommends, with its own origins."""
         pending = [self._unwrapped(observation) for observation in snapshot.pending]
         within = replace(snapshot, history=self._history(snapshot.history), pending=pending)
-        return list(self._controller.recommend(within, count))[: max(0, count)]
+        return list(self.controller.recommend(within, count))[: max(0, count)]
 
     @property
     def ends_by_itself(self) -> bool:
-        return bool(getattr(self._controller, "ends_by_itself", False))
+        return bool(getattr(self.controller, "ends_by_itself", False))
 
     @property
     def stop_message(self) -> str | None:
         """Why the inner controller asked to stop; None while it has not."""
-        return getattr(self._controller, "stop_message", None)
+        return getattr(self.controller, "stop_message", None)
 
     def shutdown(self) -> None:
         """Passes the end of the study on."""
-        shut = getattr(self._controller, "shutdown", None)
+        shut = getattr(self.controller, "shutdown", None)
         if callable(shut):
             shut()
 
@@ -83,6 +83,10 @@ class Wrapping:
     """What a controller with an inner one passes on."""
 
     _inner: Inner
+
+    @property
+    def inner_controller(self) -> Controller:
+        return self._inner.controller
 
     @property
     def ends_by_itself(self) -> bool:

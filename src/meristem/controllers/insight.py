@@ -18,13 +18,14 @@ from meristem.bayesopt.exchanging import Exchange
 from meristem.bayesopt.fitting import fit_hyperparameters
 from meristem.bayesopt.gp import GaussianProcess
 from meristem.bayesopt.importance import Columns, ped_anova
-from meristem.bayesopt.kernel import Array
 from meristem.bayesopt.outcomes import choose_subset
 from meristem.bayesopt.regret import confidence_width, lowest_lower_bound, lowest_upper_bound
 from meristem.bayesopt.sensitivity import Sensitivity, sobol_indices
+from meristem.controllers.activity import Activity
 from meristem.controllers.arrays import errors
 from meristem.controllers.earlier import Lessons
 from meristem.controllers.encoded import EncodedSpace
+from meristem.controllers.one_thread import one_thread
 from meristem.controllers.pins import Pins
 from meristem.errors import InputError
 from meristem.space import Parameters, Space
@@ -69,6 +70,7 @@ class Insight:
         InputError: Too few values, or a space without anything to choose.
     """
 
+    @one_thread()
     def __init__(
         self, space: Space, tried: Sequence[Parameters], values: Sequence[float], *, sems: Sequence[float] = (),
         allowed: Sequence[bool] = (), maximize: bool, seed: int = 0,
@@ -96,6 +98,7 @@ class Insight:
     def __repr__(self) -> str:
         return f"Insight of {len(self._losses)} trials, {'larger' if self.maximize else 'smaller'} is better"
 
+    @one_thread()
     def predict(self, points: Sequence[Parameters]) -> list[Prediction]:
         """What is expected at each of `points`.
 
@@ -113,6 +116,7 @@ class Insight:
         std = 0.5 * self._bend.difference(found.mean + found.std, found.mean - found.std)
         return [Prediction(mean=float(m), std=float(s)) for m, s in zip(mean, std, strict=True)]
 
+    @one_thread()
     def best(self) -> dict[str, object]:
         """The tried point within the limits of which the best is expected: less often lucky than the best measured.
 
@@ -124,6 +128,7 @@ class Insight:
         mean = self._process.predict(self._encoded.points(self._reached)).mean
         return dict(self._reached[int(np.argmin(mean))])
 
+    @one_thread()
     def cross_validation(self) -> CrossValidation:
         """Each value as it is predicted from all others: how far predictions can be trusted.
 
@@ -138,6 +143,7 @@ class Insight:
             std=found.std[rows] * self._bend.unit,
         )
 
+    @one_thread()
     def sensitivity(self) -> Shares:
         """How much of the metric's variation over the space is due to each parameter, as the process believes.
 
@@ -153,6 +159,7 @@ class Insight:
             second={(names[j], names[i]): float(found.second[i, j]) for i, j in pairs},
         )
 
+    @one_thread()
     def importance(self, *, top: float = 0.1) -> dict[str, float]:
         """Which parameters make the best trials good, from the trials alone (PED-ANOVA); the sum is 1.
 
@@ -176,6 +183,7 @@ class Insight:
         )
         return {name: float(share) for name, share in zip(self.space.dimensions, found, strict=True)}
 
+    @one_thread()
     def regret_bound(self, *, doubt: float = 0.1) -> float:
         """By how much another point may at most be better than the best, with probability 1 - `doubt`.
 
@@ -191,15 +199,9 @@ class Insight:
         return max(0.0, float(self._bend.difference(np.array(upper), np.array(lower))))
 
     def _sobol_indices(self) -> Sensitivity:
-        count, encoded = self._encoded.kinds.count, self._encoded
-        if encoded.kinds.conditional.any():
-
-            def means(unit: Array) -> Array:
-                return self._process.predict(encoded.points([self.space.decode(row) for row in unit])).mean
-
-            return sobol_indices(means, count, count=_DRAWS, seed=self.seed, repeats=2)
-        exchange = Exchange(self._process)
+        count, activity = self._encoded.kinds.count, Activity(self.space)
+        exchange = Exchange(self._process, activity, activity.dependants)
         return sobol_indices(
-            exchange.means, count, count=_DRAWS, seed=self.seed, repeats=2, sample=encoded.snapped,
+            exchange.means, count, count=_DRAWS, seed=self.seed, repeats=2, sample=self._encoded.snapped,
             exchanged=exchange.exchanged,
         )  # fmt: skip

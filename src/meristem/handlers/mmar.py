@@ -63,8 +63,8 @@ class MmarHandler(Handler):
         """The jobs that are kept, best first."""
         kept = self.num_mmars_to_keep
         of = "all" if kept is None else f"the {kept} best are kept"
-        table = Table("score", "worker", "start", "end", "MMAR", title=f"Jobs of run {run.name} ({of})")
-        table.title_justify = "left"
+        table = Table("score", "worker", "start", "end", title=f"Jobs of run {run.name} ({of})", title_justify="left")
+        table.add_column("MMAR", overflow="fold")
         for trial in run.best_trials(min(kept or _SHOWN, _SHOWN)):
             table.add_row(
                 f"{trial.value:.6g}", f"W{(trial.slot or 0) + 1}", _clock(trial.started_at), _clock(trial.ended_at),
@@ -74,7 +74,7 @@ class MmarHandler(Handler):
 
 
 def _clock(seconds: float | None) -> str:
-    return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    return "" if seconds is None else time.strftime("%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 def _root(trial: Trial) -> str:

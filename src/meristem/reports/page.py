@@ -10,11 +10,14 @@ from itertools import groupby
 from typing import Any
 
 from meristem.reports.card import Card, Figure, Group, Level, Table
+from meristem.reports.cells import is_number, texts_of
 from meristem.reports.plotly_js import plotly_js
-from meristem.reports.style import number, plain
+from meristem.reports.style import fact, number, plain
 
 _LEVELS = {Level.WARNING: "Warning", Level.ERROR: "Error", Level.GOOD: "OK"}
+_NO_VERDICT = "Note"  # of a check that says neither
 _LONGEST_CELL = 48
+_WIDE = 10  # columns; on paper they are set smaller
 _RIGHT = ' class="number"'
 
 
@@ -56,7 +59,7 @@ def framed(page: str, *, height: int = 860) -> str:
 def _head(head: Sequence[tuple[str, Any]]) -> str:
     if not head:
         return ""
-    rows = "".join(f"<div><dt>{_text(name)}</dt><dd>{_cut(value, 240)}</dd></div>" for name, value in head)
+    rows = "".join(f"<div><dt>{_text(name)}</dt><dd>{_cut(fact(value), 240)}</dd></div>" for name, value in head)
     return f"<dl>{rows}</dl>"
 
 
@@ -65,7 +68,8 @@ def _contents(cards: Sequence[Card]) -> str:
     for group, found in groupby(cards, key=lambda card: card.group):
         links = "".join(f'<li><a href="#{_id(card)}">{_cut(card.title, 40)}</a>{_badge(card)}</li>' for card in found)
         parts.append(f"<section><h2>{_text(group.value)}</h2><ul>{links}</ul></section>")
-    return f'<nav aria-label="Contents">{"".join(parts)}</nav>'
+    hint = '<p class="hint">Figures tell values on hovering; drag to zoom, double-click to go back.</p>'
+    return f'<nav aria-label="Contents">{"".join(parts)}{hint if any(c.figures for c in cards) else ""}</nav>'
 
 
 def _group(group: Group, cards: Sequence[Card]) -> str:
@@ -98,30 +102,30 @@ def _table(table: Table | None) -> str:
     if table is None or not table.rows or not table.most:
         return ""
     shown = table.rows[: table.most]
-    numeric = [any(map(_is_number, cells)) for cells in zip(*shown, strict=True)]
+    numeric = [any(map(is_number, cells)) for cells in zip(*shown, strict=True)]
     head = "".join(
         f'<th scope="col"{_RIGHT if right else ""}>{_cut(column, 34)}</th>'
         for column, right in zip(table.columns, numeric, strict=True)
     )
-    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in shown)
+    body = "".join(
+        "<tr>" + "".join(map(_cell, row, texts)) + "</tr>" for row, texts in zip(shown, texts_of(table), strict=True)
+    )
     left = len(table.rows) - len(shown)
     more = (
         f'<p class="more">The first {len(shown)} of {len(table.rows):,} rows; all are in the JSON form.</p>'
         if left
         else ""
     )
-    return f'<div class="scroll table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}'
+    wide = ' class="wide"' if len(table.columns) > _WIDE else ""
+    inside = f"<table{wide}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="scroll table">{inside}</div>{more}'
 
 
-def _cell(value: Any) -> str:
-    if not _is_number(value):
+def _cell(value: Any, text: str) -> str:
+    if not is_number(value):
         return f"<td>{_cut(value, _LONGEST_CELL)}</td>"
     whole = f' title="{value!r}"' if isinstance(value, float) else ""
-    return f"<td{_RIGHT}{whole}>{_text(number(value))}</td>"
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return f"<td{_RIGHT}{whole}>{_text(text)}</td>"
 
 
 def _cut(value: Any, longest: int) -> str:
@@ -133,7 +137,8 @@ def _cut(value: Any, longest: int) -> str:
 
 
 def _badge(card: Card) -> str:
-    return f' <span class="badge {card.level.value}">{_LEVELS[card.level]}</span>' if card.level in _LEVELS else ""
+    word = _LEVELS.get(card.level, _NO_VERDICT if card.group is Group.HEALTH else "")
+    return f' <span class="badge {card.level.value}">{word}</span>' if word else ""
 
 
 def _id(card: Card) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,8 @@ from meristem.reports.markdown import markdown_of
 from meristem.reports.style import number
 from meristem.study.results import Results
 from meristem.trial import Trial
+
+Doing = Callable[[str, int, int], None]  # what is made, its place from 0, of how many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +52,7 @@ class Report:
         Raises:
             InputError: Plotly is not installed, or the file cannot be written.
         """
-        return _written(Path(path), self._page())
+        return written(Path(path), self._page())
 
     def markdown(self) -> str:
         """The report without its figures."""
@@ -62,15 +66,18 @@ class Report:
         """The report as plain data."""
         return {"title": self.title, "study": dict(self.head), "cards": [card.to_json() for card in self.cards]}
 
-    def png(self, folder: str | Path) -> list[Path]:
-        """Draws every figure into a file of its own, `CARD.png` or `CARD-2.png`.
+    def png(self, folder: str | Path, *, doing: Doing | None = None) -> list[Path]:
+        """Draws every figure into a file of its own, named after its card and what it shows.
+
+        Args:
+            doing: Is told of each figure before it is drawn.
 
         Raises:
             InputError: Plotly, kaleido or a browser is not installed, or a file cannot be written.
         """
         from meristem.reports.png import draw  # brings Plotly and a browser
 
-        return draw(self.cards, Path(folder))
+        return draw(self.title, self.cards, Path(folder), doing=doing)
 
     def _repr_html_(self) -> str:
         """Shown in notebooks."""
@@ -87,10 +94,18 @@ class Report:
         return page_of(self.title, self.head, self.cards)
 
 
-def report_of(study: Results) -> Report:
-    """The report of a study as it stands; no analysis that fails keeps it from being made."""
+def report_of(study: Results, *, doing: Doing | None = None) -> Report:
+    """The report of a study as it stands; no analysis that fails keeps it from being made.
+
+    Args:
+        doing: Is told of each analysis before it is made.
+    """
     evidence = Evidence(study)
-    cards = [analysis.card_of(evidence, objective) for analysis, objective in chosen(evidence)]
+    wanted, cards = list(chosen(evidence)), []
+    for place, (analysis, objective) in enumerate(wanted):
+        if doing is not None:
+            doing(analysis.title, place, len(wanted))
+        cards.append(analysis.card_of(evidence, objective))
     return Report(title=f"Study {study.name}", head=_head(evidence), cards=cards)
 
 
@@ -145,9 +160,18 @@ def _clean(value: Any) -> Any:
     return [_clean(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _written(path: Path, text: str) -> Path:
+def written(path: Path, text: str) -> Path:
+    """`path`, with the text in it; where that fails, what was there before stays.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+        beside.replace(path)
+    except (OSError, ValueError) as error:
+        with suppress(OSError, ValueError):
+            beside.unlink(missing_ok=True)
         raise InputError(f"{path} cannot be written: {error}.") from error
     return path

@@ -9,10 +9,12 @@ from __future__ import annotations
 import html
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from meristem.reports.card import Figure
+from meristem.reports.ticks import log_ticks, round_step, sample_evenly
 from meristem.space import Choice, Fixed, Float, Int
 from meristem.space.parameters import Parameter
 from meristem.trial import Trial
@@ -22,6 +24,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
 )  # fmt: skip
 FAINT = "rgba(0,114,178,0.18)"
 SCALE = "Cividis"
+NEUTRAL = "#C9CDD2"  # where all values are equal, and none is good or bad
 T = TypeVar("T")
 MOST_DOTS = 1500  # of one kind in a figure
 _MOST_HOVERS = 300
@@ -45,8 +48,8 @@ def label(text: Any, longest: int = 28) -> str:
     return html.escape(plain(text, longest), quote=False)
 
 
-def number(value: Any) -> str:
-    """A value as people read it: four significant digits, thousands separated, text as it is."""
+def number(value: Any, digits: int = 4) -> str:
+    """A value as people read it: so many significant digits, thousands separated, text as it is."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -55,7 +58,15 @@ def number(value: Any) -> str:
         return f"{value:,}" if abs(value) < 10**12 else f"{value:.4g}"
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
-    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+    if not 1e4 <= abs(value) < 1e9:
+        return f"{value:.{digits}g}"
+    decimals = max(0, digits - len(f"{abs(value):.0f}"))
+    return f"{value:,.{decimals}f}".rstrip("0").rstrip(".") if decimals else f"{value:,.0f}"
+
+
+def fact(value: Any) -> str:
+    """A value of a report's head: whole numbers as they are, for they are names (a seed), not amounts."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else number(value)
 
 
 def percent(share: float) -> str:
@@ -90,9 +101,20 @@ def _short(value: Any) -> Any:
     return float(f"{as_float:.{_DIGITS}g}") if math.isfinite(as_float) else None
 
 
-def figure(traces: Sequence[Mapping[str, Any]], *, height: int = 380, **layout: Any) -> Figure:
-    """A figure in Meristem's style; `layout` as in Plotly."""
-    axes = {name: _axis(layout.pop(name, {})) for name in ("xaxis", "yaxis")}
+def figure(traces: Sequence[Mapping[str, Any]], *, height: int = 380, about: str = "", **layout: Any) -> Figure:
+    """A figure in Meristem's style; `layout` as in Plotly.
+
+    Args:
+        about: What of its card it shows, such as a parameter; names it where it stands alone.
+    """
+    if about:
+        layout["meta"] = {**layout.get("meta", {}), "about": label(about, 80)}
+    given = {name: dict(layout.pop(name, {})) for name in ("xaxis", "yaxis")}
+    marks = [_mark(name, side, text) for name, axis in given.items()
+             for side, text in axis.pop("outside", {}).items() if text]  # fmt: skip
+    if marks:
+        layout["annotations"] = [*layout.get("annotations", ()), *marks]
+    axes = {name: _axis(axis) for name, axis in given.items()}
     several = sum(1 for trace in traces if trace.get("showlegend", True) and trace.get("name")) > 1
     legend = layout.pop("showlegend", several)
     base: dict[str, Any] = {
@@ -110,6 +132,23 @@ def figure(traces: Sequence[Mapping[str, Any]], *, height: int = 380, **layout: 
         layout["title"] = {"text": layout["title"], "font": {"size": 13}, "x": 0.02, "xanchor": "left", "y": 0.98,
                            "yanchor": "top"}  # fmt: skip
     return {"data": [dict(trace) for trace in traces], "layout": {**base, **axes, **layout}}
+
+
+def _mark(axis: str, side: str, text: str) -> dict[str, Any]:
+    """Says at an edge of the figure what lies beyond it."""
+    place = 0.01 if side == "below" else 0.99
+    x, y = (place, 0.5) if axis == "xaxis" else (0.5, place)
+    sides = {0.01: ("left", "bottom"), 0.99: ("right", "top"), 0.5: ("center", "middle")}
+    return {
+        "text": text, "xref": "paper", "yref": "paper", "x": x, "y": y, "xanchor": sides[x][0], "yanchor": sides[y][1],
+        "showarrow": False, "bgcolor": "rgba(255,255,255,0.85)", "borderpad": 3,
+        "font": {"size": 11, "color": "#9A5B00"},
+    }  # fmt: skip
+
+
+def about_of(figure: Figure) -> str:
+    """What of its card a figure shows, as text for figures; empty where it is the only one."""
+    return str(figure["layout"].get("meta", {}).get("about", ""))
 
 
 def _axis(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,30 +181,24 @@ def log_axis(low: float, high: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def log_ticks(low: float, high: float) -> list[float]:
-    """Round values from `low` to `high`: powers of ten, where there are few of them with 2 and 5, else some of them."""
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    digits = (1, 2, 5) if len(powers) <= 4 else (1,)
-    slack = 1e-9
-    found = [float(f"{d}e{p}") for p in powers for d in digits]
-    found = [tick for tick in found if low * (1 - slack) <= tick <= high * (1 + slack)]
-    return [found[place] for place in sample_evenly(len(found), 8)] or [low]
-
-
 def parameter_axis(name: str, parameter: Parameter, *, longest: int = 40) -> dict[str, Any]:
     """An axis for a parameter: logarithmic or by categories where it is; values by `parameter_values`."""
     axis: dict[str, Any] = {"title": label(name, longest)}
     match parameter:
         case Choice():
-            kinds = [label(choice, 18) for choice in parameter.choices]
-            return {**axis, "type": "category", "categoryorder": "array", "categoryarray": unique(kinds)}
+            kinds = labels(parameter.choices, 18)
+            return {**axis, "type": "category", "categoryorder": "array", "categoryarray": kinds}
         case Fixed():
             return {**axis, "type": "category"}
         case Float(log=True) | Int(log=True):
             return {**axis, **log_axis(parameter.low, parameter.high)}
         case Float() | Int():
             margin = 0.03 * ((parameter.high - parameter.low) or 1.0)
-            return {**axis, "range": [parameter.low - margin, parameter.high + margin]}
+            span = {"range": [parameter.low - margin, parameter.high + margin]}
+            if isinstance(parameter, Float):
+                return {**axis, **span}
+            # Whole numbers have no ticks between them.
+            return {**axis, **span, "tick0": 0, "dtick": round_step(parameter.low, parameter.high, most=8, whole=True)}
     return axis
 
 
@@ -173,21 +206,40 @@ def parameter_values(parameter: Parameter, values: Sequence[Any]) -> list[Any]:
     """Values of a parameter as its axis takes them."""
     if not isinstance(parameter, Choice):
         return [None if v is None else label(v, 18) if isinstance(parameter, Fixed) else _short(v) for v in values]
-    names = unique([label(choice, 18) for choice in parameter.choices])
+    names = labels(parameter.choices, 18)
     by_key = {json.dumps(choice, sort_keys=True): name for choice, name in zip(parameter.choices, names, strict=True)}
     return [by_key.get(json.dumps(value, sort_keys=True)) for value in values]
 
 
-def labels(names: Sequence[str], longest: int = 24) -> list[str]:
-    """Labels for names, all different: where long names are equal at first, what they have in common is left out."""
-    cut = [label(name, longest) for name in names]
-    alike = [name for name, short in zip(names, cut, strict=True) if cut.count(short) > 1]
-    shared = _shared(min(alike, default=""), max(alike, default=""))
-    if shared <= longest // 3:
-        return unique(cut)
-    skipped = shared - longest // 3
-    return unique([short if cut.count(short) == 1 else label("…" + name[skipped:], longest)
-                   for name, short in zip(names, cut, strict=True)])  # fmt: skip
+def labels(names: Sequence[Any], longest: int = 24) -> list[str]:
+    """Labels for names, all different."""
+    return [html.escape(name, quote=False) for name in short_names(names, longest)]
+
+
+def short_names(names: Sequence[Any], longest: int) -> list[str]:
+    """Names, cut where they are long, all different: those that begin alike lose their middle or what they share."""
+    whole = [plain(name, 2000) for name in names]
+    cut = [plain(name, longest) for name in names]
+    for shorten in (_without_middle, _without_beginning):
+        alike = {name for name, count in Counter(cut).items() if count > 1}
+        if not alike:
+            return cut
+        those = [place for place, name in enumerate(cut) if name in alike]
+        shorter = shorten([whole[place] for place in those], longest)
+        if shorten is _without_beginning or len(set(shorter)) == len(shorter):
+            for place, name in zip(those, shorter, strict=True):
+                cut[place] = name
+    return unique(cut)
+
+
+def _without_middle(names: Sequence[str], longest: int) -> list[str]:
+    end = (longest - 1) // 2
+    return [n if len(n) <= longest else f"{n[: longest - 1 - end]}…{n[-end:]}" for n in names]
+
+
+def _without_beginning(names: Sequence[str], longest: int) -> list[str]:
+    skipped = _shared(min(names), max(names)) - longest // 3
+    return [plain("…" + n[skipped:] if skipped > 0 else n, longest) for n in names]
 
 
 def _shared(one: str, other: str) -> int:
@@ -222,42 +274,3 @@ def hovers(trials: Sequence[Trial], *, most: int = 10) -> list[str]:
     if len(trials) > _MOST_HOVERS:
         return [""] * len(trials)
     return [hover_of(trial.parameters, most=most) for trial in trials]
-
-
-def sample_evenly(count: int, most: int) -> list[int]:
-    """At most `most` of `count` places, evenly, first and last among them."""
-    if count <= most:
-        return list(range(count))
-    return sorted({round(i * (count - 1) / (most - 1)) for i in range(most)})
-
-
-def common_range(values: Sequence[float]) -> tuple[list[float] | None, int]:
-    """A range that leaves out values so far off that the others could not be told apart; and how many it leaves out.
-
-    None: no value is far off (outside ten interquartile ranges).
-    """
-    known = sorted(v for v in values if v is not None and math.isfinite(v))
-    if len(known) < 5:
-        return None, 0
-    low, high = known[len(known) // 4], known[(3 * len(known)) // 4]
-    reach = 10.0 * (high - low)
-    kept = [v for v in known if low - reach <= v <= high + reach]
-    if reach <= 0 or len(kept) == len(known):
-        return None, 0
-    margin = 0.06 * (kept[-1] - kept[0])
-    return [kept[0] - margin, kept[-1] + margin], len(known) - len(kept)
-
-
-def focused_axis(title: str, values: Sequence[float], *, level: float | None = None) -> tuple[dict[str, Any], str]:
-    """As `value_axis`, but without what is far off; and a sentence that says how much that is.
-
-    Args:
-        level: Is to be seen in any case: a limit, a baseline.
-    """
-    axis = value_axis(title, [*values, *([] if level is None else [level])])
-    span, outside = (None, 0) if axis.get("type") == "log" else common_range(values)
-    if span is None:
-        return axis, ""
-    if level is not None:
-        span = [min(span[0], level), max(span[1], level)]
-    return {**axis, "range": span}, f" {outside} value{'s lie' if outside > 1 else ' lies'} far outside the figure."

@@ -32,17 +32,20 @@ class Audience:
         for handler in self._handlers:
             self._guarded("handler", handler, handler.handle, happening, self._run)
 
-    def shut_down(self, controller: Any) -> None:
-        """Ends the handlers in reverse order, then the controller where it wants to hear of it."""
+    def shut_down(self, controller: Any, executor: Any) -> None:
+        """Ends the handlers in reverse order, then controller and executor where they want to hear of it."""
         for handler in reversed(self._handlers):
             self._guarded("handler", handler, handler.shutdown, self._run)
-        if callable(shut := getattr(controller, "shutdown", None)):
-            self._guarded("controller", controller, shut)
+        for kind, component in (("controller", controller), ("executor", executor)):
+            if callable(shut := getattr(component, "shutdown", None)):
+                self._guarded(kind, component, shut)
 
     def _guarded(self, kind: str, component: Any, call: Callable[..., Any], *args: Any) -> None:
         try:
             call(*args)
         except Exception:  # a user's component may raise anything
-            failure = ComponentFailed(kind, type(component).__name__, traceback.format_exc())
+            failure = ComponentFailed(
+                kind, getattr(component, "label", type(component).__name__), traceback.format_exc()
+            )
             log.error("%s", failure)
             self._failed(failure)

@@ -122,6 +122,11 @@ class Engine:
         self.ask_to_stop("by Ctrl-C", StudyStatus.INTERRUPTED)
 
     @property
+    def slots(self) -> int:
+        """How many trials it runs at a time."""
+        return self._slots
+
+    @property
     def failures(self) -> list[str]:
         """The first failures of this run, one line each."""
         return self._failures
@@ -396,7 +401,7 @@ class Engine:
         for row in orphans:
             self._audience.tell(told.TrialEnded(trial=self._view.trial_of(row), again=True))
         self._audience.tell(told.StudyEnded(status=ending.status, message=ending.message))
-        self._audience.shut_down(self._controller)
+        self._audience.shut_down(self._controller, self._executor)
 
     def _nothing_more(self) -> Ending:
         asked = getattr(self._controller, "stop_message", None)
@@ -472,4 +477,5 @@ class Engine:
             parent_folder=self._view.parent_folder_of(row),
             key=f"{self._key}-{row.number}-{row.attempt}",
             deployment=row.deployment,
+            origin=row.origin,
         )

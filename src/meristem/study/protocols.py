@@ -6,7 +6,7 @@ An executor runs trials and reports what came of them; a handler reacts to what 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -54,6 +54,7 @@ class Attempt:
         parent_folder: The folder of the trial that this one goes on from, where its controller named one.
         key: Tells this attempt from all others, in this study and elsewhere.
         deployment: What the executor reported when it deployed the attempt; None where it did not.
+        origin: Who recommended it and why, as it is kept with the trial.
     """
 
     study: str
@@ -65,6 +66,7 @@ class Attempt:
     parent_folder: Path | None = None
     key: str = ""
     deployment: Mapping[str, Any] | None = None
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,8 @@ class Executor(Protocol):
     def close(self) -> None:
         """Ends whatever still runs, at once, and frees everything. May be repeated.
 
-        An executor whose attempts can be adopted may also have `release()`: it frees everything and lets them
+        An executor may have `shutdown()`, too, called after the study has ended and handlers are shut down. One
+        whose attempts can be adopted may also have `release()`: it frees everything and lets them
         go on, since another engine has taken the study over.
         """
         ...

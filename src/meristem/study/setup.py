@@ -9,8 +9,14 @@ from typing import Any
 
 from meristem.components import ComponentSpec, build, import_folders, import_from, spec_of
 from meristem.errors import InputError
+from meristem.study.adapting import adapted, build_adapted
 from meristem.study.plan import Plan
 from meristem.study.protocols import Executor, Handler
+
+_EXECUTORS = (
+    "An executor is an object with slots, open, start, adopt, poll, stop and close, or one in the style of Clara "
+    "AutoML with determine_search_space and execute. A function is given first: study.run(train)."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,10 +127,13 @@ def build_executor(function: Any, executor: Any, *, isolate: bool, gpus: str | N
             "executor", ComponentSpec(name="function"), function=function, isolate=isolate, gpus=gpus
         )
         return built
+    supplied = {"gpus": gpus} if gpus else {}
     if isinstance(executor, (str, Mapping, ComponentSpec)):
-        built = build("executor", spec_of("executor", executor), **({"gpus": gpus} if gpus else {}))
+        built = build_adapted("executor", spec_of("executor", executor), **supplied)
     else:
-        built = executor
+        built = adapted("executor", executor, **supplied)
+    if isinstance(built, type) or not callable(getattr(built, "poll", None)):
+        raise InputError(f"The executor {built!r:.80} cannot run trials.", fix=_EXECUTORS)
     return built
 
 
@@ -135,14 +144,15 @@ def build_handler(given: Any) -> Handler:
         InputError: It cannot be built, or has no `handle`.
     """
     if isinstance(given, (str, Mapping, ComponentSpec)):
-        handler: Handler = build("handler", spec_of("handler", given))
-        return handler
-    if isinstance(given, type) or not callable(getattr(given, "handle", None)):
+        handler: Handler = build_adapted("handler", spec_of("handler", given))
+    else:
+        handler = adapted("handler", given)
+    if isinstance(handler, type) or not callable(getattr(handler, "handle", None)):
         raise InputError(
-            f"The handler {given!r:.80} has no method handle(event, run).",
+            f"The handler {handler!r:.80} has no method handle(event, run).",
             fix="Subclass meristem.Handler, and pass an object, not the class.",
         )
-    return given  # type: ignore[no-any-return]
+    return handler
 
 
 def with_progress(handlers: Sequence[Any] | None) -> list[Any]:

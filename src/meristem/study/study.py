@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from meristem.clara.run import bring_together
 from meristem.components import spec_of
 from meristem.controllers.protocol import Controller
 from meristem.errors import InputError, StudyBusy, StudyError, StudyExists, TooManyFailures, did_you_mean
@@ -271,6 +272,8 @@ class Study(AskAndTell):
                 self._ledger, controller, executor, handlers=handlers, plan=setup.plan, heartbeat=heartbeat,
                 folder=self.folder, setup=setup.to_json(), stopping=rule,
             )  # fmt: skip
+            if shared := bring_together([controller, executor, *handlers]):
+                shared.begin(self.space, slots=engine.slots, stop=engine.ask_to_stop)
             try:
                 with interruptible(engine.interrupt):
                     ending = engine.run()

@@ -100,7 +100,7 @@ def test_five_mistakes_are_told_together_each_with_its_line(tmp_path: Path) -> N
         ("choice: [mlp, forest]", "choise: [mlp, forest]", 3, "Did you mean 'choice'?"),
         ("depth <= 7", "dept <= 7", 6, "not a parameter"),
         ('["depth <= 7"]', "depth <= 7", 6, "must be a list"),
-        ("objective: -loss", "objective: [a, b]", 7, "objective"),
+        ("objective: -loss", "objective: [a, 3]", 7, "objective"),
         ("{name: random}", "{nme: random}", 8, "'name' or 'path' is missing"),
         ("{name: random}", "{name: random, args: {sed: 1}}", 8, "no argument 'sed'"),
         ("{name: random}", "{path: no.such.Thing}", 8, "importing no.such"),

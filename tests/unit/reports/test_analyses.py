@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import meristem as ms
@@ -16,12 +16,13 @@ from meristem.reports.analyses.contours import contours
 from meristem.reports.analyses.cross_validation import rank_correlation
 from meristem.reports.analyses.curves import curves, steps_saved
 from meristem.reports.analyses.feasibility import bound_of, feasibility
+from meristem.reports.analyses.parallel_coordinates import parallel_coordinates
 from meristem.reports.analyses.sensitivity import sensitivity
 from meristem.reports.analyses.slices import line_through, slices
 from meristem.reports.analyses.summary import summary
 from meristem.reports.analyses.timeline import lanes_of
 from meristem.reports.analyses.trace import best_so_far, trace
-from meristem.reports.style import common_range, labels, log_ticks, number, parameter_values, sample_evenly, seconds
+from meristem.reports.style import GREY, number, parameter_axis, parameter_values, seconds
 
 finite = st.floats(-1e6, 1e6)
 
@@ -136,39 +137,84 @@ def test_durations_have_fitting_units() -> None:
     assert [seconds(s) for s in (0.25, 90, 600, 7200, 864000)] == ["0.25 s", "90 s", "10 min", "2 h", "10 d"]
 
 
-def test_what_is_far_off_does_not_set_the_range() -> None:
-    span, outside = common_range([1.0, 2.0, 3.0, 4.0, 5.0, 1e6])
-    assert span is not None
-    assert span[1] < 10
-    assert outside == 1
-    assert common_range([1.0, 2.0, 3.0, 4.0, 9.0]) == (None, 0)
-
-
-@given(st.floats(1e-8, 1e3), st.floats(1.001, 1e9))
-def test_ticks_of_a_logarithmic_axis_lie_on_it_and_are_few(low: float, ratio: float) -> None:
-    ticks = log_ticks(low, low * ratio)
-    assert 1 <= len(ticks) <= 8
-    assert all(low * (1 - 1e-6) <= tick <= low * ratio * (1 + 1e-6) for tick in ticks)
-
-
-@settings(max_examples=20)
-@given(st.lists(st.text(min_size=1, max_size=60), unique=True, max_size=8))
-def test_labels_are_all_different(names: list[str]) -> None:
-    assert len(set(labels(names))) == len(names)
-
-
-def test_long_names_that_begin_alike_show_where_they_differ() -> None:
-    found = labels([f"a_rather_long_parameter_name_number_{i}_of_many" for i in range(12)], 24)
-    assert all(f"_{i}_" in label for i, label in enumerate(found))
-
-
 def test_choices_of_several_types_stay_apart() -> None:
     parameter = ms.Choice([1, "1", True, None, [1, 2]])
     assert len(set(parameter_values(parameter, parameter.choices))) == 5
 
 
-@given(st.integers(0, 2000), st.integers(2, 50))
-def test_a_sample_has_first_and_last_and_is_not_too_large(count: int, most: int) -> None:
-    places = sample_evenly(count, most)
-    assert len(places) == min(count, most)
-    assert not places or (places[0], places[-1]) == (0, count - 1)
+def test_an_axis_of_whole_numbers_has_no_ticks_between_them() -> None:
+    for low, high in ((1, 2), (0, 9), (10, 250), (1, 100_000)):
+        step = parameter_axis("n", ms.Int(low, high))["dtick"]
+        assert step == int(step) >= 1
+        assert (high - low) / step <= 8
+    assert "dtick" not in parameter_axis("x", ms.Float(0, 1))
+
+
+def test_where_all_values_are_equal_no_colour_means_anything() -> None:
+    study = ms.Study(
+        "s", space={"x": ms.Float(0, 1), "y": ms.Int(0, 9)}, objective="-loss", controller="random", seed=1
+    )
+    for _ in range(6):
+        study.tell(study.ask(), loss=2.0)
+    surface = contours(study).figures[0]["data"][0]
+    assert len({colour for _, colour in surface["colorscale"]}) == 1
+    assert surface["showscale"] is False
+    assert parallel_coordinates(study).figures[0]["data"][0]["line"] == {"color": GREY}
+
+
+# What is cut off
+
+
+def far_off() -> ms.Study:
+    """Twenty losses between 1 and 2; the first and the eighth are 50."""
+    study = ms.Study("s", space={"x": ms.Float(0, 1)}, objective="-loss", controller="random", seed=1)
+    for place in range(20):
+        study.tell(study.ask(), loss=50.0 if place in (0, 7) else 2.0 - place / 20)
+    return study
+
+
+def test_a_trace_that_is_cut_says_so_and_shows_where() -> None:
+    figure = trace(far_off()).figure
+    assert figure is not None
+    texts = [mark["text"] for mark in figure["layout"]["annotations"]]
+    assert len(texts) == 1
+    assert texts[0].startswith("↑ 2 values lie above 2.")
+    outside = next(drawn for drawn in figure["data"] if drawn["name"] == "outside")
+    low, high = figure["layout"]["yaxis"]["range"]
+    assert outside["x"] == [1, 8]
+    assert all(low < y < high for y in outside["y"])
+    assert outside["text"] == ["50", "50"]
+    best = next(drawn for drawn in figure["data"] if drawn["name"] == "best so far")
+    assert best["y"][0] == 50.0 > high  # so that the line enters from the edge
+
+
+def test_slices_say_what_lies_outside() -> None:
+    figure = slices(far_off()).figures[0]
+    assert [mark["text"][:19] for mark in figure["layout"]["annotations"]] == ["↑ 2 values lie above"[:19]]
+
+
+def test_parallel_coordinates_say_what_is_drawn_at_an_end() -> None:
+    card = parallel_coordinates(far_off())
+    assert card.note == "Of loss, 2 values lie far beyond the others and are drawn at the end of the axis."
+    drawn = card.figures[0]["data"][0]
+    assert drawn["dimensions"][-1]["ticktext"][-1] == "≥ 2"
+    assert drawn["line"]["colorbar"]["ticktext"][-1] == "≥ 2"
+    assert max(drawn["dimensions"][-1]["values"]) == 2.0
+    assert "≤" not in "".join(drawn["dimensions"][-1]["ticktext"])
+
+
+def test_parallel_coordinates_tell_choices_and_what_does_not_exist_apart() -> None:
+    kinds = ["none", "imagenet_preprocessing_v1", "imagenet_preprocessing_v2", "imagenet_preprocessing_v3"]
+    space = {"prepare": ms.Choice(kinds), "layers": ms.Int(1, 3), "width": ms.Int(10, 250),
+             "size": ms.Choice(["none", "b"], when={"prepare": kinds[1]}), "rate": ms.Float(0.05, 0.5)}  # fmt: skip
+    study = ms.Study("s", space=space, objective="-loss", controller="sobol", seed=1)
+    for place in range(12):
+        study.tell(study.ask(), loss=0.1234 + 0.0567 * place)
+    axes = {axis["label"]: axis for axis in parallel_coordinates(study).figures[0]["data"][0]["dimensions"]}
+    assert len(set(axes["prepare"]["ticktext"])) == 4
+    assert all(text.endswith(f"v{n}") for n, text in enumerate(axes["prepare"]["ticktext"]) if n)
+    assert axes["size"]["ticktext"] == ["–", "none", "b"]
+    assert axes["layers"]["ticktext"] == ["1", "2", "3"]
+    assert all(tick == int(tick) for tick in axes["width"]["tickvals"])
+    assert axes["rate"]["ticktext"] == ["0.05", "0.1", "0.2", "0.3", "0.4", "0.5"]
+    assert axes["loss"]["ticktext"] == [f"{tick / 10:g}" for tick in range(1, 9)]

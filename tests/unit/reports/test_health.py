@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 
 import meristem as ms
+from meristem.bayesopt.cross_validation import CrossValidation
+from meristem.reports.analyses.cross_validation import cross_validation, over_confident
+from meristem.reports.analyses.trace import trace
 from meristem.reports.card import Level
+from meristem.reports.evidence import Evidence
 from meristem.reports.health.boundary import boundary, edge_of
 from meristem.reports.health.duplicates import duplicates
 from meristem.reports.health.exhausted import exhausted
@@ -18,6 +22,8 @@ from meristem.reports.health.fit import fit
 from meristem.reports.health.improvement import improvement
 from meristem.reports.health.measuring import measuring
 from meristem.reports.health.noise import noise
+from meristem.reports.markdown import markdown_of
+from meristem.reports.page import page_of
 
 
 def study_of(function: Any, count: int = 30, **options: Any) -> ms.Study:
@@ -122,6 +128,55 @@ def test_what_cannot_be_predicted_is_told() -> None:
     draw = random.Random(0)
     assert fit(study_of(lambda trial: draw.random(), 25)).level is Level.WARNING
     assert fit(study_of(lambda trial: trial["x"] ** 2, 25)).level is Level.GOOD
+
+
+def validation(count: int, inside: float) -> CrossValidation:
+    """Values that are well predicted, of which a share lies inside 95 % intervals."""
+    observed = np.arange(count, dtype=float)
+    wrong = np.where(np.arange(count) < round(inside * count), 0.1, 3.0)
+    return CrossValidation(observed=observed, mean=observed + 0.1 * wrong, std=np.full(count, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("count", "inside", "found"),
+    [(330, 0.726, True), (30, 0.7, True), (30, 0.84, False), (20, 0.5, False), (2000, 0.9, False), (100, 1.0, False)],
+)
+def test_intervals_that_hold_far_too_few_values_are_over_confident(count: int, inside: float, found: bool) -> None:
+    assert over_confident(validation(count, inside)) is found
+
+
+def test_an_over_confident_model_is_told_with_how_much_its_intervals_hold(made: Any) -> None:
+    evidence = Evidence(study_of(lambda trial: trial["x"] ** 2, 25))
+    (objective,) = evidence.goals.objectives
+    evidence.once("validation", objective, lambda: validation(50, 0.6))
+    card = fit(evidence)
+    assert card.level is Level.WARNING
+    assert card.note == "Over-confident, intervals are too narrow: loss (60 % inside 95 % intervals)."
+    assert "over-confident" in cross_validation(evidence).note
+
+
+def test_few_failures_are_too_few_to_tell() -> None:
+    def fails_at_first(times: int) -> Any:
+        def function(trial: ms.Trial) -> float:
+            if trial.number <= times:
+                raise ArithmeticError("boom")
+            return float(trial["x"])
+
+        return function
+
+    for times, count in ((1, 30), (2, 30), (3, 6)):
+        card = failing_region(study_of(fails_at_first(times), count))
+        assert card.level is Level.INFO
+        assert card.note.startswith(f"{times} of {count} trials failed: too few to tell")
+    assert failing_region(study_of(fails_at_first(0))).note == "No trial has failed."
+
+
+def test_a_check_without_a_verdict_has_a_badge_of_its_own(made: Any) -> None:
+    card = improvement(made.study("one"))
+    assert card.level is Level.INFO
+    assert '<span class="badge info">Note</span>' in page_of("t", (), [card])
+    assert "### ℹ Improvement" in markdown_of("t", (), [card])
+    assert 'class="badge' not in page_of("t", (), [trace(made.study("one"))])
 
 
 def test_a_finite_space_that_is_used_up_is_told() -> None:

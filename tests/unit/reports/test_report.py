@@ -18,7 +18,7 @@ from meristem.reports.analysis import analysis
 from meristem.reports.card import Card, Finding, Group, Level
 from meristem.reports.page import page_of
 from meristem.reports.plotly_js import plotly_js
-from meristem.reports.report import report_of
+from meristem.reports.report import report_of, written
 
 NAMES = [
     "mixed", "one", "same", "two", "two without thresholds", "none", "nothing to choose", "failed", "curved", "hostile",
@@ -141,6 +141,14 @@ def test_expected_effects_are_the_predictions_of_the_insight(made: Any) -> None:
     assert row[3] - row[1] == pytest.approx(1.959964 * 0.02)
 
 
+def test_a_seed_is_no_amount(made: Any, tmp_path: Path) -> None:
+    report = replace(made.report("one"), head=[("seed", 1234567), ("best value", 12345678.0)])
+    for text in (report.markdown(), report.html(tmp_path / "r.html").read_text(encoding="utf-8")):
+        assert "1234567" in text
+        assert "1,234,567" not in text
+        assert "12,345,678" in text
+
+
 # Pages
 
 
@@ -211,3 +219,20 @@ def test_a_place_that_cannot_be_written_is_told(made: Any, tmp_path: Path) -> No
 def test_a_card_that_is_not_there_is_told_with_those_that_are(made: Any) -> None:
     with pytest.raises(InputError, match=r"no card 'trice'.*trace"):
         made.report("one")["trice"]
+
+
+def test_a_report_that_cannot_be_written_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("the one before")
+    write = Path.write_text
+
+    def full(self: Path, text: str, **given: Any) -> int:
+        write(self, text[:10], **given)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(InputError, match="No space left"):
+        written(path, "a longer one")
+    monkeypatch.undo()
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+    assert path.read_text() == "the one before"

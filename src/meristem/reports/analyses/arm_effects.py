@@ -10,7 +10,8 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Finding, Group, Table
 from meristem.reports.evidence import Evidence, NothingToShow
-from meristem.reports.style import BLUE, GREY, ORANGE, figure, focused_axis, hovers, rounded
+from meristem.reports.focus import focused_axis
+from meristem.reports.style import BLUE, GREY, ORANGE, figure, hovers, rounded
 
 MOST = 40
 _NORMAL_95 = 1.959964
@@ -46,7 +47,9 @@ def arm_effects(evidence: Evidence, objective: Objective) -> Finding:
     if modelled:
         traces.append(_series("expected", places, [r[4] for r in shown], [(r[5], r[6]) for r in shown], BLUE, texts))
     level = None if evidence.baseline is None else evidence.value(evidence.baseline, objective)
-    axis, outside = focused_axis(objective.metric, [r[1] for r in shown] + [r[4] for r in shown], level=level)
+    axis, outside = focused_axis(
+        objective.metric, [r[1] for r in shown], level=level, also=[r[4] for r in shown if modelled]
+    )
     layout: dict[str, Any] = {}
     if level is not None:
         layout["shapes"] = [{"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": level, "y1": level,

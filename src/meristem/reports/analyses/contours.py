@@ -11,7 +11,7 @@ from meristem.reports.analyses.slices import places_along
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Figure, Finding, Group, Table
 from meristem.reports.evidence import Evidence, NothingToShow
-from meristem.reports.style import SCALE, figure, label, parameter_axis, parameter_values, rounded, some
+from meristem.reports.style import NEUTRAL, SCALE, figure, label, parameter_axis, parameter_values, rounded, some
 from meristem.space import Choice
 from meristem.trial import Trial
 
@@ -90,8 +90,11 @@ def _figure(
     across, up = parameter_values(kinds[0], right), parameter_values(kinds[1], above)
     table = [rounded([math.nan if cell[2] is None else cell[2] for cell in row]) for row in rows]
     smooth = not any(isinstance(kind, Choice) for kind in kinds)
+    known = [cell[2] for cell in cells if cell[2] is not None]
+    flat = not known or max(known) == min(known)  # the ends of a scale would mean something
     surface: dict[str, Any] = {
-        "type": "contour" if smooth else "heatmap", "x": across, "y": up, "z": table, "colorscale": SCALE,
+        "type": "contour" if smooth else "heatmap", "x": across, "y": up, "z": table,
+        "colorscale": [[0, NEUTRAL], [1, NEUTRAL]] if flat else SCALE, "showscale": not flat,
         "reversescale": objective.maximize, "hovertemplate": "(%{x}, %{y}): expected %{z}<extra></extra>",
         "colorbar": {"thickness": 12, "title": {"text": label(objective.metric, 16), "side": "right"}},
         **({"ncontours": 14, "line": {"width": 0.5, "color": "rgba(255,255,255,0.5)"}} if smooth else {}),
@@ -106,7 +109,7 @@ def _figure(
         if not isinstance(kind, Choice):
             axes[axis].pop("range", None)
             axes[axis]["range"] = _ends(kind, across if axis == "xaxis" else up, smooth)
-    return figure([surface, dots, here], height=380, showlegend=False, **axes)
+    return figure([surface, dots, here], height=380, about=f"{x} and {y}", showlegend=False, **axes)
 
 
 def _ends(kind: Any, places: list[Any], smooth: bool) -> list[float]:
@@ -124,6 +127,6 @@ def _dots(kinds: list[Any], names: tuple[str, str], trials: list[Trial], marker:
         for kind, name in zip(kinds, names, strict=True)
     )
     return {
-        "type": "scatter", "mode": "markers", "x": across, "y": up, "marker": marker,
+        "type": "scatter", "mode": "markers", "x": across, "y": up, "marker": marker, "cliponaxis": False,
         "text": [f"trial {t.number}" for t in trials], "hovertemplate": "%{text} (%{x}, %{y})<extra></extra>",
     }  # fmt: skip

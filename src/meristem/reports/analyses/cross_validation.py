@@ -6,17 +6,22 @@ import math
 from typing import Any
 
 import numpy as np
+from scipy.special import bdtr
 
 from meristem.bayesopt.cross_validation import CrossValidation
 from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Figure, Finding, Group, Table
 from meristem.reports.evidence import Array, Evidence
-from meristem.reports.style import BLUE, GREY, figure, number, percent, rounded, sample_evenly
+from meristem.reports.style import BLUE, GREY, figure, label, number, percent, rounded
+from meristem.reports.ticks import sample_evenly
 
 _NORMAL_95 = 1.959964
 _MOST_POINTS, _MOST_BARS = 500, 100
 _LEVELS = (0.5, 0.8, 0.9, 0.95)
+_FEW_INSIDE = 0.85  # of the values inside 95 % intervals: what is above is near enough to go by
+_FEWEST = 30
+_CHANCE = 0.001  # that intervals which are right hold so few
 
 
 @analysis(
@@ -38,6 +43,7 @@ def cross_validation(evidence: Evidence, objective: Objective) -> Finding:
         return Finding(note="All trials have the same value: there is nothing to predict.")
     note = f"R² {number(round(found.r2, 3))}, rank correlation {number(round(rho, 3))}; "
     note += f"{percent(found.coverage(0.95))} of the values lie inside their 95 % intervals."
+    note += " The model is over-confident: its intervals are too narrow." if over_confident(found) else ""
     table = Table(columns=["diagnostic", "value"], rows=rows)
     return Finding(note=note, figures=[_scatter(found, objective), _calibration(found)], table=table)
 
@@ -49,6 +55,15 @@ def rank_correlation(one: Array, other: Array) -> float:
     from scipy.stats import rankdata  # slow to import
 
     return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
+
+
+def over_confident(found: CrossValidation) -> bool:
+    """Whether far fewer values lie inside their 95 % intervals than chance would leave there; few tell nothing."""
+    count = len(found.observed)
+    if count < _FEWEST or math.isnan(found.r2):
+        return False
+    share = found.coverage(0.95)
+    return share < _FEW_INSIDE and float(bdtr(round(share * count), count, 0.95)) < _CHANCE
 
 
 def _scatter(found: CrossValidation, objective: Objective) -> Figure:
@@ -69,14 +84,10 @@ def _scatter(found: CrossValidation, objective: Objective) -> Figure:
     }
     if len(shown) <= _MOST_BARS:
         dots["error_y"] = bars
-    axes = {"xaxis": {"title": "observed"}, "yaxis": {"title": "predicted without it"}}
-    return figure([_diagonal(ends), dots], height=380, showlegend=False, title=_title(objective), **axes)
-
-
-def _title(objective: Objective) -> str:
-    from meristem.reports.style import label
-
-    return label(objective.metric, 50)
+    return figure(
+        [_diagonal(ends), dots], height=380, showlegend=False, title=label(objective.metric, 50),
+        xaxis={"title": "observed"}, yaxis={"title": "predicted without it"},
+    )  # fmt: skip
 
 
 def _calibration(found: CrossValidation) -> Figure:
@@ -90,10 +101,15 @@ def _calibration(found: CrossValidation) -> Figure:
         "marker": {"size": 5},
         "hovertemplate": "%{y} inside intervals that should hold %{x}<extra></extra>",
     }
-    axes = {name: {"title": title, "range": [-0.02, 1.02], "tickformat": ".0%"}
+    axes: dict[str, Any] = {name: {"title": title, "range": [-0.02, 1.02], "tickformat": ".0%"}
             for name, title in (("xaxis", "should be inside"), ("yaxis", "is inside"))}  # fmt: skip
     return figure(
-        [_diagonal([0.0, 1.0]), curve], height=380, showlegend=False, title="Calibration of the intervals", **axes
+        [_diagonal([0.0, 1.0]), curve],
+        height=380,
+        showlegend=False,
+        title="Calibration of the intervals",
+        about="calibration",
+        **axes,
     )
 
 

@@ -10,7 +10,9 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Finding, Group, Level, Table
 from meristem.reports.evidence import Evidence, NothingToShow
-from meristem.reports.style import BLUE, GREEN, ORANGE, figure, focused_axis, percent, rounded, sample_evenly
+from meristem.reports.focus import focused_axis
+from meristem.reports.style import BLUE, GREEN, ORANGE, figure, percent, rounded
+from meristem.reports.ticks import sample_evenly
 from meristem.statuses import TrialStatus
 
 Line = list[tuple[int, float]]  # steps and values

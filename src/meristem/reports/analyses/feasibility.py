@@ -12,6 +12,7 @@ from meristem.objective import Objective, OutcomeConstraint
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Figure, Finding, Group, Level, Table
 from meristem.reports.evidence import Evidence, NothingToShow, finite, limit_as_objective
+from meristem.reports.focus import focused_axis
 from meristem.reports.style import (
     BLUE,
     GREEN,
@@ -19,7 +20,6 @@ from meristem.reports.style import (
     RED,
     count_axis,
     figure,
-    focused_axis,
     hovers,
     label,
     percent,
@@ -123,7 +123,7 @@ def _figure(evidence: Evidence, limit: OutcomeConstraint) -> Figure | None:
     }
     title = label(str(limit), 50)
     across = count_axis("trial", known[-1][0].number)
-    return figure(traces, height=340, xaxis=across, yaxis=axis, shapes=[line], title=title)
+    return figure(traces, height=340, xaxis=across, yaxis=axis, shapes=[line], title=title, about=str(limit))
 
 
 def _dots(name: str, chosen: Sequence[tuple[Trial, float]], marker: dict[str, Any]) -> dict[str, Any]:

@@ -10,19 +10,19 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Finding, Group
 from meristem.reports.evidence import Evidence, NothingToShow
+from meristem.reports.focus import focus_of
 from meristem.reports.style import (
+    GREY,
     SCALE,
-    common_range,
     figure,
     label,
     labels,
-    log_ticks,
     number,
-    plain,
     rounded,
-    sample_evenly,
+    short_names,
     some,
 )
+from meristem.reports.ticks import around, log_ticks, round_ticks, sample_evenly, with_ends
 from meristem.space import Choice, Fixed, Float, Int
 from meristem.space.parameters import Parameter
 
@@ -36,35 +36,35 @@ _BELOW = 0.14  # how far below its range, as a share of it, a parameter that doe
     Group.RESULTS,
     "Each line is a trial: it crosses every axis at its value there and is coloured by its objective: the darker, "
     "the better. Drag along an axis to keep only the lines through that part; drag an axis by its name to move it. "
-    "Where good lines meet, a parameter matters; where they are spread, it does not. 'none': the parameter does not "
-    "exist in that trial.",
+    "Where good lines meet, a parameter matters; where they are spread, it does not. At '–' the parameter does not "
+    "exist in that trial; values beyond a tick with ≤ or ≥ are drawn at it.",
 )
 def parallel_coordinates(evidence: Evidence, objective: Objective) -> Finding:
     values = evidence.values(objective)
     names = _chosen(evidence, objective)
     axes = [_parameter_axis(evidence, name, short) for name, short in zip(names, labels(names, 18), strict=True)]
     axes += [_value_axis(o.metric, evidence.values(o).tolist()) for o in evidence.goals.objectives]
-    span, _ = common_range(values.tolist())
-    low, high = span or (float(values.min()), float(values.max()))
+    low, high, ticks = _scale(values.tolist())
     order = drawn_order([objective.loss(value) for value in values.tolist()])
     for axis in axes:
         axis["values"] = [axis["values"][place] for place in order]
     line: dict[str, Any] = {
-        "color": rounded(values[order].tolist()), "colorscale": SCALE,
-        "cmin": low, "cmax": high if high > low else low + 1.0,
-        "reversescale": objective.maximize, "showscale": high > low,
-        "colorbar": {"thickness": 12, "title": {"text": label(objective.metric, 24), "side": "right"}},
-    }  # fmt: skip
+        "color": rounded(values[order].tolist()), "colorscale": SCALE, "cmin": low, "cmax": high,
+        "reversescale": objective.maximize,
+        "colorbar": {"thickness": 12, "title": {"text": label(objective.metric, 24), "side": "right"},
+                     "tickvals": [place for place, _ in ticks], "ticktext": [text for _, text in ticks]},
+    } if values.min() < values.max() else {"color": GREY}  # no value is good or bad  # fmt: skip
     trace = {"type": "parcoords", "dimensions": axes, "line": line, "labelangle": -18, "labelside": "top",
              "unselected": {"line": {"color": "#D5D8DC", "opacity": 0.25}}}  # fmt: skip
     drawn = figure(
         [trace], height=460, margin={"l": 70, "r": 30, "t": 96, "b": 28}, meta={"width": 120 + 72 * len(axes)}
     )
     left = len(_searched(evidence)) - len(names)
-    note = f"The {len(names)} parameters that matter most; {left} are left out." if left else ""
+    notes = [f"The {len(names)} parameters that matter most; {left} are left out."] if left else []
     if len(order) < len(values):
-        note = f"{note} {len(order)} of {len(values)} trials are drawn, all of the best among them.".strip()
-    return Finding(note=note, figures=[drawn])
+        notes.append(f"{len(order)} of {len(values)} trials are drawn, all of the best among them.")
+    notes += [_cut_note(o.metric, evidence.values(o).tolist()) for o in evidence.goals.objectives]
+    return Finding(note=" ".join(filter(None, notes)), figures=[drawn])
 
 
 def drawn_order(losses: Sequence[float]) -> list[int]:
@@ -98,7 +98,7 @@ def _parameter_axis(evidence: Evidence, name: str, short: str) -> dict[str, Any]
     if None in places:
         missing = low - _BELOW * ((high - low) or 1.0)
         places = [missing if place is None else place for place in places]
-        ticks, low = [(missing, "none"), *ticks], missing
+        ticks, low = [(missing, "–"), *ticks], missing
     if low == high:
         low, high = low - 0.5, high + 0.5
     return {
@@ -121,31 +121,46 @@ def _ends(parameter: Parameter) -> tuple[float, float]:
 
 
 def _ticks(parameter: Parameter, low: float, high: float) -> list[tuple[float, str]]:
+    # Plotly shows these ticks as they are, unlike other texts.
     if isinstance(parameter, Choice):
-        shown = sample_evenly(len(parameter.choices), _MOST_TICKS)
-        # Plotly shows these ticks as they are, unlike other texts.
-        return [(float(i), plain(parameter.choices[i], 12)) for i in shown]
-    if getattr(parameter, "log", False):
-        ends = 10**low, 10**high
-        return [(math.log10(tick), number(tick)) for tick in log_ticks(*ends)]
-    if isinstance(parameter, Int) and high - low < _MOST_TICKS:
-        return [(float(i), number(i)) for i in range(int(low), int(high) + 1)]
-    return [(place, number(_nearest(parameter, place))) for place in _evenly(low, high)]
+        names = short_names(parameter.choices, 14)
+        return [(float(place), names[place]) for place in sample_evenly(len(names), _MOST_TICKS)]
+    assert isinstance(parameter, (Float, Int))
+    if parameter.log:
+        inner = [math.log10(tick) for tick in log_ticks(parameter.low, parameter.high)]
+    else:
+        inner = round_ticks(low, high, whole=isinstance(parameter, Int))
+    ends = {low: parameter.low, high: parameter.high}
+    return [(place, number(ends.get(place, _value(parameter, place)))) for place in with_ends(inner, low, high)]
 
 
-def _nearest(parameter: Parameter, value: float) -> float:
+def _value(parameter: Float | Int, place: float) -> float:
+    value = 10**place if parameter.log else place
     return round(value) if isinstance(parameter, Int) else value
 
 
-def _evenly(low: float, high: float, count: int = 5) -> list[float]:
-    return [low + (high - low) * i / (count - 1) for i in range(count)] if high > low else [low]
-
-
 def _value_axis(name: str, values: Sequence[float]) -> dict[str, Any]:
-    span, _ = common_range(values)
-    low, high = span or (min(values), max(values))
+    low, high, ticks = _scale(values)
+    return {"label": label(name, 18), "values": rounded([min(max(v, low), high) for v in values]), "range": [low, high],
+            "tickvals": [place for place, _ in ticks], "ticktext": [text for _, text in ticks]}  # fmt: skip
+
+
+def _scale(values: Sequence[float]) -> tuple[float, float, list[tuple[float, str]]]:
+    """From where to where the values of an objective are drawn, and its ticks; what lies beyond is told by the last."""
+    found = focus_of(values)
+    ends = (found.low, found.high) if found else (min(values), max(values))
+    low, high = around(*ends, most=_MOST_TICKS)
     if low == high:
         low, high = low - 0.5, high + 0.5
-    ticks = _evenly(low, high)
-    return {"label": label(name, 18), "values": rounded([min(max(v, low), high) for v in values]), "range": [low, high],
-            "tickvals": ticks, "ticktext": [number(tick) for tick in ticks]}  # fmt: skip
+    marks = {low: "≤ " if min(values) < low else "", high: "≥ " if max(values) > high else ""}
+    ticks = sorted({low, *round_ticks(low, high, most=_MOST_TICKS), high})
+    return low, high, [(tick, marks.get(tick, "") + number(tick, 7)) for tick in ticks]
+
+
+def _cut_note(name: str, values: Sequence[float]) -> str:
+    low, high, _ = _scale(values)
+    count = sum(not low <= v <= high for v in values)
+    if not count:
+        return ""
+    lie = "value lies far beyond the others and is" if count == 1 else "values lie far beyond the others and are"
+    return f"Of {name}, {count} {lie} drawn at the end of the axis."

@@ -10,7 +10,8 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Figure, Finding, Group, Table
 from meristem.reports.evidence import Evidence
-from meristem.reports.style import BLUE, GREEN, GREY, MOST_DOTS, figure, focused_axis, hovers, label, rounded, some
+from meristem.reports.focus import focused_axis
+from meristem.reports.style import BLUE, GREEN, GREY, MOST_DOTS, figure, hovers, label, rounded, some
 from meristem.trial import Trial
 
 _MOST_PAIRS = 6
@@ -70,7 +71,14 @@ def _plane(evidence: Evidence, x: Objective, y: Objective) -> Figure:
          f"{b}0": 0, f"{b}1": 1, f"{b}ref": "paper", "line": {"dash": "dash", "color": GREY, "width": 1}}
         for a, b, o in (("x", "y", x), ("y", "x", y)) if o.metric in evidence.goals.thresholds
     ]  # fmt: skip
-    return figure([t for t in traces if t["x"]], xaxis=axes[0], yaxis=axes[1], shapes=lines, height=420)
+    return figure(
+        [t for t in traces if t["x"]],
+        xaxis=axes[0],
+        yaxis=axes[1],
+        shapes=lines,
+        height=420,
+        about=f"{x.metric} and {y.metric}" if len(evidence.goals.objectives) > 2 else "",
+    )
 
 
 def _corner(x: Objective, y: Objective) -> str:

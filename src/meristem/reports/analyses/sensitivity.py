@@ -44,7 +44,8 @@ def sensitivity(evidence: Evidence, objective: Objective) -> Finding:
         both = [f"{short[a]} × {short[b]}" for (a, b), _ in strong]
         whole = [f"{label(a, 200)} × {label(b, 200)}" for (a, b), _ in strong]
         bar = _bars("second", both, [share for _, share in strong], whole, PURPLE)
-        drawn.append(figure([bar], height=130 + 26 * len(strong), xaxis={**axis, "title": "share due to pairs"},
+        across = {**axis, "title": "share due to pairs"}
+        drawn.append(figure([bar], about="pairs", height=130 + 26 * len(strong), xaxis=across,
                             yaxis={"type": "category"}))  # fmt: skip
     rows: list[list[object]] = [[name, shares.first[name], shares.total[name]] for name in names]
     rows += [[f"{a} × {b}", share, None] for (a, b), share in reversed(strong)]

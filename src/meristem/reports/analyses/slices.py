@@ -11,13 +11,13 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Figure, Finding, Group, Table
 from meristem.reports.evidence import Array, Evidence, NothingToShow
+from meristem.reports.focus import focused_axis
 from meristem.reports.style import (
     BLUE,
     FAINT,
     GREEN,
     GREY,
     figure,
-    focused_axis,
     number,
     parameter_axis,
     parameter_values,
@@ -142,9 +142,9 @@ def _figure(
                 "hovertemplate": "%{x}: expected %{y}<extra></extra>",
             },
         ]
-    axis, _ = focused_axis(objective.metric, values + [end for row in line for end in row[1:]])
+    axis, _ = focused_axis(objective.metric, values, also=[end for row in line for end in row[1:]])
     across = parameter_axis(name, parameter)
-    return figure([dots, *model, here], height=300, xaxis=across, yaxis=axis, showlegend=False)
+    return figure([dots, *model, here], height=300, about=name, xaxis=across, yaxis=axis, showlegend=False)
 
 
 def _bars(x: Sequence[Any], mean: Sequence[Any], reach: Sequence[float]) -> dict[str, Any]:

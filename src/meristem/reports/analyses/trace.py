@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,15 @@ from meristem.objective import Objective
 from meristem.reports.analysis import analysis
 from meristem.reports.card import Finding, Group, Table
 from meristem.reports.evidence import Array, Evidence
+from meristem.reports.focus import focused_axis
 from meristem.reports.style import (
     BLUE,
     GREEN,
     GREY,
     MOST_DOTS,
+    ORANGE,
     count_axis,
     figure,
-    focused_axis,
     hovers,
     label,
     number,
@@ -29,6 +30,8 @@ from meristem.reports.style import (
     some,
     value_axis,
 )
+
+_EDGE = 0.012
 
 
 @analysis(
@@ -51,7 +54,7 @@ def _single(evidence: Evidence, objective: Objective) -> Finding:
     kept, broken = evidence.feasible, ~evidence.feasible
     traces = [_dots(evidence, values, broken, "breaks a limit", GREY, "x-thin"),
               _dots(evidence, values, kept, "trial", BLUE, "circle"),
-              _steps(numbers, best, "best so far", objective.metric)]  # fmt: skip
+              _steps(numbers, best, "best so far", objective.metric), _beyond(evidence, values, axis)]  # fmt: skip
     if evidence.baseline is not None:
         traces.append(_level(numbers, evidence.value(evidence.baseline, objective), "baseline"))
     drawn = figure([t for t in traces if t["x"]], xaxis=count_axis("trial", numbers[-1]), yaxis=axis)
@@ -160,6 +163,22 @@ def _steps(numbers: Sequence[int], values: Sequence[float | None], name: str, wh
         "y": rounded([math.nan if (v := values[place]) is None else v for place in turns]),
         "line": {"shape": "hv", "color": GREEN, "width": 2.5},
         "hovertemplate": f"after trial %{{x}}: {label(what)} %{{y}}<extra></extra>",
+    }  # fmt: skip
+
+
+def _beyond(evidence: Evidence, values: Array, axis: Mapping[str, Any]) -> dict[str, Any]:
+    """Trials whose values lie outside the figure, at the edge beyond which they lie."""
+    low, high = axis["range"] if "outside" in axis else (-math.inf, math.inf)
+    inside = _EDGE * (high - low)  # Plotly draws nothing that lies on the edge itself
+    places = some(np.flatnonzero((values < low) | (values > high)).tolist(), MOST_DOTS)
+    trials = [evidence.completed[place] for place in places]
+    return {
+        "type": "scatter", "mode": "markers", "name": "outside", "x": [t.number for t in trials], "cliponaxis": False,
+        "y": rounded([low + inside if values[place] < low else high - inside for place in places]),
+        "marker": {"color": ORANGE, "size": 8, "symbol": ["triangle-down" if values[place] < low else "triangle-up"
+                                                           for place in places]},
+        "text": [number(values[place]) for place in places],
+        "hovertemplate": "trial %{x}: %{text}<extra></extra>",
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,7 +40,11 @@ def failing_region(evidence: Evidence, objective: Objective) -> Finding:
     for column, name in enumerate(evidence.space.dimensions):
         places = evidence.unit[ended, column]
         found += [(name, text, inside) for text, inside in _regions(evidence, name, places)]
-    rows = worst_regions([(name, text, inside) for name, text, inside in found], failed)
+    rows = worst_regions(found, failed)
+    if not rows and not can_tell(found, failed):
+        count = int(failed.sum())
+        note = f"{count} of {len(ended)} trials failed: too few to tell whether it is due to the values of a parameter."
+        return Finding(note=note)
     if not rows:
         return Finding(level=Level.GOOD, note="Failures are not tied to the values of one parameter.")
     first = rows[0]
@@ -57,7 +62,7 @@ def worst_regions(regions: list[tuple[str, str, Flags]], failed: Flags) -> list[
     """
     from scipy.stats import hypergeom  # slow to import
 
-    usable = [(n, t, i) for n, t, i in regions if _FEWEST <= i.sum() < len(failed)]
+    usable = _usable(regions, failed)
     best: dict[str, list[Any]] = {}
     for name, text, inside in usable:
         hits, size = int(failed[inside].sum()), int(inside.sum())
@@ -68,6 +73,16 @@ def worst_regions(regions: list[tuple[str, str, Flags]], failed: Flags) -> list[
         if name not in best or chance < best[name][5]:
             best[name] = [name, text, hits, size, elsewhere, chance]
     return sorted(best.values(), key=lambda row: float(row[5]))
+
+
+def can_tell(regions: list[tuple[str, str, Flags]], failed: Flags) -> bool:
+    """Whether failures are so many that chance could be ruled out, were all of them in one small region."""
+    count, hits = len(failed), int(failed.sum())
+    return hits >= _FEWEST and max(1, len(_usable(regions, failed))) / math.comb(count, hits) < _CHANCE
+
+
+def _usable(regions: list[tuple[str, str, Flags]], failed: Flags) -> list[tuple[str, str, Flags]]:
+    return [(name, text, inside) for name, text, inside in regions if _FEWEST <= inside.sum() < len(failed)]
 
 
 def _regions(evidence: Evidence, name: str, places: Array) -> Iterator[tuple[str, Flags]]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from meristem.clara.automl_config import AutomlConfig, read_automl_config
+from meristem.mmar.automl_config import AutomlConfig, read_automl_config
 from meristem.components import ComponentSpec, import_from
 from meristem.errors import InputError, did_you_mean
 from meristem.executors.gpus import parse_gpus

@@ -8,18 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from meristem.bundles import Variables, read_json
-from meristem.components import ComponentSpec, spec_of
+from meristem.components import ALIASES, ComponentSpec, spec_of
 from meristem.errors import InputError
 
-# What Clara calls its components, and what they are here.
-_NAMES = {
-    "handler": {
-        "MMARHandler": "mmar", "StatsHandler": "stats", "MMARStatsHandler": "mmar_stats",
-        "MMARTensorboardHandler": "tensorboard",
-    },
-    "executor": {"MMARExecutor": "mmar"},
-    "controller": {"ReinforcementController": "reinforcement", "TestController": "test"},
-}  # fmt: skip
 # Arguments of MMARHandler that say how jobs' MMARs are made, which the executor does here.
 _OF_EXECUTOR = ("train_config_file", "work_dir", "key_mmar_content_only", "data_list_file_name")
 # Arguments of MMARExecutor that change nothing here: a job's output is always in its log.txt, and its configuration is
@@ -95,7 +86,7 @@ def _component(kind: str, given: Any, place: str, problems: list[str]) -> Compon
     except InputError as error:
         problems.append(f"{place}: {error.what} {'; '.join(error.problems)}".strip())
         return None
-    return ComponentSpec(name=_NAMES[kind].get(spec.name or "", spec.name), path=spec.path, args=spec.args)
+    return ComponentSpec(name=ALIASES[kind].get(spec.name or "", spec.name), path=spec.path, args=spec.args)
 
 
 def _without_jobs(handler: ComponentSpec, jobs: dict[str, Any]) -> ComponentSpec:

@@ -1,0 +1,1 @@
+"""Stands in for Clara AutoML where it is not installed."""

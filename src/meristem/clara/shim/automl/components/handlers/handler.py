@@ -1,0 +1,3 @@
+"""As in Clara AutoML."""
+
+from meristem.clara import Handler as Handler
