@@ -20,6 +20,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,6 @@ from meristem.executors.bundle import BundleExecutor
 
 HERE = Path(__file__).parent.absolute()
 ENVIRONMENT = HERE.parents[1] / ".venv-monai" / "bin" / "python"
-SLOTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class Extent:
 
 FULL = Extent(trials=36, settings={}, volumes=())
 TINY = Extent(
-    trials=3,
+    trials=2,
     settings={"epochs": 2},
     volumes=("--size=16", "--training=4", "--validation=2", "--test=2"),
 )
@@ -54,9 +55,10 @@ TINY = Extent(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--tiny", action="store_true", help="small volumes, short trainings, three trials")
+    parser.add_argument("--tiny", action="store_true", help="small volumes, short trainings, two trials")
     parser.add_argument("--only", choices=["mmar", "bundle"], help="search one of them")
     parser.add_argument("--trials", type=int, help="trainings of each search")
+    parser.add_argument("--slots", type=int, default=2, help="trainings at a time, of one thread each")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=HERE / "work", help="is made anew")
     parser.add_argument("--monai-python", type=Path, default=ENVIRONMENT)
@@ -69,6 +71,7 @@ def main() -> None:
         python=given.monai_python.absolute(),
         trials=given.trials or extent.trials,
         settings=extent.settings,
+        slots=given.slots,
         seed=given.seed,
     )
     here.make_data(extent.volumes)
@@ -86,6 +89,7 @@ class Example:
     python: Path
     trials: int
     settings: dict[str, int]
+    slots: int
     seed: int
 
     @property
@@ -106,13 +110,12 @@ class Example:
         started = time.monotonic()
         self.command(base, "train.sh")
         run = [sys.executable, "-m", "meristem.cli.main", "mmar", "tune", searched]
-        run += ["--set", "run_id=search", f"workers={':'.join(map(str, range(SLOTS)))}"]
+        run += ["--set", "run_id=search", f"workers={':'.join(map(str, range(self.slots)))}"]
         run += ["--trials", str(self.trials), "--seed", str(self.seed)]
         subprocess.run([str(part) for part in run], check=True, env=self.environment())
         best = searched / "automl" / "search" / "best"
         return {
-            "base": json.loads(self.command(base, "validate.sh"))["mean_dice"],
-            "best": json.loads(self.command(best, "validate.sh"))["mean_dice"],
+            **self.compared(lambda mmar: json.loads(self.command(mmar, "validate.sh"))["mean_dice"], base, best),
             "values": json.loads((best / "meristem" / "recommendation.json").read_text(encoding="utf-8")),
             "model": str((best / "models" / "model.pt").resolve()),
             "seconds": time.monotonic() - started,
@@ -135,6 +138,11 @@ class Example:
         )
         return done.stdout
 
+    def compared(self, held_out: Callable[[Path], float], base: Path, best: Path) -> dict[str, float]:
+        """The Dice on the held-out volumes of what was shipped and of the best that was found."""
+        with ThreadPoolExecutor(self.slots) as pool:
+            return dict(zip(("base", "best"), pool.map(held_out, (base, best)), strict=True))
+
     def environment(self) -> dict[str, str]:
         return {**os.environ, "MONAI_PYTHON": str(self.python), "OMP_NUM_THREADS": "1"}
 
@@ -152,11 +160,10 @@ class Example:
         store = f"sqlite:///{self.folder / 'bundle.db'}"
         study = Study("spleen", space=executor.space, objective=executor.objective, store=store, seed=self.seed)
         study.enqueue(executor.searched.defaults or {})
-        study.run(executor=executor, trials=self.trials, parallel=SLOTS)
+        study.run(executor=executor, trials=self.trials, parallel=self.slots)
         shipped, best = study.trials[0], study.best
         return {
-            "base": self.held_out(shipped.folder),
-            "best": self.held_out(best.folder),
+            **self.compared(self.held_out, shipped.folder, best.folder),
             "values": best.parameters,
             "model": str(best.folder / "models" / "model.pt"),
             "seconds": time.monotonic() - started,

@@ -27,7 +27,7 @@ RUN_OPTIONS = (
 )  # fmt: skip
 _REFERENCE = re.compile(r"@([^@$%#\s]\S*)")
 _MACRO = re.compile(r"%([^%#:]+\.(?:json|yaml|yml))((?:#|::).*)?")
-_AS_IT_IS = re.compile(r"[@A-Za-z_][\w@:.#/]*")
+_AS_IT_IS = re.compile(r"[@A-Za-z_][\w@:./]*")
 _LONGEST_CHAIN = 20
 
 

@@ -7,6 +7,7 @@ the environment of the training needs no Meristem. Hence it imports nothing of i
 import json
 import os
 import time
+from typing import Any
 
 from ignite.engine import Events
 
@@ -18,14 +19,14 @@ class ReportValidations:
         metric: Its name among the evaluator's metrics.
     """
 
-    def __init__(self, metric):  # type: ignore[no-untyped-def]
+    def __init__(self, metric: str) -> None:
         self.metric = metric
 
-    def attach(self, engine):  # type: ignore[no-untyped-def]
+    def attach(self, engine: Any) -> None:
         """Called by the evaluator that it is given to."""
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 
-    def __call__(self, engine):  # type: ignore[no-untyped-def]
+    def __call__(self, engine: Any) -> None:
         path = os.environ.get("MERISTEM_REPORT")
         if path is None or self.metric not in engine.state.metrics or int(os.environ.get("RANK", "0")) != 0:
             return

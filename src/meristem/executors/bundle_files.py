@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,9 +78,11 @@ def read_config(path: Path) -> dict[str, Any]:
     if path.suffix == ".json":
         return read_json(path)
     yaml = YAML(typ="safe", pure=True)
-    yaml.version = (1, 1)  # as MONAI reads it: there `1e-3` is text
+    yaml.version = (1, 1)  # as MONAI reads it, so that `off` is false
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of 1e-3 without a dot
+            data = yaml.load(path.read_text(encoding="utf-8"))
     except MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
