@@ -29,8 +29,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from meristem import Study
-from meristem.executors.bundle import BundleExecutor
+from meristem import BundleExecutor, Study
 
 HERE = Path(__file__).parent.absolute()
 ENVIRONMENT = HERE.parents[1] / ".venv-monai" / "bin" / "python"
