@@ -184,6 +184,7 @@ def test_a_trial_runs_in_its_folder_and_leaves_the_bundle_as_it_is(run: Run, bun
     assert list(added) == ["+validate::handlers"]
     assert (folder / f"{added['+validate::handlers'][0]['_target_'].partition('.')[0]}.py").exists()
     assert found["env"]["PYTHONPATH"].split(":")[:2] == [str(folder), str(bundle)]
+    assert found["env"]["PYTHONDONTWRITEBYTECODE"] == "1"
 
 
 def test_values_are_flags_and_arrive_whole(run: Run, bundle: Path) -> None:
