@@ -3,9 +3,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+MONAI := .venv-monai
+MONAI_STAMP := $(MONAI)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv quickstart test test-fast check bench bench-search bench-search-quick bench-early-stopping bench-loop bench-report docs clean
+.PHONY: help .venv quickstart test test-fast check bench bench-search bench-search-quick bench-early-stopping bench-loop bench-report docs clean monai example-spleen
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,11 +24,25 @@ $(STAMP): pyproject.toml constraints.txt
 	  || $(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable .
 	@touch $@
 
+monai: $(MONAI_STAMP) ## Create .venv-monai with PyTorch and MONAI, in which the spleen example trains
+
+# torch first and alone: asked for together with others, pip may take its builds for GPUs, which are gigabytes.
+$(MONAI_STAMP): examples/spleen/requirements.txt
+	test -x $(MONAI)/bin/python || $(PYTHON) -m venv $(MONAI)
+	$(MONAI)/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep ^torch== $<)"
+	$(MONAI)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	$(MONAI)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+example-spleen: $(STAMP) $(MONAI_STAMP) ## Search a 3D segmentation, as an MMAR and as a MONAI bundle, about 10 minutes
+	$(BIN)/python examples/spleen/run.py
+
 quickstart: $(STAMP) ## Search for the best model of a real data set, about a minute
 	$(BIN)/python examples/quickstart/digits.py
 
 test: $(STAMP) ## Run all tests; unit and contract tests must cover 90 % of src
 	$(BIN)/python -m pytest tests/unit tests/contract -q -n 2 --cov=meristem --cov-report=term --cov-fail-under=90
+	$(MAKE) monai || echo "There is no MONAI here: the tests of the spleen example are skipped"
 	$(BIN)/python -m pytest tests/integration tests/acceptance -q -n 2
 
 test-fast: $(STAMP) ## Run the unit tests only

@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from meristem.controllers.protocol import History, Observation, Recommendation, Snapshot
     from meristem.errors import InputError, MeristemError, StopTrial
+    from meristem.executors.bundle import BundleExecutor
     from meristem.executors.mmar import MmarExecutor
     from meristem.executors.runner import RunnerExecutor
     from meristem.executors.runner_protocol import Metric, Runner
@@ -27,6 +28,7 @@ from meristem.trial import Trial
 
 _HOMES = {
     "Attempt": "meristem.study.protocols",
+    "BundleExecutor": "meristem.executors.bundle",
     "Choice": "meristem.space",
     "Executor": "meristem.study.protocols",
     "Fixed": "meristem.space",
@@ -59,6 +61,7 @@ _HOMES = {
 
 __all__ = [
     "Attempt",
+    "BundleExecutor",
     "Choice",
     "Executor",
     "Fixed",

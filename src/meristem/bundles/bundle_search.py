@@ -41,6 +41,11 @@ class BundleSearch(SearchedConfig):
 
     needs_own_config: bool = False
 
+    @property
+    def ids(self) -> list[str]:
+        """All that a trial may set."""
+        return ["::".join(map(str, place)) for item in self.items for sites in item.sites for place in sites]
+
     def overrides(self, parameters: Parameters) -> dict[str, Any]:
         """By id, the value that a trial sets with `--id value`.
 
@@ -59,7 +64,7 @@ class BundleSearch(SearchedConfig):
         for _ in range(_LONGEST_CHAIN):
             if not isinstance(value, str) or not value.startswith("@") or value.startswith("@#"):
                 return value
-            found = find_at(self._stripped, _place_of(self._stripped, value[1:]))
+            found = find_at(self._stripped, place_of(self._stripped, value[1:]))
             if found is MISSING or isinstance(found, (Mapping, list)):
                 return value
             value = found
@@ -158,7 +163,7 @@ class _IdReader:
             self._drafts.add(Draft(place=place, columns=whole, range=found, name=name))
 
     def _column(self, written: str, where: Place) -> Column | None:
-        place = _place_of(self._config, written.removeprefix("@"))
+        place = place_of(self._config, written.removeprefix("@"))
         if not place or "" in place or written.startswith("%"):
             self._problems.say(where, f"{written!r} is no id such as optimizer::lr (or optimizer#lr)")
             return None
@@ -210,7 +215,7 @@ class _IdReader:
             self._problems.say(place, f"with id, targets are the values themselves: {shorten(inner)}")
 
 
-def _place_of(config: Mapping[str, Any], written: str) -> Place:
+def place_of(config: Mapping[str, Any], written: str) -> Place:
     """The place that an id means; digits are positions where a list stands."""
     place: Place = ()
     for part in _SEPARATOR.split(written):

@@ -240,6 +240,10 @@ class _Checker:
         args = dict(spec.args)
         if spec.name == "command" and isinstance(args.get("cwd", ""), str):
             args["cwd"] = str(self._folder / args.get("cwd", ""))
+        if spec.name in ("bundle", "mmar"):  # from the study file's folder, but for the name of a program
+            for name, is_path in ((spec.name, True), ("python", "/" in str(args.get("python")))):
+                if is_path and isinstance(args.get(name), str):
+                    args[name] = str(self._folder / args[name])
         if "gpus" in given:  # kept with the executor, so that a resumed study has the same
             args.setdefault("gpus", given["gpus"] if not _is_whole(given["gpus"]) else str(given["gpus"]))
         return args

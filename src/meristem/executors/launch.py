@@ -43,12 +43,18 @@ exit $meristem_code_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What is the same for all trials of a command."""
+    """What a command is, and where it runs.
+
+    Attributes:
+        names: All parameters of the space; those that are inactive in a trial become empty text.
+        as_it_is: The command is a list of arguments without placeholders: braces in it are meant.
+    """
 
     command: Command
     cwd: Path
     env: Mapping[str, str]
-    names: frozenset[str]
+    names: frozenset[str] = frozenset()
+    as_it_is: bool = False
 
 
 def launch(surroundings: Surroundings, attempt: Attempt, gpus: Sequence[str]) -> GroupLeader:
@@ -109,6 +115,8 @@ def text_of(value: Any) -> str:
 
 
 def _filled(surroundings: Surroundings, attempt: Attempt, folder: Path) -> tuple[list[str], dict[str, str]]:
+    if surroundings.as_it_is:
+        return [str(part) for part in surroundings.command], {}
     values = dict.fromkeys(sorted(surroundings.names), "")  # inactive parameters stay empty
     values |= {"trial": str(attempt.number), "folder": str(folder)}
     values |= {name: text_of(value) for name, value in attempt.parameters.items()}

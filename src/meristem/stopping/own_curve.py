@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
+from meristem.errors import InputError
 from meristem.stopping.curve import Curve
-from meristem.stopping.rule import is_best, number, positive_or_zero
+from meristem.stopping.rule import is_best, number, positive_or_zero, whole_number
 
 
 class Threshold:
@@ -40,21 +42,33 @@ class Threshold:
 class Patience:
     """Stops a trial that has not become better for `steps` steps, unless it is the best so far.
 
+    With `validations=N` it is what Clara Train calls `EarlyStop(val_times_threshold=N)`, but that it spares the best
+    trial: one that a rule has stopped is not taken as the best. `meristem.callbacks.EarlyStop` ends any training.
+
     Args:
-        steps: How long to wait, in the unit of the reported steps.
+        steps: How long to wait, in the unit of the reported steps; by default 10.
         by: By how much the objective must have become better to count.
         warm_up: It stops nothing at lower steps than this.
+        validations: How long to wait, in reports of the objective, instead of steps.
     """
 
-    def __init__(self, steps: float = 10, by: float = 0, warm_up: float = 0) -> None:
-        self.steps = number("steps", steps, above=0)
+    def __init__(
+        self, steps: float | None = None, by: float = 0, warm_up: float = 0, validations: int | None = None
+    ) -> None:
+        if steps is not None and validations is not None:
+            raise InputError("patience has both steps and validations; give one of them.")
+        self.steps = number("steps", 10 if steps is None else steps, above=0)
         self.by = positive_or_zero("by", by)
         self.warm_up = number("warm_up", warm_up)
+        self.validations = None if validations is None else whole_number("validations", validations, at_least=1)
 
     def why_stop(self, curve: Curve, others: Sequence[Curve]) -> str | None:
         step, improved = curve.last_step, curve.improved(self.by)
         if step is None or improved is None or step < self.warm_up:
             return None
-        if step - improved < self.steps or is_best(curve, others):
+        waited, enough, unit = step - improved, self.steps, "steps"
+        if self.validations is not None:
+            waited, enough, unit = len(curve.steps) - bisect_right(curve.steps, improved), self.validations, "reports"
+        if waited < enough or is_best(curve, others):
             return None
-        return f"no better for {step - improved:g} steps, and not the best"
+        return f"no better for {waited:g} {unit}, and not the best"

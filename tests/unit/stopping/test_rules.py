@@ -94,6 +94,17 @@ def test_patience_stops_what_no_longer_becomes_better() -> None:
     assert Patience(2, by=0.05).why_stop(stuck, []) is None
 
 
+def test_patience_counts_reports_where_it_is_told_to() -> None:
+    every_fifth = curve(9, [0.9, 0.8, 0.85, 0.81, 0.82], steps=[5, 10, 15, 20, 25], running=True)
+    assert Patience(validations=3).why_stop(every_fifth, GOOD) == "no better for 3 reports, and not the best"
+    assert Patience(validations=4).why_stop(every_fifth, GOOD) is None
+    assert Patience(validations=3).why_stop(every_fifth, []) is None
+    with pytest.raises(InputError, match="both steps and validations"):
+        Patience(steps=3, validations=3)
+    with pytest.raises(InputError, match="validations must be a whole number"):
+        Patience(validations=0)
+
+
 def test_asha_keeps_the_best_part_at_each_rung() -> None:
     rule = Asha(reduction=3, min_step=1)
     assert rule.why_stop(flat(9, 0.35, 1, running=True), GOOD) == (
