@@ -61,7 +61,7 @@ def test_of_changes_at_the_same_time_none_is_lost(store: Store, token: int) -> N
             return list(pool.map(lambda slot: change(store, "s", [slot // 2]), range(COUNT * 2)))
 
     done = at_once(suspend_slots)
-    assert sorted(slot for slots in done for slot in slots) == list(
+    assert sorted(slot for changed in done for slot in changed) == list(
         range(COUNT)
     )  # each was suspended by one of the two who asked for it
     assert sorted(store.studies.get("s").suspended_slots) == list(range(COUNT))

@@ -38,7 +38,7 @@ log = logging.getLogger("meristem.study")
 
 _POLL_SECONDS = 0.5
 _FORCE = timedelta(seconds=5)  # how long an executor may take to end by force what it was told to
-_ABORT_GRACE = timedelta(seconds=1)  # nothing of an aborted trial is kept for which it would need longer
+_ABORT_GRACE = timedelta(seconds=0.5)  # nothing of an aborted trial is kept for which it would need longer
 _MOST_FAILURES_KEPT = 10
 _BROKEN_OFF = (StudyStatus.INTERRUPTED, StudyStatus.FAILED)
 
