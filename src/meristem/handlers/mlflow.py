@@ -134,7 +134,7 @@ class MlflowLog(Handler):
     def _tell_unlogged(self, trials: int, shipping: Shipping) -> None:
         why = shipping.why_away or next(iter(shipping.refused.values()), f"it took nothing for {self.wait:g} s")
         log.warning(
-            "What %s came to is not, or not all, in MLflow at %s: %s. Running the study again logs it.",
+            "What %s came to is not, or not all, in MLflow at %s: %.200s. Running the study again logs it.",
             f"{trials} trials" if trials else "the study", _where(self.tracking_uri), why.rstrip("."),
         )  # fmt: skip
 

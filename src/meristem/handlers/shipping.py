@@ -165,7 +165,7 @@ class Shipping:
         if not self._warned:
             self._warned = True
             log.warning(
-                "%s cannot be used just now (%s). The study goes on; what is to be logged waits.", self._what, error
+                "%s cannot be used just now (%.200s). The study goes on; what is to be logged waits.", self._what, error
             )
 
     def _tell_refused(self, number: int, error: Exception) -> None:
