@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -131,7 +132,8 @@ class BundleExecutor(CommandExecutor):
         except MeristemError as error:
             raise OSError(one_line(error)) from error
         # Scripts of the bundle are found, and leave no compiled files in it.
-        path = [str(folder), str(self._files.root), *filter(None, [self._env.get("PYTHONPATH")])]
+        given = self._env.get("PYTHONPATH", os.environ.get("PYTHONPATH"))
+        path = [str(folder), str(self._files.root), *filter(None, [given])]
         env = {**self._env, "PYTHONPATH": ":".join(path), "PYTHONDONTWRITEBYTECODE": "1"}
         command = [*map(str, self._command), *arguments]
         return Surroundings(command=command, cwd=folder, env=env, as_it_is=True), attempt
@@ -139,7 +141,7 @@ class BundleExecutor(CommandExecutor):
     def _judge(self, attempt: Attempt, code: int | None, *, reported: bool, faults: Sequence[str]) -> Outcome:
         if code != 0:
             return completed_or_failed(attempt.folder, code, reported=reported, faults=faults)
-        # The whole report again: a training that was taken up from a dead engine began under that one.
+        # The whole report: a training that was taken up may have had its best value under the engine that died.
         found = SpoolReader(attempt.folder / REPORT_FILE).read(final=True)
         values = [m.value for m in found if m.metric == self.metric and math.isfinite(m.value)]
         if not values:

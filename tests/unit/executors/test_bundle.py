@@ -267,6 +267,13 @@ def test_each_slot_has_its_gpus(tmp_path: Path, run: Run) -> None:
     assert (told(folder)["env"]["CUDA_VISIBLE_DEVICES"], told(folder)["env"]["MINE"]) == ("2,3", "1")
 
 
+def test_scripts_are_found_where_the_user_has_them(run: Run, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/of/the/engine")
+    for env, last in ((None, "/of/the/engine"), ({"PYTHONPATH": "/mine"}, "/mine")):
+        _, folder = run({"lr": 0.5}, env=env)
+        assert told(folder)["env"]["PYTHONPATH"] == f"{folder}:{bundle}:{last}"
+
+
 def test_yaml_several_files_and_macros(run: Run, bundle: Path) -> None:
     (bundle / "configs" / "train.json").unlink()
     write(bundle / "configs" / "base.json", {**CONFIG, "network_def": "%configs/net.json::unet"})
