@@ -7,7 +7,7 @@ MONAI := .venv-monai
 MONAI_STAMP := $(MONAI)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv quickstart test test-fast check bench bench-search bench-search-quick bench-early-stopping bench-loop bench-report docs clean monai example-spleen
+.PHONY: help .venv quickstart test test-fast check bench bench-search bench-search-quick bench-early-stopping bench-loop bench-report bench-reinforcement docs clean monai example-spleen
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ bench-early-stopping: $(STAMP) ## Compare stopping rules with Optuna's pruners o
 
 bench-report: $(STAMP) ## How long the report of a study takes, and how large its page is
 	$(BIN)/python benchmarks/report.py
+
+bench-reinforcement: $(STAMP) ## Compare reinforcement with auto and random on mixed problems, about half an hour
+	$(BIN)/python -m benchmarks.reinforcement $(ARGS)
 
 docs: $(STAMP) ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet

@@ -19,10 +19,10 @@ from meristem.bayesopt.kernel import Array, Mask
 from meristem.controllers.recurrent import Read, RecurrentPolicy
 
 # Chosen on random mixed problems that are in no benchmark. Half or twice as much makes little difference.
-CLIP, ENTROPY, RATE = 0.5, 0.01, 0.01
+CLIP, ENTROPY, RATE = 0.3, 0.01, 0.01
 ROUNDS = 6  # updates for each trial that ends …
 WINDOW = 32  # … each on so many of the latest episodes
-_FEWEST = 4
+_FEWEST = 8
 _DECAY, _DECAY_OF_SQUARES, _TINY = 0.9, 0.999, 1e-8
 _LARGEST = 10.0  # of a logarithm of a ratio
 
@@ -33,6 +33,7 @@ class Episode:
 
     Attributes:
         number: The trial's number.
+        after: Those of the trials that were read.
         read: What the policy read, for this one draw.
         strategy: What was tried, shape (d,), in the unit cube.
         counts: Which of its numbers exist and were the policy's to choose, shape (d,).
@@ -40,6 +41,7 @@ class Episode:
     """
 
     number: int
+    after: Sequence[int]
     read: Read
     strategy: Array
     counts: Mask
@@ -79,7 +81,7 @@ class Training:
         """Updates the weights by the latest episodes.
 
         Args:
-            places: Their places among each other, shape (n,) with n at most `WINDOW`, 0 the best; equal ones share.
+            places: Their places by reward, shape (n,) with n at most `WINDOW`, 0 the best; equal ones share.
         """
         if len(places) < _FEWEST:
             return

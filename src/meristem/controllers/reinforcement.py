@@ -25,12 +25,13 @@ from meristem.controllers.strategies import BY, Strategies
 from meristem.controllers.taken import Taken
 from meristem.controllers.threshold_ascent import GOOD, upper_bounds
 from meristem.errors import InputError, SpaceError
+from meristem.space import Parameters, Space
 from meristem.space.encoding import codec_of
 
 _TRIES = 40
 _STARTS = 200
 _ARMS = 3  # combinations in which a free point is looked for, before chance decides
-_ELSEWHERE = 0.5  # the share of draws that go on from the best of all combinations, not from that of their own
+_ELSEWHERE = 0.5  # the share of points that take their numbers from the best of all, where it has other choices
 _CHANCE = 0.05  # the share of strategies that are drawn from everywhere
 
 
@@ -169,21 +170,37 @@ class _Draw:
 
     def find(self, rng: np.random.Generator) -> Recommendation | None:
         """A free point; None where many in a row were taken or not allowed."""
+        elsewhere = bool(self._all) and self._all[-1] not in self._own and rng.random() < _ELSEWHERE
+        if elsewhere and (found := self._exchanged()) is not None:
+            return found
         for attempt in range(_TRIES):
             widened = 1.0 + attempt / 5.0  # where draws keep being taken, they go further
-            found = self._anywhere(rng) if rng.random() < _CHANCE else self._by_policy(rng, widened)
+            if rng.random() < _CHANCE:
+                found = self._anywhere(rng)
+            else:
+                found = self._by_policy(rng, self._all if elsewhere or not self._own else self._own, widened)
             if found is not None:
                 return found
         return None
+
+    def _exchanged(self) -> Recommendation | None:
+        """The best numbers of all with this combination."""
+        strategies, snapshot, source = self._ask.strategies, self._ask.snapshot, self._all[-1]
+        chosen = strategies.combinations.names
+        numbers = {name: v for name, v in strategies.parameters_of(source).items() if name not in chosen}
+        point = _completed(snapshot.space, {**numbers, **strategies.combinations.all[self._arm], **snapshot.fixed})
+        if not snapshot.space.is_feasible(point) or point in self._ask.taken:
+            return None
+        origin = {"by": BY, "phase": "exchange", "combination": self._arm, "numbers_of": source}
+        return Recommendation(parameters=point, origin=origin)
 
     def _anywhere(self, rng: np.random.Generator) -> Recommendation | None:
         point = self._free(rng.random(len(self._ask.strategies.layout.numbers)))
         origin = {"by": BY, "phase": "chance", "combination": self._arm}
         return None if point is None else Recommendation(parameters=point, origin=origin)
 
-    def _by_policy(self, rng: np.random.Generator, widened: float) -> Recommendation | None:
+    def _by_policy(self, rng: np.random.Generator, after: list[int], widened: float) -> Recommendation | None:
         strategies = self._ask.strategies
-        after = self._own if self._own and rng.random() >= _ELSEWHERE else self._all
         draws = self._training.policy.draws(self._training.weights, strategies.reading(after))
         noise = rng.standard_normal(len(strategies.layout.numbers))
         point = self._free(draws.mean[0] + widened * np.exp(draws.log_spread[0]) * noise)
@@ -212,9 +229,7 @@ class _Draw:
 def _start(ask: _Ask, arm: int) -> dict[str, Any] | None:
     space, combination = ask.snapshot.space, ask.strategies.combinations.all[arm]
     held = {**combination, **ask.snapshot.fixed}
-    whole = space.complete(held, middle=True)
-    active = space.active(whole)
-    point = space.normalize({name: whole[name] for name in active})
+    point = _completed(space, held)
     if space.is_feasible(point):
         return point
     rng = np.random.default_rng([ask.snapshot.seed, arm])
@@ -229,3 +244,9 @@ def _start(ask: _Ask, arm: int) -> dict[str, Any] | None:
         return space.sample(rng)  # finds points also where next to none are allowed
     except SpaceError:
         return None
+
+
+def _completed(space: Space, given: Parameters) -> dict[str, Any]:
+    """A point with the values `given` as far as they exist with one another, defaults or middles elsewhere."""
+    whole = space.complete(given, middle=True)
+    return space.normalize({name: whole[name] for name in space.active(whole)})

@@ -101,7 +101,6 @@ class Strategies:
             policy = RecurrentPolicy(self.layout.size, count, LENGTH)
             self.training = Training(policy, np.random.default_rng([snapshot.seed, _INITIAL]))
         self._place_of: dict[int, int] = {}  # by trial number
-        self._drawn: list[int] = []  # places in `tried` of the training's episodes
         self._read = 0
 
     def fits(self, snapshot: Snapshot) -> bool:
@@ -125,6 +124,10 @@ class Strategies:
             if one.observation.loss is not None and (arm is None or arm in one.arms)
         ]
         return [self.tried[place].observation.number for _, place in sorted(found)[:LENGTH]][::-1]
+
+    def parameters_of(self, number: int) -> Parameters:
+        """Of the trial with that number, which must have ended."""
+        return self.tried[self._place_of[number]].observation.parameters
 
     def good(self, most: int) -> Array:
         """How many of the `most` best trials agree with each combination, shape (k,)."""
@@ -165,8 +168,19 @@ class Strategies:
         self._place_of[observation.number] = len(self.tried) - 1
         if self.training is not None and (episode := self._episode(one, snapshot.space)) is not None:
             self.training.episodes.append(episode)
-            self._drawn.append(len(self.tried) - 1)
-            self.training.learn(shared_places(self.places[self._drawn[-WINDOW:]]))
+            self.training.learn(shared_places(self._behind(self.training.episodes[-WINDOW:])))
+
+    def _behind(self, episodes: Sequence[Episode]) -> Array:
+        """By how many places each trial is behind the average of those that were read for it, shape (n,).
+
+        These are the baseline: to be good where others were good before is no merit of a draw.
+        """
+        own = self.places[np.array([self._place_of[one.number] for one in episodes], dtype=np.intp)]
+        return np.asarray(own - np.array([self._baseline_of(one.after) for one in episodes]), dtype=float)
+
+    def _baseline_of(self, after: Sequence[int]) -> float:
+        known = [self._place_of[number] for number in after if number in self._place_of]
+        return float(self.places[known].mean()) if known else (len(self.tried) - 1) / 2.0
 
     def _episode(self, one: Tried, space: Space) -> Episode | None:
         """The trial as the policy drew it; None where it did not."""
@@ -176,6 +190,7 @@ class Strategies:
         after, log_density, held = drawn
         return Episode(
             number=one.observation.number,
+            after=after,
             read=self.reading(after),
             strategy=one.strategy,
             counts=self.counts(one.observation.parameters, held, space),

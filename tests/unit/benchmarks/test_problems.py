@@ -11,6 +11,7 @@ from benchmarks.search.problems import DEVELOPMENT, KEPT_ASIDE, PROBLEMS, STANDA
 from benchmarks.search.report import KINDS
 from benchmarks.search.round_two import ROUND_TWO
 from benchmarks.search.tables import load
+from benchmarks.segmentation import SEGMENTATION
 
 import meristem
 
@@ -18,6 +19,15 @@ import meristem
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_the_stated_optimum_is_reached_and_neither_beaten_nor_at_the_centre(name):
     check(PROBLEMS[name], points=60)
+
+
+@pytest.mark.parametrize("problem", SEGMENTATION, ids=lambda problem: problem.name)
+def test_problems_like_segmentations_are_as_stated_and_what_is_shipped_is_a_point(problem):
+    check(problem, points=60)
+    space = meristem.Space(problem.space)
+    space.check(problem.best)
+    shipped = {name: spec["default"] for name, spec in problem.space.items()}
+    assert space.center() == pytest.approx(shipped)
 
 
 def test_a_wrong_optimum_is_found_out():

@@ -129,7 +129,7 @@ def test_training_moves_draws_to_where_rewards_are_and_narrows_them() -> None:
         counts = np.ones(NUMBERS, dtype=bool)
         density = float(draws.log_density(strategy[None], counts[None])[0])
         training.episodes.append(
-            Episode(number=number, read=read, strategy=strategy, counts=counts, log_density=density)
+            Episode(number=number, after=[], read=read, strategy=strategy, counts=counts, log_density=density)
         )
         losses.append(float(((strategy - wanted) ** 2).sum()))
         training.learn(shared_places(np.array(losses[-WINDOW:])))
