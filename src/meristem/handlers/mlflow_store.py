@@ -168,7 +168,8 @@ class MlflowStore:
 def _mlflow_error() -> type[Any]:
     from mlflow.exceptions import MlflowException  # takes seconds
 
-    return MlflowException  # type: ignore[no-any-return]
+    found: type[Any] = MlflowException
+    return found
 
 
 def _user() -> str:

@@ -167,6 +167,21 @@ def test_a_long_outage_takes_no_more_memory_than_allowed_and_loses_nothing(
         assert server.curve(number) == [(0, 0.0), (1, 1.0), (2, 2.0)]
 
 
+def test_news_that_come_while_a_write_fails_are_joined_to_what_failed(server: FakeMlflow) -> None:
+    def fails_once(entry: Entry) -> None:
+        if not server.written:
+            server.written = 1
+            shipping.put(Entry(number=1, tags={"second": "2"}))
+            raise MlflowAway("gone")
+        FakeMlflow.write(server, entry)
+
+    shipping = shipping_file.Shipping("MLflow", fails_once, server.unlogged)
+    shipping.put(Entry(number=1, tags={"first": "1"}))
+    assert shipping.idle(within=10)
+    assert shipping.close() == []
+    assert server.runs[1].tags == {"first": "1", "second": "2"}
+
+
 def test_a_trial_that_is_tried_again_goes_on_in_its_run(server: FakeMlflow) -> None:
     run(study_of(), script=lambda a: failed() if a.attempt == 1 else 1.0, trials=1, retries=1)
     assert sorted(server.runs) == [STUDY, 1]

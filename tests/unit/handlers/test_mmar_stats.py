@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,8 @@ def test_what_the_mmar_handler_removes_is_told_as_freed_wherever_it_stands(tmp_p
 def test_jobs_and_disk_of_earlier_runs_count(tmp_path: Path) -> None:
     first = run(tmp_path, MmarHandler(1, console=quiet()), trials=3)
     with open(first.folder / FREED_FILE, "a", encoding="utf-8") as file:
-        file.write('{"folder": "cut sho')
+        file.write(json.dumps({"folder": str(tmp_path), "size_bytes": 7}))  # noted, but it was killed before it went
+        file.write('\n{"folder": "cut sho')
     stats = MmarStats(show=False)
     run(tmp_path, MmarHandler(1, console=quiet()), stats, trials=5, study=first)
     found = stats.summary()

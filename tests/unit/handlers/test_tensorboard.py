@@ -218,10 +218,16 @@ def test_what_could_not_be_written_is_written_when_the_trial_ends(tmp_path: Path
         def trial_ended(self, event: Any, run: Any) -> None:
             (tmp_path / "logs").unlink(missing_ok=True)
 
+    class Look(Handler):
+        def trial_ended(self, event: Any, run: Any) -> None:
+            written.extend((tmp_path / "logs").rglob("*.meristem"))
+
+    written: list[Path] = []
     (tmp_path / "logs").write_text("")
     study = ms.Study("s", space=SPACE, objective="a", controller="random", seed=1)
     executor = ScriptedExecutor(lambda a: reporting(a, executor))
-    study.run(executor=executor, handlers=[Mend(), TensorboardLog(tmp_path / "logs")], trials=1)
+    study.run(executor=executor, handlers=[Mend(), TensorboardLog(tmp_path / "logs"), Look()], trials=1)
+    assert is_complete(written[0])
     seen = Read(tmp_path / "logs")
     assert len(seen.scalars(seen.runs[0], "a")) == 3
 
