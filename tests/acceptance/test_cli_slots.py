@@ -123,14 +123,21 @@ def test_what_cannot_be_done_is_told_in_a_sentence(workers: None, call: Call, wo
     assert said in call(*words.split(), code=2)
 
 
-def test_slots_of_an_mmar_go_by_claras_names_too(workers: None, call: Call) -> None:
+def test_slots_of_an_mmar_go_by_claras_names_too(
+    workers: None, call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert [line.split()[:3] for line in call("spleen").splitlines()] == [
         ["slot", "worker", "gpus"], ["0", "W1", "0,1"], ["1", "W2", "2,3"],
     ]  # fmt: skip
     assert call("spleen", "suspend", "W2") == "Slot 1 (W2) is suspended: it gets no new trials.\n"
     assert call("spleen", "resume", "w2", "0") == "Slot 0 (W1) was not suspended.\nSlot 1 (W2) gets trials again.\n"
+    call("spleen", "suspend", "--all")
+    monkeypatch.setattr(sys, "argv", ["meristem", "study", "show", "spleen"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "suspended slots  0, 1\n" in capsys.readouterr().out
     assert call("spleen", "abort", "w1") == "Asked trial 1 in slot 0 (W1) to end.\n"
-    assert "busy, aborting" in call("spleen")
+    assert "busy, no new trials, aborting" in call("spleen")
 
 
 @pytest.fixture
