@@ -52,6 +52,13 @@ def test_failed_trials_share_the_last_place_after_those_that_break_limits() -> N
     np.testing.assert_array_equal(found.good(10), [3.0, 0.0])
 
 
+def test_failed_trials_come_last_without_limits_too() -> None:
+    found = strategies_of(
+        trial(1, None, kind="a", x=0.1), trial(2, 5.0, kind="a", x=0.2), trial(3, 3.0, kind="a", x=0.9)
+    )
+    np.testing.assert_array_equal(found.places, [2.0, 1.0, 0.0])
+
+
 def test_the_best_of_a_combination_are_its_own() -> None:
     ended = [
         trial(n, float(n), kind="a" if n % 2 else "b", x=n / 10, **({} if n % 2 else {"rate": 0.1}))
