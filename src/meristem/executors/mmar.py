@@ -20,9 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from meristem.bundles import SearchedConfig, Variables, read_json, read_search, takes_argument, write_json
+from meristem.clara.keys import ContextKey, MMARPropKey
+from meristem.clara.run import ClaraRun, Job
 from meristem.errors import InputError, MeristemError, one_line
 from meristem.executors.command import CommandExecutor
 from meristem.executors.command_outcome import completed_or_failed
+from meristem.executors.gpus import gpus_of
 from meristem.executors.launch import Surroundings
 from meristem.executors.mmar_copy import PART, RUNS_FOLDER, copy_mmar, key_content, links_leading_out
 from meristem.executors.placeholders import Command
@@ -94,9 +97,11 @@ class MmarExecutor(CommandExecutor):
         self._wanted = key_content(data_list_file_name) if key_mmar_content_only else lambda path: True
         self._stats: dict[int, tuple[tuple[int, int], TrainStats]] = {}
         self._told: dict[int, int] = {}
+        self._names_of: dict[tuple[int, int], str] = {}
         self._copies: ThreadPoolExecutor | None = None
         self._copying: dict[int, tuple[Attempt, Future[None]]] = {}
         self._stopped: dict[int, None] = {}
+        self.share(ClaraRun())
 
     @property
     def space(self) -> Space:
@@ -107,6 +112,14 @@ class MmarExecutor(CommandExecutor):
     def objective(self) -> str:
         """The key metric, to be maximized."""
         return self.metric
+
+    def share(self, run: ClaraRun) -> None:
+        """Tells components in Clara's style where runs and jobs are."""
+        self.run = run
+        run.gpus_of = lambda slot: gpus_of(self._gpus, slot)
+        run.details = self._told_of
+        run.context.set_prop(MMARPropKey.AUTOML_ROOT, str(self._run.parent))
+        run.context.set_prop(MMARPropKey.RUN_ROOT, str(self._run))
 
     # As executors do
 
@@ -138,7 +151,7 @@ class MmarExecutor(CommandExecutor):
         assert self._copies is not None
         for folder in self._jobs_of(attempt.number):  # what an earlier attempt left
             shutil.rmtree(folder, ignore_errors=True)
-        job = self._name_of(attempt)
+        job = self._name_of(attempt.number, attempt.attempt, attempt.slot)
         placed = replace(attempt, folder=self._run / job / TRACES_FOLDER)
         self._copying[attempt.number] = (placed, self._copies.submit(self._make_job, job, placed))
 
@@ -268,13 +281,19 @@ class MmarExecutor(CommandExecutor):
 
     # Names
 
-    def _name_of(self, attempt: Attempt) -> str:
-        worker = attempt.slot + 1
-        with suppress(OSError):
-            made = (self._run / _JOBS_FILE).read_text(encoding="utf-8").split()
-            before = [int(m[2]) for name in made if (m := _JOB.fullmatch(name)) and int(m[1]) == worker]
-            return f"W{worker}_{max(before, default=0) + 1}_J{attempt.number}"
-        return f"W{worker}_1_J{attempt.number}"
+    def _name_of(self, number: int, attempt: int, slot: int) -> str:
+        """The next name of a job of this worker, as long as the attempt lasts."""
+        if (number, attempt) not in self._names_of:
+            made: list[str] = []
+            with suppress(FileNotFoundError):
+                made = (self._run / _JOBS_FILE).read_text(encoding="utf-8").split()
+            before = [int(m[2]) for name in made if (m := _JOB.fullmatch(name)) and int(m[1]) == slot + 1]
+            self._names_of[number, attempt] = f"W{slot + 1}_{max(before, default=0) + 1}_J{number}"
+        return self._names_of[number, attempt]
+
+    def _told_of(self, job: Job) -> dict[str, str]:
+        name = self._name_of(job.number, job.attempt, job.slot)
+        return {ContextKey.JOB_NAME: name, MMARPropKey.JOB_MMAR_ROOT: str(self._run / name)}
 
     def _jobs_of(self, number: int) -> list[Path]:
         return sorted(self._run.glob(f"W*_*_J{number}"))

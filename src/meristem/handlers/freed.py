@@ -11,23 +11,21 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-FREED_FILE = "freed.jsonl"  # in the study's folder
+FREED_FILE = ".freed.jsonl"  # beside the folders
 _BLOCK_BYTES = 512  # of st_blocks, on every system
 
 
-def note_freed(study_folder: Path, folder: Path) -> None:
+def note_freed(folder: Path) -> None:
     """Notes that `folder` is about to be removed, with how much it takes. It never raises: a note is no necessity."""
     line = json.dumps({"folder": str(folder), "size_bytes": disk_size(folder)})
-    with suppress(OSError):
-        study_folder.mkdir(parents=True, exist_ok=True)
-        with open(study_folder / FREED_FILE, "a", encoding="utf-8") as file:
-            file.write(f"\n{line}\n")  # on a line of its own, also behind one that a crash cut short
+    with suppress(OSError), open(folder.parent / FREED_FILE, "a", encoding="utf-8") as file:
+        file.write(f"\n{line}\n")  # on a line of its own, also behind one that a crash cut short
 
 
-def freed_sizes(study_folder: Path) -> dict[Path, int]:
-    """Folders that were removed, with how many bytes each had taken."""
+def freed_sizes(parent: Path) -> dict[Path, int]:
+    """Folders in `parent` that were removed, with how many bytes each had taken."""
     found: dict[Path, int] = {}
-    with suppress(OSError), open(study_folder / FREED_FILE, encoding="utf-8", errors="replace") as file:
+    with suppress(OSError), open(parent / FREED_FILE, encoding="utf-8", errors="replace") as file:
         for line in file:
             with suppress(ValueError, KeyError, TypeError):  # no whole line
                 noted = json.loads(line)

@@ -78,7 +78,7 @@ class _KeepMmars(KeepBest):
     """Keeps a note of what it frees."""
 
     def delete(self, folder: Path, run: StudyRun) -> None:
-        note_freed(run.folder, folder)
+        note_freed(folder)
         super().delete(folder, run)
 
 

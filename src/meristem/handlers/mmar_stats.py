@@ -53,11 +53,13 @@ class JobStats:
                 seconds.append(trial.seconds)
             if trial.folder is not None:
                 folders.add(trial.folder)
-        unfinished = {path for parent in {folder.parent for folder in folders} for path in parent.glob(_JOBS)}
+        parents = {folder.parent for folder in folders}
+        unfinished = {path for parent in parents for path in parent.glob(_JOBS)}
+        freed = {folder: size for parent in parents for folder, size in freed_sizes(parent).items()}
         kept = {folder: disk_size(folder) for folder in sorted(folders | unfinished) if folder.is_dir()}
         return cls(
             outcomes=dict(outcomes.most_common()), scores=sorted(scores, key=objective.loss), seconds=sorted(seconds),
-            kept=kept, freed=freed_sizes(run.folder),
+            kept=kept, freed=freed,
         )  # fmt: skip
 
 

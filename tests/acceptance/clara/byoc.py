@@ -8,7 +8,7 @@ import time
 from automl.components.controllers.controller import Controller
 from automl.components.executors.executor import Executor
 from automl.components.handlers.handler import Handler
-from automl.defs import Context, ContextKey, Outcome, Recommendation, SearchResult, SearchSpace
+from automl.defs import Context, ContextKey, MMARPropKey, Outcome, Recommendation, SearchResult, SearchSpace
 
 
 class Range:
@@ -163,6 +163,7 @@ class LogHandler(Handler):
             ContextKey.JOB_STATUS,
             ContextKey.SCORE,
             ContextKey.CONCRETE_SEARCH_VALUE,
+            MMARPropKey.JOB_MMAR_ROOT,
             "executed_by",
         )
         score = ctx.get_prop(ContextKey.SCORE)

@@ -220,5 +220,6 @@ def test_components_written_for_clara_search_an_mmar(tmp_path: Path, monkeypatch
     told = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["what"] for line in told][1:3] == ["start_automl", "search_space_available"]
     ended = [line for line in told if line["what"] == "end_job" and line["_jobStatus"] == "completed"]
-    assert {line["_jobName"] for line in ended} <= set(jobs_in(mmar / "automl/r"))
+    assert {line["_jobName"] for line in ended} == {t.folder.name for t in study.trials if t.status == "completed"}
+    assert {line["_jobMmarRoot"] for line in ended} == {str(t.folder) for t in study.trials if t.status == "completed"}
     assert all(list(line["_concreteSearchValue"]) == ["lr.float.$0:learning_rate"] for line in ended)

@@ -71,16 +71,16 @@ def test_what_the_mmar_handler_removes_is_told_as_freed_wherever_it_stands(tmp_p
     for place, handlers in enumerate([[MmarHandler(2, console=quiet())], []]):
         stats = MmarStats(console=quiet())
         later = [] if handlers else [MmarHandler(2, console=quiet())]
-        study = run(tmp_path / str(place), *handlers, stats, *later)
+        run(tmp_path / str(place), *handlers, stats, *later)
         found = stats.summary()
         assert (found["mmars"], found["freed_mmars"]) == (2, 4)
         assert 4 * MMAR_BYTES <= found["freed_bytes"] < 4 * MMAR_BYTES + 4 * 8192
-        assert len(freed_sizes(study.folder)) == 4
+        assert len(freed_sizes(tmp_path / str(place))) == 4
 
 
 def test_jobs_and_disk_of_earlier_runs_count(tmp_path: Path) -> None:
     first = run(tmp_path, MmarHandler(1, console=quiet()), trials=3)
-    with open(first.folder / FREED_FILE, "a", encoding="utf-8") as file:
+    with open(tmp_path / FREED_FILE, "a", encoding="utf-8") as file:
         file.write(json.dumps({"folder": str(tmp_path), "size_bytes": 7}))  # noted, but it was killed before it went
         file.write('\n{"folder": "cut sho')
     stats = MmarStats(show=False)
