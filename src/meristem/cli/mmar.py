@@ -65,6 +65,7 @@ def space(
     trainconf: Annotated[str, typer.Option("--trainconf", help="The training configuration.")] = (
         "config/config_train.json"
     ),
+    settings: Set = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what is searched in an MMAR, or what is wrong with its search notation.
@@ -72,15 +73,10 @@ def space(
     \b
     meristem mmar space spleen
     """
-    from meristem.bundles import Variables, read_json, read_search
+    from meristem.bundles import read_set
+    from meristem.executors.mmar import read_mmar
 
-    config = read_json(mmar / trainconf)
-    environment = mmar / "config" / "environment.json"
-    found = read_search(
-        config,
-        variables=Variables.of(config, read_json(environment) if environment.exists() else {}),
-        source=str(mmar / trainconf),
-    )
+    found, _, _ = read_mmar(mmar, trainconf, read_set(settings or []))
     if as_json:
         print_json({"space": found.space.to_json(), "shipped": found.shipped, "key_metric": found.key_metric})
         return

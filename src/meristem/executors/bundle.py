@@ -30,11 +30,12 @@ from meristem.bundles.bundle_run import (
 )
 from meristem.bundles.bundle_search import BundleSearch
 from meristem.bundles.places import Problems
-from meristem.errors import InputError, MeristemError, did_you_mean, one_line
+from meristem.errors import InputError, MeristemError, one_line
 from meristem.executors.bundle_files import BundleFiles, read_bundle_files
 from meristem.executors.command import CommandExecutor
 from meristem.executors.command_outcome import completed_or_failed
 from meristem.executors.launch import Surroundings
+from meristem.executors.searched_study import differences, objective_of
 from meristem.space import Space
 from meristem.spool import REPORT_FILE, SpoolReader
 from meristem.study.protocols import Attempt, Outcome, OutcomeStatus
@@ -99,19 +100,11 @@ class BundleExecutor(CommandExecutor):
     @property
     def objective(self) -> str:
         """The key metric, as the objective of a study."""
-        name = self.metric if self.metric.isidentifier() else f"`{self.metric.replace('`', '``')}`"
-        return f"-{name}" if self._minimize else name
+        return objective_of(self.metric, minimize=self._minimize)
 
     def expect(self, names: Collection[str]) -> list[str]:
         """Returns, as sentences, in what a study's parameters differ from what the bundle searches."""
-        own = list(self.space.parameters)
-        problems = [
-            f"the study has the parameter {name!r}, which is not searched in the bundle. {did_you_mean(name, own)}"
-            for name in names
-            if name not in own
-        ]
-        missing = [name for name in own if name not in names]
-        return problems + [f"{name!r} is searched in the bundle, but not in the study" for name in missing]
+        return differences(self.space, names, "the bundle")
 
     def open(self, slots: int) -> None:
         """Looks whether MONAI can be run.

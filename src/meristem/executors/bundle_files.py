@@ -61,7 +61,7 @@ def read_bundle_files(root: Path, configs: Sequence[str], search: str | None) ->
             files.problems.append(_missing(root, name))
         elif (content := _read(path, files.problems)) is not None:
             files.configs.append((path, content))
-    path = _found(root, search or SEARCH_FILE)
+    path = _found(root, search or SEARCH_FILE, elsewhere=search is not None)
     if path is None and search is not None:
         files.problems.append(_missing(root, search))
     elif path is not None and (content := _read(path, files.problems)) is not None:
@@ -102,8 +102,8 @@ def _read(path: Path, problems: list[str]) -> dict[str, Any] | None:
         return None
 
 
-def _found(root: Path, name: str) -> Path | None:
-    for folder in (root, root / CONFIGS_FOLDER, Path.cwd()):
+def _found(root: Path, name: str, *, elsewhere: bool = True) -> Path | None:
+    for folder in (root, root / CONFIGS_FOLDER, Path.cwd()) if elsewhere else (root / CONFIGS_FOLDER,):
         for suffix in ("", *SUFFIXES):
             path = folder / f"{name}{suffix}"
             if path.is_file():

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -27,8 +25,10 @@ from meristem.executors.command import CommandExecutor
 from meristem.executors.command_outcome import completed_or_failed
 from meristem.executors.gpus import gpus_of
 from meristem.executors.launch import Surroundings
-from meristem.executors.mmar_copy import PART, RUNS_FOLDER, copy_mmar, key_content, links_leading_out
+from meristem.executors.mmar_copy import RUNS_FOLDER, TRACES_FOLDER, copy_mmar, key_content, links_leading_out
+from meristem.executors.mmar_jobs import Jobs
 from meristem.executors.placeholders import Command
+from meristem.executors.searched_study import differences, objective_of
 from meristem.executors.train_stats import STATS_FILE, TrainStats, read_stats
 from meristem.space import Space
 from meristem.spool import Measurement
@@ -37,12 +37,28 @@ from meristem.study.protocols import Attempt, Outcome, OutcomeStatus, Report
 log = logging.getLogger("meristem.executors")
 
 CONFIG_FILE, ENVIRONMENT_FILE = "config/config_train.json", "config/environment.json"
-TRACES_FOLDER, LOG_FILE, VALUES_FILE = "meristem", "log.txt", "recommendation.json"
+LOG_FILE, VALUES_FILE = "log.txt", "recommendation.json"
 _COMMANDS = ("commands/automl_train_round.sh", "commands/train.sh")
-_JOB = re.compile(r"W(\d+)_(\d+)_J(\d+)")
-_JOBS_FILE = ".jobs"  # names of all jobs that were ever made: those of removed ones are not used again
 _SCORE = "score"
 _COPY_SECONDS = 0.05  # between two looks at copies that are being made
+
+
+def read_mmar(
+    mmar: Path, train_config_file: str, given: Mapping[str, Any]
+) -> tuple[SearchedConfig, Variables, dict[str, Any]]:
+    """What is searched in an MMAR, what its variables stand for, and what is in its environment.json.
+
+    Args:
+        given: Variables that count more than those of the MMAR.
+
+    Raises:
+        InputError: It has mistakes, or searches nothing; lists all of them.
+    """
+    config = read_json(mmar / train_config_file)
+    environment = read_json(mmar / ENVIRONMENT_FILE) if (mmar / ENVIRONMENT_FILE).exists() else {}
+    variables = Variables.of(config, environment, given)
+    source = str(mmar / train_config_file)
+    return read_search(config, variables=variables, has_argument=takes_argument, source=source), variables, environment
 
 
 class MmarExecutor(CommandExecutor):
@@ -85,19 +101,13 @@ class MmarExecutor(CommandExecutor):
         super().__init__(command or self._shipped_command(), slots=slots, gpus=gpus)
         self._run = Path(run_folder).absolute() if run_folder else self._base / RUNS_FOLDER / str(run_id)
         self._config_file = train_config_file
-        environment_file = self._base / ENVIRONMENT_FILE
-        self._environment = read_json(environment_file) if environment_file.exists() else {}
         self._set = dict(set or {})
-        config = read_json(self._base / train_config_file)
-        self._variables = Variables.of(config, self._environment, self._set)
-        self.searched: SearchedConfig = read_search(
-            config, variables=self._variables, has_argument=takes_argument, source=str(self._base / train_config_file)
-        )
+        self.searched, self._variables, self._environment = read_mmar(self._base, train_config_file, self._set)
         self.metric = metric or self.searched.key_metric or _SCORE
         self._wanted = key_content(data_list_file_name) if key_mmar_content_only else lambda path: True
         self._stats: dict[int, tuple[tuple[int, int], TrainStats]] = {}
         self._told: dict[int, int] = {}
-        self._names_of: dict[tuple[int, int], str] = {}
+        self._jobs = Jobs(self._run)
         self._copies: ThreadPoolExecutor | None = None
         self._copying: dict[int, tuple[Attempt, Future[None]]] = {}
         self._stopped: dict[int, None] = {}
@@ -111,7 +121,11 @@ class MmarExecutor(CommandExecutor):
     @property
     def objective(self) -> str:
         """The key metric, to be maximized."""
-        return self.metric
+        return objective_of(self.metric)
+
+    def expect(self, names: Collection[str]) -> list[str]:
+        """Returns, as sentences, in what a study's parameters differ from what is searched in the MMAR."""
+        return differences(self.space, names, "the MMAR")
 
     def share(self, run: ClaraRun) -> None:
         """Tells components in Clara's style where runs and jobs are."""
@@ -135,12 +149,10 @@ class MmarExecutor(CommandExecutor):
         """
         try:
             self._run.mkdir(parents=True, exist_ok=True)
-            for part in self._run.glob(f"W*_J*{PART}"):  # of a run that was killed while it copied
-                shutil.rmtree(part, ignore_errors=True)
         except OSError as error:
             raise InputError(
                 f"The run's folder {self._run} cannot be made: {error.strerror or error}.",
-                fix="Put runs elsewhere with work_dir: meristem mmar tune … --set work_dir=FOLDER",
+                fix="Put runs elsewhere: meristem mmar tune … --set workdir=FOLDER",
             ) from error
         if leading_out := links_leading_out(self._base):
             shown = "; ".join(leading_out[:5]) + (" …" if len(leading_out) > 5 else "")
@@ -149,10 +161,9 @@ class MmarExecutor(CommandExecutor):
 
     def start(self, attempt: Attempt) -> None:
         assert self._copies is not None
-        for folder in self._jobs_of(attempt.number):  # what an earlier attempt left
-            shutil.rmtree(folder, ignore_errors=True)
-        job = self._name_of(attempt.number, attempt.attempt, attempt.slot)
-        placed = replace(attempt, folder=self._run / job / TRACES_FOLDER)
+        self._jobs.discard(attempt.number, attempt.key)
+        job = self._jobs.folder(attempt.number, attempt.attempt, attempt.slot)
+        placed = replace(attempt, folder=job / TRACES_FOLDER)
         self._copying[attempt.number] = (placed, self._copies.submit(self._make_job, job, placed))
 
     def adopt(self, attempt: Attempt) -> bool:
@@ -177,52 +188,61 @@ class MmarExecutor(CommandExecutor):
     def stop(self, number: int, grace: timedelta) -> None:
         if number in self._copying:
             self._stopped[number] = None
+            self._copying[number][1].cancel()
         super().stop(number, grace)
 
     def close(self) -> None:
         super().close()
+        self._end_copying()
+
+    def release(self) -> None:
+        super().release()
+        self._end_copying()
+
+    def _end_copying(self) -> None:
+        """Ends copies that are being made, and removes those of which nothing was started."""
         if self._copies is not None:
             self._copies.shutdown(cancel_futures=True)
+        for attempt, _ in self._copying.values():
+            shutil.rmtree(attempt.folder.parent, ignore_errors=True)
         self._copying.clear()
+        self._stopped.clear()
 
     # One job
 
-    def _make_job(self, job: str, attempt: Attempt) -> None:
-        """The job's MMAR, whole, with the values put in."""
-        folder = self._run / job
-        with open(self._run / _JOBS_FILE, "a", encoding="utf-8") as file:
-            file.write(f"{job}\n")
-        copy_mmar(self._base, folder, wanted=self._wanted)
-        target = folder / self._config_file
-        write_json(target, self.searched.applied(attempt.parameters))
+    def _make_job(self, job: Path, attempt: Attempt) -> None:
+        """The job's MMAR, which appears when it is whole, with the values put in."""
+        self._jobs.claim(job)
+        copy_mmar(
+            self._base, job, wanted=self._wanted, begin=lambda part: self._jobs.mark(part, attempt.key),
+            finish=lambda part: self._put_in(part, attempt),
+        )  # fmt: skip
+
+    def _put_in(self, folder: Path, attempt: Attempt) -> None:
+        write_json(folder / self._config_file, self.searched.applied(attempt.parameters))
         if self._set:
             write_json(folder / ENVIRONMENT_FILE, {**self._environment, **self._set})
-        attempt.folder.mkdir(exist_ok=True)
-        (folder / "models").mkdir(exist_ok=True)
-        self._stats_file(folder).unlink(missing_ok=True)  # what the MMAR was shipped with is not this job's
-        write_json(attempt.folder / VALUES_FILE, self.searched.values_of(attempt.parameters))
-        (attempt.folder / "key").write_text(attempt.key, encoding="utf-8")
+        stats = self._stats_file(folder)
+        stats.parent.mkdir(parents=True, exist_ok=True)
+        stats.unlink(missing_ok=True)  # what the MMAR was shipped with is not this job's
+        write_json(folder / TRACES_FOLDER / VALUES_FILE, self.searched.values_of(attempt.parameters))
 
     def _start_copied(self) -> None:
         for number, (attempt, copying) in [item for item in self._copying.items() if item[1][1].done()]:
-            try:
-                copying.result()
-            except (OSError, MeristemError) as error:
-                why = f"its MMAR could not be made: {one_line(error)}"
-                outcome = Outcome(status=OutcomeStatus.FAILED, error=why)
-                self._unstarted.append(Report(number=number, outcome=outcome))
+            del self._copying[number]
+            stopped = number in self._stopped
+            self._stopped.pop(number, None)
+            error = None if copying.cancelled() else copying.exception()
+            if error is not None and not isinstance(error, (OSError, MeristemError)):
+                raise error
+            if stopped or error is not None:
                 shutil.rmtree(attempt.folder.parent, ignore_errors=True)
+                why = None if error is None else f"its MMAR could not be made: {one_line(error)}"
+                status = OutcomeStatus.STOPPED if stopped else OutcomeStatus.FAILED
+                self._unstarted.append(Report(number=number, outcome=Outcome(status=status, error=why)))
             else:
-                self._launch_copied(number, attempt)
-            self._copying.pop(number, None)
-
-    def _launch_copied(self, number: int, attempt: Attempt) -> None:
-        if number in self._stopped:
-            del self._stopped[number]
-            self._unstarted.append(Report(number=number, outcome=Outcome(status=OutcomeStatus.STOPPED)))
-            return
-        self._unstarted.append(self._deployed(attempt))
-        super().start(attempt)
+                self._unstarted.append(self._deployed(attempt))
+                super().start(attempt)
 
     @staticmethod
     def _deployed(attempt: Attempt) -> Report:
@@ -232,16 +252,11 @@ class MmarExecutor(CommandExecutor):
         folder = attempt.folder.parent
         env = {"MMAR_ROOT": str(folder)}
         command = ["/bin/sh", "-c", 'exec "$@" > "$MMAR_ROOT/log.txt" 2>&1', "sh", *self._arguments()]
-        return Surroundings(command=command, cwd=folder, env=env, names=frozenset()), attempt
+        return Surroundings(command=command, cwd=folder, env=env, as_it_is=True), attempt
 
     def _place(self, attempt: Attempt) -> Attempt:
-        found = (attempt.deployment or {}).get("folder")
-        folders = [Path(found)] if isinstance(found, str) else self._jobs_of(attempt.number)
-        for folder in folders:
-            with suppress(OSError):
-                if (folder / TRACES_FOLDER / "key").read_text(encoding="utf-8") == attempt.key:
-                    return replace(attempt, folder=folder / TRACES_FOLDER)
-        return attempt
+        folder = self._jobs.find(attempt.number, attempt.key)
+        return attempt if folder is None else replace(attempt, folder=folder / TRACES_FOLDER)
 
     # What it measures
 
@@ -279,24 +294,9 @@ class MmarExecutor(CommandExecutor):
         models = self._variables.values.get("MMAR_CKPT_DIR")
         return folder / (models if isinstance(models, str) and not os.path.isabs(models) else "models") / STATS_FILE
 
-    # Names
-
-    def _name_of(self, number: int, attempt: int, slot: int) -> str:
-        """The next name of a job of this worker, as long as the attempt lasts."""
-        if (number, attempt) not in self._names_of:
-            made: list[str] = []
-            with suppress(FileNotFoundError):
-                made = (self._run / _JOBS_FILE).read_text(encoding="utf-8").split()
-            before = [int(m[2]) for name in made if (m := _JOB.fullmatch(name)) and int(m[1]) == slot + 1]
-            self._names_of[number, attempt] = f"W{slot + 1}_{max(before, default=0) + 1}_J{number}"
-        return self._names_of[number, attempt]
-
     def _told_of(self, job: Job) -> dict[str, str]:
-        name = self._name_of(job.number, job.attempt, job.slot)
-        return {ContextKey.JOB_NAME: name, MMARPropKey.JOB_MMAR_ROOT: str(self._run / name)}
-
-    def _jobs_of(self, number: int) -> list[Path]:
-        return sorted(self._run.glob(f"W*_*_J{number}"))
+        folder = self._jobs.folder(job.number, job.attempt, job.slot)
+        return {ContextKey.JOB_NAME: folder.name, MMARPropKey.JOB_MMAR_ROOT: str(folder)}
 
     # Checks
 

@@ -12,49 +12,39 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
-RUNS_FOLDER = "automl"
+RUNS_FOLDER, TRACES_FOLDER = "automl", "meristem"  # neither is copied: an MMAR may be a job of an earlier run
 PART = ".part"  # of the name of a copy that is not whole yet
 _FICLONE = 0x40049409  # linux/fs.h
 _KEY_FOLDERS = ("commands", "resources")
 
 
-@dataclass(slots=True)
-class Left:
-    """What is not as in the original, in words.
-
-    Attributes:
-        leading_out: Links that lead out of the MMAR; they are kept, and what they lead to is shared.
-        skipped: Files that are no files: pipes, sockets, devices.
-    """
-
-    leading_out: list[str] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-
-
-def copy_mmar(base: Path, target: Path, *, wanted: Callable[[Path], bool] = lambda path: True) -> Left:
-    """Copies the folder `base` to `target`, which appears when it is whole.
+def copy_mmar(
+    base: Path, target: Path, *, wanted: Callable[[Path], bool] = lambda path: True,
+    begin: Callable[[Path], object] = lambda path: None, finish: Callable[[Path], object] = lambda path: None,
+) -> None:  # fmt: skip
+    """Copies the folder `base` to `target`, which appears when it is whole. What is no file (a pipe) is left out.
 
     Args:
         wanted: Of a path within the MMAR, whether it is copied; a folder that is not is left out with all in it.
+        begin, finish: Called with the copy while it is still empty, and before it appears.
 
     Raises:
         OSError: Something cannot be read or written; nothing is left behind.
     """
     part = target.with_name(target.name + PART)
     shutil.rmtree(part, ignore_errors=True)
-    left = Left()
     try:
         part.mkdir(parents=True)
+        begin(part)
         for path in _walk(base, wanted):
-            _copy(base, path, part / path.relative_to(base), left)
+            _copy(base, path, part / path.relative_to(base))
+        finish(part)
         part.rename(target)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
-    return left
 
 
 def key_content(data_list_file_name: str | None) -> Callable[[Path], bool]:
@@ -89,29 +79,26 @@ def _walk(base: Path, wanted: Callable[[Path], bool]) -> Iterator[Path]:
             for entry in sorted(entries, key=lambda entry: entry.name):
                 path = Path(entry.path)
                 within = path.relative_to(base)
-                if within.parts[0] == RUNS_FOLDER or not wanted(within):
+                if within.parts[0] in (RUNS_FOLDER, TRACES_FOLDER) or not wanted(within):
                     continue
                 yield path
                 if entry.is_dir(follow_symlinks=False):
                     stack.append(path)
 
 
-def _copy(base: Path, path: Path, to: Path, left: Left) -> None:
+def _copy(base: Path, path: Path, to: Path) -> None:
     mode = path.lstat().st_mode
     if stat.S_ISLNK(mode):
-        _copy_link(base, path, to, left)
+        _copy_link(base, path, to)
     elif stat.S_ISDIR(mode):
         to.mkdir(exist_ok=True)
     elif stat.S_ISREG(mode):
         _copy_file(path, to, mode)
-    else:
-        left.skipped.append(str(path.relative_to(base)))
 
 
-def _copy_link(base: Path, path: Path, to: Path, left: Left) -> None:
+def _copy_link(base: Path, path: Path, to: Path) -> None:
     target = _leads_out(base, path)
     if target is not None:
-        left.leading_out.append(f"{path.relative_to(base)} -> {target}")
         to.symlink_to(target)
     else:  # within the copy it leads to the copy
         within = os.path.relpath(os.path.realpath(path), os.path.realpath(path.parent))

@@ -39,8 +39,9 @@ class KeepBest(Handler):
         """Puts right what an engine that was killed left undone."""
         wanted = self._link(run)
         self._kept = wanted
-        for trial in run.completed():
-            self._remove(run, trial, sparing=wanted)
+        for trial in run.ended_trials():
+            if trial.status != TrialStatus.FAILED or not self.keep_failed:
+                self._remove(run, trial, sparing=wanted)
 
     def trial_ended(self, event: TrialEnded, run: StudyRun) -> None:
         if event.again:
@@ -64,7 +65,7 @@ class KeepBest(Handler):
         best = run.best_trials(self.keep)
         wanted = [trial.folder for trial in best if trial.folder is not None]
         existing = [folder for folder in wanted if folder.exists()]
-        link = (existing[0].parent if existing else run.folder) / "best"
+        link = (wanted[0].parent if wanted else run.folder) / "best"
         if not existing:
             link.unlink(missing_ok=True)
         elif not (link.is_symlink() and os.readlink(link) == existing[0].name):

@@ -12,6 +12,7 @@ from meristem.errors import InputError
 from meristem.handlers.freed import note_freed
 from meristem.handlers.handler import Handler
 from meristem.handlers.keep_best import KeepBest
+from meristem.handlers.stop_at import StopAt
 from meristem.study.happenings import StudyEnded, StudyStarted, TrialEnded
 from meristem.study.run import StudyRun
 from meristem.trial import Trial
@@ -32,29 +33,25 @@ class MmarHandler(Handler):
     def __init__(
         self, num_mmars_to_keep: int | None = None, stop_threshold: float | None = None, console: Console | None = None
     ) -> None:
-        if stop_threshold is not None and (
-            isinstance(stop_threshold, bool) or not isinstance(stop_threshold, (int, float))
-        ):
-            raise InputError(f"stop_threshold={stop_threshold!r:.60} is no number.", fix="Give a score, such as 0.9.")
         if num_mmars_to_keep is not None and (type(num_mmars_to_keep) is not int or num_mmars_to_keep < 1):
             raise InputError(
                 f"num_mmars_to_keep={num_mmars_to_keep!r:.60} is no number of MMARs.",
                 fix="Give a whole number from 1, or leave it out to keep all.",
             )
-        self.num_mmars_to_keep, self.stop_threshold = num_mmars_to_keep, stop_threshold
+        self.num_mmars_to_keep = num_mmars_to_keep
+        self._stop = None if stop_threshold is None else StopAt(stop_threshold)
         self._keep = _KeepMmars(num_mmars_to_keep or _ALL, keep_failed=num_mmars_to_keep is None)
         self._console = console or Console(stderr=True)
 
     def study_started(self, event: StudyStarted, run: StudyRun) -> None:
         self._keep.study_started(event, run)
+        if self._stop is not None:
+            self._stop.study_started(event, run)
 
     def trial_ended(self, event: TrialEnded, run: StudyRun) -> None:
         self._keep.trial_ended(event, run)
-        if self.stop_threshold is None or event.again or event.trial.value is None:
-            return
-        objective = run.goals.objectives[0]
-        if objective.loss(event.trial.value) <= objective.loss(self.stop_threshold):
-            run.stop(f"the score {event.trial.value:g} of trial {event.trial.number} reaches {self.stop_threshold:g}")
+        if self._stop is not None:
+            self._stop.trial_ended(event, run)
 
     def study_ended(self, event: StudyEnded, run: StudyRun) -> None:
         self._keep.study_ended(event, run)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from inspect import getattr_static
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,11 @@ def tune(
         args = _executor_args(root, config, settings, run_folder)
         executor, gpus = ComponentSpec(name="mmar", args={**args, "gpus": workers}), None
     built: Any = build_executor(None, executor, isolate=True, gpus=gpus)
+    if getattr_static(built, "space", None) is None:
+        raise InputError(
+            f"The executor {executor.label} does not say what is searched.",
+            fix="Give it a property 'space' (a meristem.Space), or Clara's determine_search_space(ctx).",
+        )
     slots = len(parse_gpus(workers))
     try:
         run_folder.mkdir(parents=True, exist_ok=True)
@@ -67,8 +73,8 @@ def tune(
             fix="Put runs elsewhere: --set workdir=FOLDER",
         ) from error
     study = Study(
-        run_id, space=built.space, objective=built.objective, controller=config.controller.to_json(), seed=seed,
-        store=f"sqlite:///{run_folder / STORE_FILE}",
+        run_id, space=built.space, objective=getattr(built, "objective", "score"), seed=seed,
+        controller=config.controller.to_json(), store=f"sqlite:///{run_folder / STORE_FILE}",
     )  # fmt: skip
     _check_unfinished(study, run_folder, trials)
     return study.run(

@@ -59,7 +59,7 @@ def test_a_job_has_its_own_mmar_with_the_values_put_in_and_the_original_stays(tm
 def test_a_score_that_is_good_enough_ends_the_run(tmp_path: Path) -> None:
     study = tune(make_mmar(tmp_path / "m", automl=automl(50, threshold=0.3)), {"run_id": "r"}, seed=1)
     assert len(study.trials) < 50
-    assert "reaches 0.3" in (study.store.studies.get("r").message or "")
+    assert "meets 0.3" in (study.store.studies.get("r").message or "")
 
 
 @pytest.mark.parametrize(
