@@ -11,6 +11,7 @@ Everything that searches works with losses: lower is better.
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,8 @@ from meristem.linear import read_inequality, read_sum
 BASELINE = "baseline"
 _LIMIT_HOW = "Write a limit such as 'latency <= 10' or 'latency <= 1.1 * baseline'."
 _SUM_HOW = "Bring them to one side, such as 'a - b <= 1.1 * baseline': the share is then of a - b at the baseline."
+
+_COMMA = re.compile(r",(?=(?:[^`]*`[^`]*`)*[^`]*$)")  # outside of quoted names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +204,7 @@ class Goals:
         if isinstance(constraints, str) or not isinstance(constraints, Sequence):
             problems.append("outcome constraints must be a list, such as ['latency <= 10']")
             constraints = ()
-        parts = objective.split(",") if isinstance(objective, str) else objective
+        parts = _COMMA.split(objective) if isinstance(objective, str) else objective
         if not isinstance(parts, Sequence) or not parts:
             raise InputError(
                 f"The objective must be text, or a list of texts, not {objective!r:.60}.",

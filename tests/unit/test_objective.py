@@ -177,3 +177,7 @@ def test_several_objectives_may_be_a_list() -> None:
     assert Goals.parse(["a", "-b"]) == Goals.parse("a, -b")
     with pytest.raises(InputError, match="must be text"):
         Goals.parse(["a", 3])  # type: ignore[list-item]
+
+
+def test_a_comma_in_a_quoted_name_parts_nothing() -> None:
+    assert [o.metric for o in Goals.parse("`a, b`, -`c`").objectives] == ["a, b", "c"]

@@ -157,6 +157,8 @@ class MmarExecutor(CommandExecutor):
         if leading_out := links_leading_out(self._base):
             shown = "; ".join(leading_out[:5]) + (" …" if len(leading_out) > 5 else "")
             log.warning("Links lead out of the MMAR, and all trials share what they lead to: %s", shown)
+        for name, places in self._variables.unknown(read_json(self._base / self._config_file)).items():
+            log.warning("Nobody gives the variable {%s}, which stands in %s", name, ", ".join(places[:3]))
         self._copies = ThreadPoolExecutor(1, thread_name_prefix="copy-mmar")
 
     def start(self, attempt: Attempt) -> None:

@@ -6,8 +6,8 @@ import hashlib
 import json
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 # Limits of mlflow/utils/validation.py; a tag's is that of older servers.
@@ -50,14 +50,19 @@ class Entry:
 
     def then(self, later: Entry) -> Entry:
         """Both as one."""
-        return replace(
-            self,
-            status=later.status or self.status,
-            params={**self.params, **later.params},
-            points=self.points + later.points,
-            tags={**self.tags, **later.tags},
-            started_ms=later.started_ms or self.started_ms,
-            ended_ms=later.ended_ms or self.ended_ms,
+        return Entry.joined([self, later])
+
+    @classmethod
+    def joined(cls, entries: Sequence[Entry]) -> Entry:
+        """All as one; what comes later counts more."""
+        return cls(
+            number=entries[0].number,
+            status=next((e.status for e in reversed(entries) if e.status), None),
+            params={name: value for e in entries for name, value in e.params.items()},
+            points=tuple(point for e in entries for point in e.points),
+            tags={name: value for e in entries for name, value in e.tags.items()},
+            started_ms=next((e.started_ms for e in reversed(entries) if e.started_ms), None),
+            ended_ms=next((e.ended_ms for e in reversed(entries) if e.ended_ms), None),
         )
 
 

@@ -40,7 +40,7 @@ class Shipping:
     ) -> None:
         self._what, self._write, self._unlogged = what, write, unlogged
         self._changed = threading.Condition()
-        self._waiting: dict[int, Entry] = {}
+        self._waiting: dict[int, list[Entry]] = {}  # joined when their turn comes: joining at each would be quadratic
         self._asked: list[int] | None = None
         self._answer: list[int] = []
         self._busy = self._hurried = self._closed = False
@@ -59,8 +59,7 @@ class Shipping:
     def put(self, entry: Entry) -> None:
         """Takes news; returns at once."""
         with self._changed:
-            waiting = self._waiting.get(entry.number)
-            self._waiting[entry.number] = entry if waiting is None else waiting.then(entry)
+            self._waiting.setdefault(entry.number, []).append(entry)
             self._points += len(entry.points)
             self._changed.notify_all()
 
@@ -150,14 +149,13 @@ class Shipping:
         with self._changed:
             if not self._waiting or self._closed:
                 return None
-            entry = self._waiting.pop(next(iter(self._waiting)))
+            entry = Entry.joined(self._waiting.pop(next(iter(self._waiting))))
             self._points -= len(entry.points)
             return entry
 
     def _put_back(self, entry: Entry) -> None:
         with self._changed:
-            later = self._waiting.pop(entry.number, None)
-            self._waiting = {entry.number: entry if later is None else entry.then(later), **self._waiting}
+            self._waiting = {entry.number: [entry, *self._waiting.pop(entry.number, ())], **self._waiting}
             self._points += len(entry.points)
 
     def _tell_away(self, error: Exception) -> None:

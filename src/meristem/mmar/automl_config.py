@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from meristem.bundles import Variables, read_json
+from meristem.clara.vendor_paths import vendor_class
 from meristem.components import ALIASES, ComponentSpec, spec_of
 from meristem.errors import InputError
 
@@ -86,7 +87,9 @@ def _component(kind: str, given: Any, place: str, problems: list[str]) -> Compon
     except InputError as error:
         problems.append(f"{place}: {error.what} {'; '.join(error.problems)}".strip())
         return None
-    return ComponentSpec(name=ALIASES[kind].get(spec.name or "", spec.name), path=spec.path, args=spec.args)
+    vendors = None if spec.path is None else vendor_class(spec.path)
+    name, path = (spec.name, spec.path) if vendors is None else (vendors, None)
+    return ComponentSpec(name=ALIASES[kind].get(name or "", name), path=path, args=spec.args)
 
 
 def _without_jobs(handler: ComponentSpec, jobs: dict[str, Any]) -> ComponentSpec:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ import pytest
 
 import meristem as ms
 from meristem.errors import InputError, TooManyFailures
+from meristem.executors import mmar as mmar_module
 from meristem.mmar.tune import tune
+from meristem.study.protocols import Attempt, Outcome
 
 from .made import CONFIG, DESIGN_PAGE, automl, jobs_in, make_mmar
 
@@ -223,3 +227,62 @@ def test_components_written_for_clara_search_an_mmar(tmp_path: Path, monkeypatch
     assert {line["_jobName"] for line in ended} == {t.folder.name for t in study.trials if t.status == "completed"}
     assert {line["_jobMmarRoot"] for line in ended} == {str(t.folder) for t in study.trials if t.status == "completed"}
     assert all(list(line["_concreteSearchValue"]) == ["lr.float.$0:learning_rate"] for line in ended)
+
+
+def attempt_of(key: str, number: int = 1) -> Attempt:
+    parameters = {"lr.float.$0:learning_rate": 0.5}
+    return Attempt(
+        study="s", number=number, attempt=1, parameters=parameters, folder=Path(), slot=0, key=f"{key}-{number}-1"
+    )
+
+
+def outcome_of(executor: ms.MmarExecutor) -> Outcome:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        for report in executor.poll(timedelta(seconds=0.1)):
+            if report.outcome is not None:
+                return report.outcome
+    raise AssertionError("no outcome")
+
+
+def test_two_studies_with_one_run_leave_each_others_mmars_alone(tmp_path: Path) -> None:
+    mmar = make_mmar(tmp_path / "m")
+    for key in ("first", "second"):
+        executor = ms.MmarExecutor(mmar, run_id="r")
+        executor.open(1)
+        executor.start(attempt_of(key))
+        assert outcome_of(executor).status == "completed"
+        executor.close()
+    assert jobs_in(mmar / "automl/r") == ["W1_1_J1", "W1_2_J1"]
+
+
+def test_what_is_stopped_while_its_mmar_is_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mmar = make_mmar(tmp_path / "m")
+    copy = mmar_module.copy_mmar
+    monkeypatch.setattr(mmar_module, "copy_mmar", lambda *a, **k: (time.sleep(0.3), copy(*a, **k)))
+    executor = ms.MmarExecutor(mmar, run_id="r")
+    executor.open(1)
+    executor.start(attempt_of("k"))
+    time.sleep(0.1)
+    executor.stop(1, timedelta(seconds=1))
+    assert outcome_of(executor).status == "stopped"
+    executor.start(attempt_of("k", 2))
+    executor.close()
+    assert jobs_in(mmar / "automl/r") == []
+
+
+def test_a_threshold_that_was_reached_holds_when_the_command_is_given_again(tmp_path: Path) -> None:
+    mmar = make_mmar(tmp_path / "m", automl=automl(6, threshold=0.3))
+    first = len(tune(mmar, {"run_id": "r"}, seed=1).trials)
+    assert len(tune(mmar, {"run_id": "r"}, seed=1).trials) == first < 6
+
+
+def test_checkpoints_may_lie_elsewhere_and_scores_have_any_name(tmp_path: Path) -> None:
+    config = json.loads(json.dumps(CONFIG))
+    config["validate"]["metrics"][0]["args"]["name"] = "mean dice, 2*best"
+    mmar = make_mmar(tmp_path / "m", automl=automl(1), config=config)
+    (mmar / "config/environment.json").write_text(json.dumps({"MMAR_CKPT_DIR": "check/points"}))
+    script = mmar / "commands/automl_train_round.sh"
+    script.write_text(script.read_text().replace("/models/", "/check/points/"))
+    study = tune(mmar, {"run_id": "r"})
+    assert list(study.trials[0].metrics) == ["mean dice, 2*best"]

@@ -49,6 +49,12 @@ def test_an_executor_of_ones_own_is_kept() -> None:
     assert found.executor == ComponentSpec(path="mine.Executor", args={"a": 1})
 
 
+def test_components_of_claras_own_may_be_named_by_path() -> None:
+    path = "nvmidl.apps.automl.components.handlers.mmar_handler.MMARHandler"
+    found = read({"controller": {"path": "automl.workflows.TestController", "args": {}}, "handlers": [{"path": path}]})
+    assert (found.controller.name, found.handlers[0].name) == ("test", "mmar")
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     with pytest.raises(InputError) as raised:
         read({"handlers": [{"name": "StatsHandler"}, {"args": {}}, 3], "executor": [], "controller": {"args": 7}})
