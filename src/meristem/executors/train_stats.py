@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from meristem.clara.definitions import NO_SCORE
 from meristem.spool import read_step, read_value
 
 STATS_FILE = "train_stats.json"
-NEVER_VALIDATED = -1_000_000.0  # what a trainer starts from, and leaves where it never validated
 _BEST = (
     "best_metric",
     "best_validation_metric",
@@ -82,7 +82,7 @@ def _number(given: Any) -> float | None:
         value = read_value(given)[0]
     except ValueError:
         return None
-    return None if value <= NEVER_VALIDATED else value
+    return None if value <= NO_SCORE else value
 
 
 def _list(given: Any) -> list[Any]:

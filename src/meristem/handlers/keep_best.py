@@ -25,12 +25,12 @@ class KeepBest(Handler):
     Where there are several objectives, all trials that no other beats in everything keep theirs.
 
     Args:
-        keep: How many folders to keep.
+        keep: How many folders to keep; None: all, and only the link is made.
         keep_failed: Whether folders of failed trials stay, for their logs.
     """
 
-    def __init__(self, keep: int = 3, keep_failed: bool = True) -> None:
-        if isinstance(keep, bool) or not isinstance(keep, int) or keep < 1:
+    def __init__(self, keep: int | None = 3, keep_failed: bool = True) -> None:
+        if keep is not None and (isinstance(keep, bool) or not isinstance(keep, int) or keep < 1):
             raise InputError(f"keep_best got keep={keep!r}.", fix="Give a whole number from 1.")
         self.keep, self.keep_failed = keep, keep_failed
         self._kept: set[Path] = set()
@@ -39,7 +39,7 @@ class KeepBest(Handler):
         """Puts right what an engine that was killed left undone."""
         wanted = self._link(run)
         self._kept = wanted
-        for trial in run.ended_trials():
+        for trial in run.ended_trials() if self.keep is not None else ():
             if trial.status != TrialStatus.FAILED or not self.keep_failed:
                 self._remove(run, trial, sparing=wanted)
 
@@ -47,6 +47,8 @@ class KeepBest(Handler):
         if event.again:
             return
         wanted = self._link(run)
+        if self.keep is None:
+            return
         for folder in self._kept - wanted:
             self.delete(folder, run)
         self._kept = wanted
@@ -62,7 +64,7 @@ class KeepBest(Handler):
         Returns:
             The folders to keep.
         """
-        best = run.best_trials(self.keep)
+        best = run.best_trials(self.keep or 1)
         wanted = [trial.folder for trial in best if trial.folder is not None]
         existing = [folder for folder in wanted if folder.exists()]
         link = (wanted[0].parent if wanted else run.folder) / "best"

@@ -18,7 +18,6 @@ from meristem.study.run import StudyRun
 from meristem.trial import Trial
 
 _SHOWN = 20
-_ALL = 1_000_000_000
 
 
 class MmarHandler(Handler):
@@ -40,7 +39,7 @@ class MmarHandler(Handler):
             )
         self.num_mmars_to_keep = num_mmars_to_keep
         self._stop = None if stop_threshold is None else StopAt(stop_threshold)
-        self._keep = _KeepMmars(num_mmars_to_keep or _ALL, keep_failed=num_mmars_to_keep is None)
+        self._keep = _KeepMmars(num_mmars_to_keep, keep_failed=False)
         self._console = console or Console(stderr=True)
 
     def study_started(self, event: StudyStarted, run: StudyRun) -> None:
