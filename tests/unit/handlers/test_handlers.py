@@ -50,6 +50,12 @@ def test_keep_best_keeps_the_best_folders_and_a_link_to_the_best() -> None:
     assert (study.folder / "best" / "model").read_text() == "2"
 
 
+def test_keep_best_may_keep_all_and_only_link_to_the_best() -> None:
+    study = run(with_folder(lambda a: [3.0, 9.0, 1.0][a.number - 1]), KeepBest(keep=None), trials=3)
+    assert folders(study) == ["00001", "00002", "00003"]
+    assert (study.folder / "best" / "model").read_text() == "2"
+
+
 def test_keep_best_knows_that_a_loss_is_to_be_small() -> None:
     study = run(with_folder(lambda a: float(a.number)), KeepBest(keep=1), objective="-a")
     assert folders(study) == ["00001"]
