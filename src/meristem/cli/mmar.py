@@ -33,6 +33,9 @@ def tune(
     more: Annotated[list[str] | None, typer.Argument(help="Further NAME=VALUE.")] = None,
     trials: Annotated[int | None, typer.Option("--trials", min=1, help="How many trainings in all.")] = None,
     hours: Annotated[float | None, typer.Option("--hours", min=0, help="Ends after so many.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", min=0, help="Seconds that one training may take.")
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Makes the search repeatable.")] = None,
 ) -> None:
     """Search the best configuration and model of an MMAR, or go on with a run.
@@ -51,10 +54,13 @@ def tune(
     given = read_set(texts) | {n: v for n, v in split_set(texts).items() if n in ("run_id", "workers")}
     seconds = None if hours is None else 3600 * hours
     try:
-        study = run_it(mmar, given, automl_config=automlconf, trials=trials, seconds=seconds, seed=seed)
+        study = run_it(
+            mmar, given, automl_config=automlconf, trials=trials, seconds=seconds, timeout=timeout, seed=seed
+        )
     except KeyboardInterrupt:
         say("Interrupted. The same command again goes on with this run.")
         raise
+    say(f"Look closer: meristem study show {study.name} --store {study.store.database.shown_url}")
     best = study.best
     say(f"best {study.goals.objectives[0].metric}: {best.value:g} in {best.folder}")
 

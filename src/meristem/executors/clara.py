@@ -10,7 +10,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -225,8 +225,10 @@ class ClaraExecutor:
         working.stop.set()
         working.job.context.stop_here("this job was asked to stop")
         abort = getattr(self._component, "abort", None)
-        if not callable(abort):
-            return
+        if callable(abort):  # in a thread: one that hangs must not hold the engine up
+            threading.Thread(target=self._abort_it, args=(abort, working), name="clara-abort", daemon=True).start()
+
+    def _abort_it(self, abort: Callable[[Any], Any], working: _Working) -> None:
         try:
             abort(working.job.context)
         except Exception as error:  # a user's component may raise anything

@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +26,14 @@ from meristem.executors.command import CommandExecutor
 from meristem.executors.command_outcome import completed_or_failed
 from meristem.executors.gpus import gpus_of
 from meristem.executors.launch import Surroundings
-from meristem.executors.mmar_copy import RUNS_FOLDER, TRACES_FOLDER, copy_mmar, key_content, links_leading_out
+from meristem.executors.mmar_copy import (
+    LOG_FILE,
+    RUNS_FOLDER,
+    TRACES_FOLDER,
+    copy_mmar,
+    key_content,
+    links_leading_out,
+)
 from meristem.executors.mmar_jobs import Jobs
 from meristem.executors.placeholders import Command
 from meristem.executors.searched_study import differences, objective_of
@@ -37,7 +45,7 @@ from meristem.study.protocols import Attempt, Outcome, OutcomeStatus, Report
 log = logging.getLogger("meristem.executors")
 
 CONFIG_FILE, ENVIRONMENT_FILE = "config/config_train.json", "config/environment.json"
-LOG_FILE, VALUES_FILE = "log.txt", "recommendation.json"
+VALUES_FILE, _OWNER_FILE = "recommendation.json", ".mmar"
 _COMMANDS = ("commands/automl_train_round.sh", "commands/train.sh")
 _SCORE = "score"
 _COPY_SECONDS = 0.05  # between two looks at copies that are being made
@@ -103,11 +111,15 @@ class MmarExecutor(CommandExecutor):
         self._config_file = train_config_file
         self._set = dict(set or {})
         self.searched, self._variables, self._environment = read_mmar(self._base, train_config_file, self._set)
+        if problems := self._run_problems():
+            raise InputError(f"The MMAR {self._base} cannot be used", problems)
+        self._own = {Path(train_config_file).parts[0], "config", "models", self._models.split("/")[0]}
         self.metric = metric or self.searched.key_metric or _SCORE
         self._wanted = key_content(data_list_file_name) if key_mmar_content_only else lambda path: True
         self._stats: dict[int, tuple[tuple[int, int], TrainStats]] = {}
         self._told: dict[int, int] = {}
         self._jobs = Jobs(self._run)
+        self._homes: dict[int, Path | None] = {}
         self._copies: ThreadPoolExecutor | None = None
         self._copying: dict[int, tuple[Attempt, Future[None]]] = {}
         self._stopped: dict[int, None] = {}
@@ -149,12 +161,13 @@ class MmarExecutor(CommandExecutor):
         """
         try:
             self._run.mkdir(parents=True, exist_ok=True)
+            self._own_run()
         except OSError as error:
             raise InputError(
                 f"The run's folder {self._run} cannot be made: {error.strerror or error}.",
                 fix="Put runs elsewhere: meristem mmar tune … --set workdir=FOLDER",
             ) from error
-        if leading_out := links_leading_out(self._base):
+        if leading_out := links_leading_out(self._base, self._own):
             shown = "; ".join(leading_out[:5]) + (" …" if len(leading_out) > 5 else "")
             log.warning("Links lead out of the MMAR, and all trials share what they lead to: %s", shown)
         for name, places in self._variables.unknown(read_json(self._base / self._config_file)).items():
@@ -166,11 +179,13 @@ class MmarExecutor(CommandExecutor):
         self._jobs.discard(attempt.number, attempt.key)
         job = self._jobs.folder(attempt.number, attempt.attempt, attempt.slot)
         placed = replace(attempt, folder=job / TRACES_FOLDER)
+        self._homes[attempt.number] = _home_of(attempt)
         self._copying[attempt.number] = (placed, self._copies.submit(self._make_job, job, placed))
 
     def adopt(self, attempt: Attempt) -> bool:
         taken_up = super().adopt(attempt)
         if taken_up and attempt.deployment is None:  # killed before it was stored where the job is
+            self._homes[attempt.number] = _home_of(attempt)
             self._unstarted.append(self._deployed(self._place(attempt)))
         return taken_up
 
@@ -216,7 +231,7 @@ class MmarExecutor(CommandExecutor):
         """The job's MMAR, which appears when it is whole, with the values put in."""
         self._jobs.claim(job)
         copy_mmar(
-            self._base, job, wanted=self._wanted, begin=lambda part: self._jobs.mark(part, attempt.key),
+            self._base, job, wanted=self._wanted, own=self._own, begin=lambda part: self._jobs.mark(part, attempt.key),
             finish=lambda part: self._put_in(part, attempt),
         )  # fmt: skip
 
@@ -246,9 +261,21 @@ class MmarExecutor(CommandExecutor):
                 self._unstarted.append(self._deployed(attempt))
                 super().start(attempt)
 
-    @staticmethod
-    def _deployed(attempt: Attempt) -> Report:
-        return Report(number=attempt.number, deployment={"folder": str(attempt.folder.parent)})
+    def _deployed(self, attempt: Attempt) -> Report:
+        """Where the job is; seen from the study's store if it lies beneath that, so that both can be moved together."""
+        job, home = attempt.folder.parent, self._homes.pop(attempt.number, None)
+        seen = job.relative_to(home) if home is not None and job.is_relative_to(home) else job
+        return Report(number=attempt.number, deployment={"folder": str(seen)})
+
+    def _own_run(self) -> None:
+        """Raises InputError where the run's folder, which is not in this MMAR, is another MMAR's."""
+        if self._run.is_relative_to(self._base):
+            return
+        owner = self._run / _OWNER_FILE
+        with suppress(FileExistsError), open(owner, "x", encoding="utf-8") as file:
+            file.write(str(self._base))
+        if (other := owner.read_text(encoding="utf-8")) != str(self._base):
+            raise InputError(f"The run {self._run} is of the MMAR {other}.", fix="Give this one another run_id.")
 
     def _prepare(self, attempt: Attempt) -> tuple[Surroundings, Attempt]:
         folder = attempt.folder.parent
@@ -289,12 +316,18 @@ class MmarExecutor(CommandExecutor):
         if reported:
             return Outcome(status=OutcomeStatus.COMPLETED)
         where = self._stats_file(folder).relative_to(folder)
-        why = "has no value of the key metric: it never validated" if stats is not None else "was not written"
+        there = "cannot be read as JSON" if (folder / where).exists() else "was not written"
+        why = there if stats is None else "has no value of the key metric: it never validated"
         return Outcome(status=OutcomeStatus.FAILED, error=f"the training ended well, but {where} {why}")
 
-    def _stats_file(self, folder: Path) -> Path:
+    @property
+    def _models(self) -> str:
+        """Where checkpoints and statistics are, from the MMAR."""
         models = self._variables.values.get("MMAR_CKPT_DIR")
-        return folder / (models if isinstance(models, str) and not os.path.isabs(models) else "models") / STATS_FILE
+        return models if isinstance(models, str) and models else "models"
+
+    def _stats_file(self, folder: Path) -> Path:
+        return folder / self._models / STATS_FILE
 
     def _told_of(self, job: Job) -> dict[str, str]:
         folder = self._jobs.folder(job.number, job.attempt, job.slot)
@@ -314,6 +347,14 @@ class MmarExecutor(CommandExecutor):
             return [first, *rest]
         return [f"./{first}", *rest] if os.access(script, os.X_OK) else ["/bin/bash", first, *rest]
 
+    def _run_problems(self) -> list[str]:
+        problems = []
+        if os.path.isabs(self._models) or ".." in Path(self._models).parts:
+            problems.append(f"MMAR_CKPT_DIR={self._models!r} leads out of it, so that all jobs would share one folder")
+        if self._run.is_relative_to(self._base) and not self._run.is_relative_to(self._base / RUNS_FOLDER):
+            problems.append(f"the run {self._run} would lie in it, and be copied with it: choose a folder outside")
+        return problems
+
     def _mmar_problems(self, command: Command | None, config_file: str) -> list[str]:
         if not self._base.is_dir():
             return ["there is no such folder"]
@@ -323,3 +364,9 @@ class MmarExecutor(CommandExecutor):
         if command is None and not any((self._base / path).is_file() for path in _COMMANDS):
             problems.append(f"it has no {' and no '.join(_COMMANDS)}; or give a command")
         return problems
+
+
+def _home_of(attempt: Attempt) -> Path | None:
+    """The folder in which the study's folders are: `HOME/meristem-trials/STUDY/TRIAL` is the attempt's."""
+    parents = attempt.folder.absolute().parents
+    return parents[2] if len(parents) > 2 else None

@@ -10,24 +10,26 @@ import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-RUNS_FOLDER, TRACES_FOLDER = "automl", "meristem"  # neither is copied: an MMAR may be a job of an earlier run
+RUNS_FOLDER, TRACES_FOLDER, LOG_FILE = "automl", "meristem", "log.txt"
+_LEFT_OUT = (RUNS_FOLDER, TRACES_FOLDER, LOG_FILE)  # an MMAR may be a job of an earlier run
 PART = ".part"  # of the name of a copy that is not whole yet
 _FICLONE = 0x40049409  # linux/fs.h
 _KEY_FOLDERS = ("commands", "resources")
 
 
 def copy_mmar(
-    base: Path, target: Path, *, wanted: Callable[[Path], bool] = lambda path: True,
+    base: Path, target: Path, *, wanted: Callable[[Path], bool] = lambda path: True, own: Collection[str] = (),
     begin: Callable[[Path], object] = lambda path: None, finish: Callable[[Path], object] = lambda path: None,
 ) -> None:  # fmt: skip
     """Copies the folder `base` to `target`, which appears when it is whole. What is no file (a pipe) is left out.
 
     Args:
         wanted: Of a path within the MMAR, whether it is copied; a folder that is not is left out with all in it.
+        own: Top-level names under which things are written: what links there lead to is copied, too.
         begin, finish: Called with the copy while it is still empty, and before it appears.
 
     Raises:
@@ -39,7 +41,8 @@ def copy_mmar(
         part.mkdir(parents=True)
         begin(part)
         for path in _walk(base, wanted):
-            _copy(base, path, part / path.relative_to(base))
+            within = path.relative_to(base)
+            _copy(base, path, part / within, own=within.parts[0] in own)
         finish(part)
         part.rename(target)
     except BaseException:
@@ -65,9 +68,10 @@ def key_content(data_list_file_name: str | None) -> Callable[[Path], bool]:
     return wanted
 
 
-def links_leading_out(base: Path) -> list[str]:
-    """Links in the MMAR that lead out of it, with where they lead."""
-    links = (path for path in _walk(base, lambda _: True) if path.is_symlink())
+def links_leading_out(base: Path, own: Collection[str] = ()) -> list[str]:
+    """Links in the MMAR that lead out of it and are kept, with where they lead."""
+    found = (path for path in _walk(base, lambda _: True) if path.is_symlink())
+    links = [path for path in found if path.relative_to(base).parts[0] not in own]
     return [f"{path.relative_to(base)} -> {target}" for path in links if (target := _leads_out(base, path)) is not None]
 
 
@@ -79,16 +83,18 @@ def _walk(base: Path, wanted: Callable[[Path], bool]) -> Iterator[Path]:
             for entry in sorted(entries, key=lambda entry: entry.name):
                 path = Path(entry.path)
                 within = path.relative_to(base)
-                if within.parts[0] in (RUNS_FOLDER, TRACES_FOLDER) or not wanted(within):
+                if within.parts[0] in _LEFT_OUT or not wanted(within):
                     continue
                 yield path
                 if entry.is_dir(follow_symlinks=False):
                     stack.append(path)
 
 
-def _copy(base: Path, path: Path, to: Path) -> None:
+def _copy(base: Path, path: Path, to: Path, *, own: bool) -> None:
     mode = path.lstat().st_mode
-    if stat.S_ISLNK(mode):
+    if stat.S_ISLNK(mode) and own and (target := _leads_out(base, path)) is not None:
+        _copy_target(base, target, to)
+    elif stat.S_ISLNK(mode):
         _copy_link(base, path, to)
     elif stat.S_ISDIR(mode):
         to.mkdir(exist_ok=True)
@@ -103,6 +109,16 @@ def _copy_link(base: Path, path: Path, to: Path) -> None:
     else:  # within the copy it leads to the copy
         within = os.path.relpath(os.path.realpath(path), os.path.realpath(path.parent))
         to.symlink_to(within)
+
+
+def _copy_target(base: Path, target: Path, to: Path) -> None:
+    """What a link leads to, in its place, with all links followed."""
+    if Path(os.path.realpath(base)).is_relative_to(target):
+        raise OSError(f"{to.name} is a link to {target}, in which the MMAR itself lies")
+    if target.is_dir():
+        shutil.copytree(target, to, copy_function=lambda file, copy: _copy_file(Path(file), Path(copy), 0o600))
+    elif target.is_file():
+        _copy_file(target, to, target.stat().st_mode)
 
 
 def _leads_out(base: Path, path: Path) -> Path | None:

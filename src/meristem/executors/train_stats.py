@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ _BEST = (
 _CURVES = ("validations", "history")
 _STEPS = ("epoch", "step", "round")
 _VALUES = ("value", "metric", "score")
-_LARGEST_BYTES = 64 << 20
+_LARGEST_BYTES, _MOST_POINTS = 16 << 20, 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +50,11 @@ class TrainStats:
 def read_stats(path: Path) -> TrainStats | None:
     """The file's content; None where there is none, or it is not whole (yet)."""
     try:
-        if path.stat().st_size > _LARGEST_BYTES:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for, a device has no end
             return None
-        data = json.loads(path.read_bytes())
+        with open(path, "rb") as file:
+            content = file.read(_LARGEST_BYTES + 1)
+        data = json.loads(content) if len(content) <= _LARGEST_BYTES else None
     except (OSError, ValueError, RecursionError):
         return None
     return stats_of(data) if isinstance(data, Mapping) else None
@@ -59,7 +62,8 @@ def read_stats(path: Path) -> TrainStats | None:
 
 def stats_of(data: Mapping[str, Any]) -> TrainStats:
     """What the parsed file says; what cannot be understood in it is passed over."""
-    curve = tuple(point for name in _CURVES for item in _list(data.get(name)) if (point := _point(item)) is not None)
+    items = [item for name in _CURVES for item in _list(data.get(name))][:_MOST_POINTS]
+    curve = tuple(point for item in items if (point := _point(item)) is not None)
     best = next((value for name in _BEST if (value := _number(data.get(name))) is not None), None)
     if best is None and curve:
         best = max((value for _, value in curve if math.isfinite(value)), default=None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +15,7 @@ from meristem.handlers.freed import note_freed
 from meristem.handlers.handler import Handler
 from meristem.handlers.keep_best import KeepBest
 from meristem.handlers.stop_at import StopAt
+from meristem.statuses import TrialStatus
 from meristem.study.happenings import StudyEnded, StudyStarted, TrialEnded
 from meristem.study.run import StudyRun
 from meristem.trial import Trial
@@ -48,6 +51,8 @@ class MmarHandler(Handler):
             self._stop.study_started(event, run)
 
     def trial_ended(self, event: TrialEnded, run: StudyRun) -> None:
+        if event.trial.status == TrialStatus.FAILED and event.trial.folder is not None:
+            _keep_log(event.trial.folder)
         self._keep.trial_ended(event, run)
         if self._stop is not None:
             self._stop.trial_ended(event, run)
@@ -76,6 +81,14 @@ class _KeepMmars(KeepBest):
     def delete(self, folder: Path, run: StudyRun) -> None:
         note_freed(folder)
         super().delete(folder, run)
+
+
+def _keep_log(job: Path) -> None:
+    """What a training that failed has said stays, also when its MMAR goes."""
+    kept = job.parent / "failed"
+    with suppress(OSError):
+        kept.mkdir(exist_ok=True)
+        shutil.copyfile(job / "log.txt", kept / f"{job.name}.log")
 
 
 def _clock(seconds: float | None) -> str:

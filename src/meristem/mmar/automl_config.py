@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +11,11 @@ from typing import Any
 from meristem.bundles import Variables, read_json
 from meristem.clara.vendor_paths import vendor_class
 from meristem.components import ALIASES, ComponentSpec, spec_of
-from meristem.errors import InputError
+from meristem.errors import InputError, did_you_mean
 
+log = logging.getLogger("meristem.mmar")
+
+_KEYS = ("controller", "executor", "handlers", "early_stopping")
 # Arguments of MMARHandler that say how jobs' MMARs are made, which the executor does here.
 _OF_EXECUTOR = ("train_config_file", "work_dir", "key_mmar_content_only", "data_list_file_name")
 # Arguments of MMARExecutor that change nothing here: a job's output is always in its log.txt, and its configuration is
@@ -26,12 +30,14 @@ class AutomlConfig:
     Attributes:
         executor: None: the one for MMARs.
         jobs: Arguments of that executor, from wherever they stood.
+        early_stopping: A stopping rule, as in study files.
     """
 
     controller: ComponentSpec
     executor: ComponentSpec | None = None
     handlers: tuple[ComponentSpec, ...] = ()
     jobs: Mapping[str, Any] = field(default_factory=dict)
+    early_stopping: Any = None
 
 
 def read_automl_config(path: str | Path, settings: Mapping[str, Any]) -> AutomlConfig:
@@ -49,6 +55,9 @@ def read_automl_config(path: str | Path, settings: Mapping[str, Any]) -> AutomlC
 def automl_config_of(config: Mapping[str, Any], settings: Mapping[str, Any], *, source: str) -> AutomlConfig:
     """The parsed configuration; see `read_automl_config`."""
     problems: list[str] = []
+    for key in config:
+        if key not in _KEYS and not key.startswith("_"):
+            log.warning("%s: %r means nothing here. %s", source, key, did_you_mean(key, _KEYS))
     resolved = Variables.of({}, None, settings).resolve(dict(config))
     controller = _component("controller", resolved.get("controller"), "controller", problems)
     if resolved.get("controller") is None:
@@ -71,7 +80,13 @@ def automl_config_of(config: Mapping[str, Any], settings: Mapping[str, Any], *, 
     if executor is not None and executor.path is None:
         jobs |= {name: value for name, value in executor.args.items() if name not in _WITHOUT_MEANING}
         executor = None if executor.name == "mmar" else executor
-    return AutomlConfig(controller=controller, executor=executor, handlers=tuple(kept), jobs=_said(jobs))
+    return AutomlConfig(
+        controller=controller,
+        executor=executor,
+        handlers=tuple(kept),
+        jobs=_said(jobs),
+        early_stopping=resolved.get("early_stopping"),
+    )
 
 
 def _component(kind: str, given: Any, place: str, problems: list[str]) -> ComponentSpec | None:

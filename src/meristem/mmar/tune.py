@@ -5,6 +5,7 @@ A run is a study of its own, kept in the run's folder; the same call again goes 
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from inspect import getattr_static
@@ -17,19 +18,27 @@ from meristem.executors.gpus import parse_gpus
 from meristem.executors.mmar import CONFIG_FILE
 from meristem.executors.mmar_copy import RUNS_FOLDER
 from meristem.mmar.automl_config import AutomlConfig, read_automl_config
+from meristem.objective import Goals
 from meristem.statuses import StudyStatus
-from meristem.study.setup import build_executor
+from meristem.study.definition import build_controller
+from meristem.study.early_stopping import rule_of
+from meristem.study.plan import Plan
+from meristem.study.setup import build_executor, build_handler
 from meristem.study.study import Study
+
+log = logging.getLogger("meristem.mmar")
 
 AUTOML_CONFIG = "config/config_automl.json"
 STORE_FILE = "meristem.db"
 _OURS = ("run_id", "workers", "trainconf", "workdir", "work_dir", "traceout", "engTrace")
+_EXAMPLE = 'It says how to search, such as {"controller": {"name": "auto"}, "handlers": [{"name": "MMARHandler"}]}.'
 _RUN_ID = re.compile(r"[^\W_][\w.-]*")
 
 
 def tune(
     mmar: str | Path, settings: Mapping[str, Any], *, automl_config: str = AUTOML_CONFIG, trials: int | None = None,
-    seconds: float | None = None, seed: int | None = None, handlers: tuple[Any, ...] = (),
+    seconds: float | None = None, timeout: float | None = None, seed: int | None = None,
+    handlers: tuple[Any, ...] = (),
 ) -> Study:  # fmt: skip
     """Runs a search of the MMAR, or goes on with one.
 
@@ -38,6 +47,7 @@ def tune(
             training configuration.
         automl_config: Within the MMAR, or any path.
         trials: How many in all; needed where the controller does not end by itself.
+        timeout: Seconds that one training may take.
         handlers: Beside those of the configuration.
 
     Returns:
@@ -65,6 +75,16 @@ def tune(
             fix="Give it a property 'space' (a meristem.Space), or Clara's determine_search_space(ctx).",
         )
     slots = len(parse_gpus(workers))
+    for handler in config.handlers:  # all that can be wrong is found before anything is made
+        build_handler(handler)
+    controller = build_controller(config.controller)[0]
+    rule_of(config.early_stopping, controller, Goals.parse(getattr(built, "objective", "score")))
+    if not Plan(trials=trials, seconds=seconds).is_bounded(built.space, controller):
+        raise InputError(
+            f"The controller {config.controller.label} never ends by itself.",
+            fix="Say when it is enough: --trials 40, or --hours 12.",
+        )
+    _warn_of_unknown(settings, root, config)
     try:
         run_folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -78,9 +98,18 @@ def tune(
     )  # fmt: skip
     _check_unfinished(study, run_folder, trials)
     return study.run(
-        executor=executor, trials=trials, seconds=seconds, parallel=slots, gpus=gpus,
+        executor=executor, trials=trials, seconds=seconds, timeout=timeout, parallel=slots, gpus=gpus,
+        early_stopping=config.early_stopping,
         handlers=["progress", *(handler.to_json() for handler in config.handlers), *handlers],
     )  # fmt: skip
+
+
+def _warn_of_unknown(settings: Mapping[str, Any], root: Path, config: AutomlConfig) -> None:
+    """Says of a setting that nothing in the MMAR refers to: it may be a slip of the hand."""
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in (root / "config").glob("*.json")]
+    for name in settings:
+        if name not in _OURS and not any(f"{{{name}}}" in text or f'"{name}"' in text for text in texts):
+            log.warning("Nothing in the MMAR refers to %s. %s", name, did_you_mean(name, list(_OURS)))
 
 
 def _run_id(settings: Mapping[str, Any]) -> str:
@@ -99,10 +128,10 @@ def _found(root: Path, file: str) -> Path:
         if place.is_file():
             return place
     near = sorted(path.name for path in (root / "config").glob("*.json")) if (root / "config").is_dir() else []
+    hint = did_you_mean(Path(file).name, near) if Path(file).name != Path(AUTOML_CONFIG).name else _EXAMPLE
     raise InputError(
-        f"There is no file {file} in {root} or its config folder.",
-        did_you_mean(Path(file).name, near),
-        f"There are: {', '.join(near)}." if near else "Is this the folder of an MMAR?",
+        f"There is no file {file} in {root} or its config folder. {hint}".strip(),
+        fix=f"There are: {', '.join(near)}." if near else "Is this the folder of an MMAR?",
     )
 
 

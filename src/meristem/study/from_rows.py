@@ -43,7 +43,8 @@ def _place(row: TrialRow, root: Path | None) -> Path | None:
     """Where the trial's files are: as its deployment says, else the folder of the attempt."""
     named = (row.deployment or {}).get("folder")
     if isinstance(named, str) and named:
-        return Path(named)
+        # What is relative is seen from where the folders of all studies are.
+        return Path(named) if root is None else root.parent.parent / named
     return trial_folder(root, row.number, row.attempt) if root else None
 
 

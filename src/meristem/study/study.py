@@ -255,9 +255,9 @@ class Study(AskAndTell, SlotControl):
         if metrics is not None and (missing := [name for name in self.goals.metrics if name not in metrics]):
             known = ", ".join(map(repr, metrics)) or "none"
             raise InputError(
-                f"No metric fetches {', '.join(map(repr, missing))} (given: {known}).",
-                did_you_mean(missing[0], metrics),
-                "Metrics are found by their names: give each that the objective and the limits name.",
+                f"No metric fetches {', '.join(map(repr, missing))} (given: {known}). "
+                f"{did_you_mean(missing[0], metrics)}".strip(),
+                fix="Metrics are found by their names: give each that the objective and the limits name.",
             )
         if rule is not None and not getattr(executor, "can_stop", True):
             raise InputError(

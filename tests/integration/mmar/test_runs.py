@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -286,3 +287,92 @@ def test_checkpoints_may_lie_elsewhere_and_scores_have_any_name(tmp_path: Path) 
     script.write_text(script.read_text().replace("/models/", "/check/points/"))
     study = tune(mmar, {"run_id": "r"})
     assert list(study.trials[0].metrics) == ["mean dice, 2*best"]
+
+
+@pytest.mark.parametrize("folder", ["config", "models"])
+def test_what_a_link_leads_to_is_never_written(tmp_path: Path, folder: str) -> None:
+    mmar = make_mmar(tmp_path / "m", automl=automl(2))
+    (mmar / folder).rename(tmp_path / "elsewhere")
+    (mmar / folder).symlink_to("../elsewhere")
+    (mmar / "log.txt").symlink_to("../elsewhere/log")
+    (tmp_path / "elsewhere/log").write_text("mine")
+    (tmp_path / "elsewhere/train_stats.json").write_text("{}")
+    before = {p: p.read_bytes() for p in (tmp_path / "elsewhere").iterdir()}
+    study = tune(mmar, {"run_id": "r", "workers": "0:1"}, seed=1)
+    assert {p: p.read_bytes() for p in (tmp_path / "elsewhere").iterdir()} == before
+    for trial in study.trials:
+        assert trial.folder is not None
+        rate = trial.parameters["lr.float.$0:learning_rate"]
+        assert json.loads((trial.folder / "config/config_train.json").read_text())["learning_rate"] == rate
+
+
+def test_a_score_that_the_mmar_was_shipped_with_is_no_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MMAR_DOES", "nothing")
+    mmar = make_mmar(tmp_path / "m", automl=automl(1))
+    (mmar / "models/train_stats.json").write_text('{"best_metric": 0.99}')
+    with pytest.raises(TooManyFailures, match="was not written"):
+        tune(mmar, {"run_id": "r"})
+    assert (mmar / "automl/r/failed/W1_1_J1.log").read_text().startswith("training with")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [({"workdir": "inside"}, "would lie in it"), ({"MMAR_CKPT_DIR": "../out"}, "leads out of it"),
+     ({"MMAR_CKPT_DIR": "/out"}, "leads out of it")],
+)  # fmt: skip
+def test_what_jobs_would_share_is_refused(tmp_path: Path, settings: dict[str, str], told: str) -> None:
+    mmar = make_mmar(tmp_path / "m")
+    if "workdir" in settings:
+        settings = {"workdir": str(mmar / settings["workdir"])}
+    with pytest.raises(InputError, match=told):
+        tune(mmar, {"run_id": "r", **settings})
+
+
+def test_two_mmars_do_not_share_a_run(tmp_path: Path) -> None:
+    first, second = (make_mmar(tmp_path / name, automl={"controller": {"name": "random"}}) for name in "ab")
+    settings = {"run_id": "r", "workdir": str(tmp_path / "work")}
+    tune(first, settings, trials=1, seed=1)
+    with pytest.raises(InputError, match="is of the MMAR"):
+        tune(second, settings, trials=3)
+
+
+def test_a_run_may_be_moved_with_its_mmar(tmp_path: Path) -> None:
+    mmar = make_mmar(tmp_path / "m", automl=automl(2, keep=1))
+    tune(mmar, {"run_id": "r"}, seed=1)
+    shutil.copytree(mmar, tmp_path / "copy", symlinks=True)
+    before = jobs_in(mmar / "automl/r")
+    (tmp_path / "copy/config/config_automl.json").write_text(json.dumps(automl(2, keep=1)))
+    study = ms.Study.open("r", store=f"sqlite:///{tmp_path}/copy/automl/r/meristem.db")
+    assert study.best.folder == (tmp_path / "copy/automl/r") / before[0]
+    assert jobs_in(mmar / "automl/r") == before
+
+
+def test_a_search_without_an_end_is_refused(tmp_path: Path) -> None:
+    mmar = make_mmar(tmp_path / "m", automl={"controller": {"name": "auto"}})
+    with pytest.raises(InputError, match="never ends by itself"):
+        tune(mmar, {"run_id": "r"})
+    assert not (mmar / "automl").exists()
+
+
+def test_slips_of_the_hand_are_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    mmar = make_mmar(tmp_path / "m", automl={**automl(1), "early_stoping": "auto"})
+    tune(mmar, {"run_id": "r", "wrokers": "0:1"})
+    assert "'early_stoping' means nothing here. Did you mean 'early_stopping'?" in caplog.text
+    assert "Nothing in the MMAR refers to wrokers. Did you mean 'workers'?" in caplog.text
+
+
+def test_hopeless_trainings_of_an_mmar_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = {"name": "threshold", "args": {"value": 5, "after": 1}}
+    mmar = make_mmar(tmp_path / "m", automl={**automl(1), "early_stopping": rule})
+    script = mmar / "commands/automl_train_round.sh"
+    script.write_text(script.read_text() + "\nsleep 20\n")
+    study = tune(mmar, {"run_id": "r"})
+    assert study.counts() == {"stopped": 1}
+
+
+def test_a_pipe_in_place_of_statistics_holds_nothing_up(tmp_path: Path) -> None:
+    mmar = make_mmar(tmp_path / "m", automl=automl(1))
+    script = mmar / "commands/automl_train_round.sh"
+    script.write_text('#!/bin/sh\nmkfifo "$MMAR_ROOT/models/train_stats.json"\nsleep 0.5\n')
+    with pytest.raises(TooManyFailures, match="cannot be read as JSON"):
+        tune(mmar, {"run_id": "r"})
