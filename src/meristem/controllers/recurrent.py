@@ -2,9 +2,9 @@
 
 A gated recurrent unit reads them from the worst to the best. Its last state gives a normal distribution: around a
 mixture of the strategies that it read, drifted by at most one standard deviation, as wide as it thinks fit. Drifts
-count in standard deviations, so that searching finely needs no other network than searching coarsely (measured: a
-tenth of the loss after 120 trials). It is plain numpy with gradients by hand; who trains it is `policy_gradient`. It
-knows nothing of spaces: a strategy is a vector in the unit cube.
+count in standard deviations, so that searching finely needs no other network than searching coarsely. It is plain
+numpy with gradients by hand; who trains it is `policy_gradient`. It knows nothing of spaces: a strategy is a vector in
+the unit cube.
 
 Source: Yang et al., "Searching Learning Strategy with Reinforcement Learning for 3D Medical Image Segmentation",
 MICCAI 2019 (arXiv 2006.05847), for a recurrent network that reads the previous strategy and gives the next one; Cho et

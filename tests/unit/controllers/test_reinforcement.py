@@ -212,7 +212,7 @@ def test_limits_come_before_losses() -> None:
         trial, width = running(number, given), float(given.parameters["width"])
         history.add(replace(ended_as(trial, mixed_loss(given.parameters)), metrics={"width": width}))
     drawn = [t for t in list(history)[25:] if t.origin["phase"] == "policy"]
-    assert sum(t.parameters["width"] <= 20 for t in drawn) > 0.7 * len(drawn)
+    assert sum(t.parameters["width"] <= 20 for t in drawn) > 0.5 * len(drawn)  # without the limit 48 is best
 
 
 def test_where_the_defaults_break_a_constraint_others_are_tried() -> None:
