@@ -131,13 +131,13 @@ def read_step(given: Any) -> int:
         if not isinstance(given, bool) and int(given) == given and abs(given) < 1 << 63:
             return int(given)
     except (TypeError, ValueError, OverflowError):
-        pass
+        pass  # no number at all, told as any other
     raise ValueError(f"the step {given!r:.60} is not a whole number")
 
 
 def _number(given: Any) -> float:
     if hasattr(given, "item") and getattr(given, "size", None) != 0:  # an array or a tensor of one element
-        with suppress(TypeError, ValueError, RuntimeError):
+        with suppress(TypeError, ValueError, RuntimeError):  # of several: told below
             given = given.item()
     try:
         if isinstance(given, (str, bytes, bool)):

@@ -82,7 +82,7 @@ def space(
     from meristem.bundles import read_set
     from meristem.executors.mmar import read_mmar
 
-    found, _, _ = read_mmar(mmar, trainconf, read_set(settings or []))
+    found = read_mmar(mmar, trainconf, read_set(settings or [])).searched
     if as_json:
         print_json({"space": found.space.to_json(), "shipped": found.shipped, "key_metric": found.key_metric})
         return

@@ -206,9 +206,10 @@ class Attended:
             if self.stop_by is not None or self._outside.held:
                 raise _GaveUp("was not launched", "", OutcomeStatus.STOPPED)
             seconds = turn - time.monotonic()
-            self._rest(seconds) if seconds > 0 else self._listened()
             if seconds <= 0:
+                self._listened()
                 return
+            self._rest(seconds)
 
     def _launch(self) -> Any:
         self._doubtful = True  # from here on it may run

@@ -13,7 +13,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from meristem.executors.mmar_copy import (
     key_content,
     links_leading_out,
 )
-from meristem.executors.mmar_jobs import Jobs
+from meristem.executors.mmar_jobs import Jobs, make_run_folder
 from meristem.executors.placeholders import Command
 from meristem.executors.searched_study import differences, objective_of
 from meristem.executors.train_stats import STATS_FILE, TrainStats, read_stats
@@ -51,10 +51,23 @@ _SCORE = "score"
 _COPY_SECONDS = 0.05  # between two looks at copies that are being made
 
 
-def read_mmar(
-    mmar: Path, train_config_file: str, given: Mapping[str, Any]
-) -> tuple[SearchedConfig, Variables, dict[str, Any]]:
-    """What is searched in an MMAR, what its variables stand for, and what is in its environment.json.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MmarFiles:
+    """What stands in the files of an MMAR.
+
+    Attributes:
+        environment: What environment.json holds.
+        unknown: Variables that nobody gives, with the places in the configuration that refer to them.
+    """
+
+    searched: SearchedConfig
+    variables: Variables
+    environment: Mapping[str, Any]
+    unknown: Mapping[str, Sequence[str]]
+
+
+def read_mmar(mmar: Path, train_config_file: str, given: Mapping[str, Any]) -> MmarFiles:
+    """Reads what is searched in an MMAR, and what its variables stand for.
 
     Args:
         given: Variables that count more than those of the MMAR.
@@ -62,11 +75,13 @@ def read_mmar(
     Raises:
         InputError: It has mistakes, or searches nothing; lists all of them.
     """
-    config = read_json(mmar / train_config_file)
+    source = mmar / train_config_file
+    config = read_json(source)
     environment = read_json(mmar / ENVIRONMENT_FILE) if (mmar / ENVIRONMENT_FILE).exists() else {}
     variables = Variables.of(config, environment, given)
-    source = str(mmar / train_config_file)
-    return read_search(config, variables=variables, has_argument=takes_argument, source=source), variables, environment
+    searched = read_search(config, variables=variables, has_argument=takes_argument, source=str(source))
+    unknown = variables.unknown(config)
+    return MmarFiles(searched=searched, variables=variables, environment=environment, unknown=unknown)
 
 
 class MmarExecutor(CommandExecutor):
@@ -110,7 +125,8 @@ class MmarExecutor(CommandExecutor):
         self._run = Path(run_folder).absolute() if run_folder else self._base / RUNS_FOLDER / str(run_id)
         self._config_file = train_config_file
         self._set = dict(set or {})
-        self.searched, self._variables, self._environment = read_mmar(self._base, train_config_file, self._set)
+        self._files = read_mmar(self._base, train_config_file, self._set)
+        self.searched = self._files.searched
         if problems := self._run_problems():
             raise InputError(f"The MMAR {self._base} cannot be used", problems)
         self._own = {Path(train_config_file).parts[0], "config", "models", self._models.split("/")[0]}
@@ -159,18 +175,12 @@ class MmarExecutor(CommandExecutor):
         Raises:
             InputError: It cannot be made.
         """
-        try:
-            self._run.mkdir(parents=True, exist_ok=True)
-            self._own_run()
-        except OSError as error:
-            raise InputError(
-                f"The run's folder {self._run} cannot be made: {error.strerror or error}.",
-                fix="Put runs elsewhere: meristem mmar tune … --set workdir=FOLDER",
-            ) from error
+        make_run_folder(self._run)
+        self._own_run()
         if leading_out := links_leading_out(self._base, self._own):
             shown = "; ".join(leading_out[:5]) + (" …" if len(leading_out) > 5 else "")
             log.warning("Links lead out of the MMAR, and all trials share what they lead to: %s", shown)
-        for name, places in self._variables.unknown(read_json(self._base / self._config_file)).items():
+        for name, places in self._files.unknown.items():
             log.warning("Nobody gives the variable {%s}, which stands in %s", name, ", ".join(places[:3]))
         self._copies = ThreadPoolExecutor(1, thread_name_prefix="copy-mmar")
 
@@ -238,7 +248,7 @@ class MmarExecutor(CommandExecutor):
     def _put_in(self, folder: Path, attempt: Attempt) -> None:
         write_json(folder / self._config_file, self.searched.applied(attempt.parameters))
         if self._set:
-            write_json(folder / ENVIRONMENT_FILE, {**self._environment, **self._set})
+            write_json(folder / ENVIRONMENT_FILE, {**self._files.environment, **self._set})
         stats = self._stats_file(folder)
         stats.parent.mkdir(parents=True, exist_ok=True)
         stats.unlink(missing_ok=True)  # what the MMAR was shipped with is not this job's
@@ -323,7 +333,7 @@ class MmarExecutor(CommandExecutor):
     @property
     def _models(self) -> str:
         """Where checkpoints and statistics are, from the MMAR."""
-        models = self._variables.values.get("MMAR_CKPT_DIR")
+        models = self._files.variables.values.get("MMAR_CKPT_DIR")
         return models if isinstance(models, str) and models else "models"
 
     def _stats_file(self, folder: Path) -> Path:

@@ -7,11 +7,23 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from meristem.errors import InputError
 from meristem.executors.mmar_copy import PART, TRACES_FOLDER
 
 _NAME = re.compile(r"W(\d+)_(\d+)_J(\d+)")
 _MADE_FILE = ".jobs"  # names of all jobs that were ever made: those of removed ones are not used again
 _KEY_FILE = "key"
+
+
+def make_run_folder(folder: Path) -> None:
+    """Makes the folder of a run. Raises InputError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The run's folder {folder} cannot be made: {error.strerror or error}.",
+            fix="Put runs elsewhere: meristem mmar tune … --set workdir=FOLDER",
+        ) from error
 
 
 class Jobs:

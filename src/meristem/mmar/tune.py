@@ -17,6 +17,7 @@ from meristem.errors import InputError, did_you_mean
 from meristem.executors.gpus import parse_gpus
 from meristem.executors.mmar import CONFIG_FILE
 from meristem.executors.mmar_copy import RUNS_FOLDER
+from meristem.executors.mmar_jobs import make_run_folder
 from meristem.mmar.automl_config import AutomlConfig, read_automl_config
 from meristem.objective import Goals
 from meristem.statuses import StudyStatus
@@ -30,6 +31,7 @@ log = logging.getLogger("meristem.mmar")
 
 AUTOML_CONFIG = "config/config_automl.json"
 STORE_FILE = "meristem.db"
+_ONE_WORKER = "0"
 _OURS = ("run_id", "workers", "trainconf", "workdir", "work_dir", "traceout", "engTrace")
 _EXAMPLE = 'It says how to search, such as {"controller": {"name": "auto"}, "handlers": [{"name": "MMARHandler"}]}.'
 _RUN_ID = re.compile(r"[^\W_][\w.-]*")
@@ -62,39 +64,15 @@ def tune(
     import_from(root, first=True)
     config = read_automl_config(_found(root, automl_config), settings)
     run_folder = _run_folder(root, config, settings, run_id)
-    workers = str(settings.get("workers", "0"))
-    executor = config.executor
-    gpus: str | None = workers
-    if executor is None:
-        args = _executor_args(root, config, settings, run_folder)
-        executor, gpus = ComponentSpec(name="mmar", args={**args, "gpus": workers}), None
+    executor, gpus = _executor_of(root, config, settings, run_folder)
     built: Any = build_executor(None, executor, isolate=True, gpus=gpus)
-    if getattr_static(built, "space", None) is None:
-        raise InputError(
-            f"The executor {executor.label} does not say what is searched.",
-            fix="Give it a property 'space' (a meristem.Space), or Clara's determine_search_space(ctx).",
-        )
-    slots = len(parse_gpus(workers))
-    for handler in config.handlers:  # all that can be wrong is found before anything is made
-        build_handler(handler)
-    controller = build_controller(config.controller)[0]
-    rule_of(config.early_stopping, controller, Goals.parse(getattr(built, "objective", "score")))
-    if not Plan(trials=trials, seconds=seconds).is_bounded(built.space, controller):
-        raise InputError(
-            f"The controller {config.controller.label} never ends by itself.",
-            fix="Say when it is enough: --trials 40, or --hours 12.",
-        )
-    _warn_of_unknown(settings, root, config)
-    try:
-        run_folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"The run's folder {run_folder} cannot be made: {error.strerror or error}.",
-            fix="Put runs elsewhere: --set workdir=FOLDER",
-        ) from error
+    _check_whole(config, executor, built, Plan(trials=trials, seconds=seconds, timeout=timeout))
+    slots = len(parse_gpus(str(settings.get("workers", _ONE_WORKER))))
+    _warn_of_unknown(settings, root)
+    make_run_folder(run_folder)
     study = Study(
-        run_id, space=built.space, objective=getattr(built, "objective", "score"), seed=seed,
-        controller=config.controller.to_json(), store=f"sqlite:///{run_folder / STORE_FILE}",
+        run_id, space=built.space, objective=_objective(built), seed=seed, controller=config.controller.to_json(),
+        store=f"sqlite:///{run_folder / STORE_FILE}",
     )  # fmt: skip
     _check_unfinished(study, run_folder, trials)
     return study.run(
@@ -104,7 +82,40 @@ def tune(
     )  # fmt: skip
 
 
-def _warn_of_unknown(settings: Mapping[str, Any], root: Path, config: AutomlConfig) -> None:
+def _executor_of(
+    root: Path, config: AutomlConfig, settings: Mapping[str, Any], run_folder: Path
+) -> tuple[ComponentSpec, str | None]:
+    """The executor, and the GPUs where they are not among its arguments."""
+    workers = str(settings.get("workers", _ONE_WORKER))
+    if config.executor is not None:
+        return config.executor, workers
+    args = _executor_args(root, config, settings, run_folder)
+    return ComponentSpec(name="mmar", args={**args, "gpus": workers}), None
+
+
+def _objective(executor: Any) -> str:
+    return str(getattr(executor, "objective", "score"))
+
+
+def _check_whole(config: AutomlConfig, executor: ComponentSpec, built: Any, plan: Plan) -> None:
+    """Raises InputError for all that can be wrong before anything is made."""
+    if getattr_static(built, "space", None) is None:
+        raise InputError(
+            f"The executor {executor.label} does not say what is searched.",
+            fix="Give it a property 'space' (a meristem.Space), or Clara's determine_search_space(ctx).",
+        )
+    for handler in config.handlers:
+        build_handler(handler)
+    controller = build_controller(config.controller)[0]
+    rule_of(config.early_stopping, controller, Goals.parse(_objective(built)))
+    if not plan.is_bounded(built.space, controller):
+        raise InputError(
+            f"The controller {config.controller.label} never ends by itself.",
+            fix="Say when it is enough: --trials 40, or --hours 12.",
+        )
+
+
+def _warn_of_unknown(settings: Mapping[str, Any], root: Path) -> None:
     """Says of a setting that nothing in the MMAR refers to: it may be a slip of the hand."""
     texts = [path.read_text(encoding="utf-8", errors="replace") for path in (root / "config").glob("*.json")]
     for name in settings:
