@@ -20,7 +20,7 @@ from meristem.reports.plotly_js import plotly_js
 from meristem.reports.style import about_of, label, plain
 
 _WIDTH, _SCALE = 900, 2
-_FIRST, _LINE = 34, 17  # pixels of the first line of a head, and of each that follows
+_TOP, _FIRST, _LINE = 20, 42, 17  # pixels above a head, of it with its first line, of each line that follows
 _OWN_TITLE = 26  # pixels that a figure keeps for its title
 _BROWSER = "Debian and Ubuntu: apt-get install chromium; elsewhere install Google Chrome, or set BROWSER_PATH to one."
 
@@ -82,7 +82,7 @@ def titled(figure: Figure, title: str, card: Card) -> Figure:
     layout["margin"] = {**layout["margin"], "t": layout["margin"]["t"] + more}
     layout["height"] += more
     place = {"x": 0, "xanchor": "left", "xref": "container", "pad": {"l": 16},
-             "y": 1 - 12 / layout["height"], "yanchor": "top", "yref": "container"}  # fmt: skip
+             "y": 1 - _TOP / layout["height"], "yanchor": "top", "yref": "container"}  # fmt: skip
     layout["title"] = {"text": text, "font": {"size": 15}, **place}
     return {**figure, "layout": layout}
 
