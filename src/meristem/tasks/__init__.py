@@ -1,0 +1,1 @@
+"""Tasks: reproducible units of work, captured where they run, cloned, edited, and run again elsewhere."""
