@@ -128,8 +128,8 @@ def _parse(
     actions = [action for one in _family(parser) for action in one._actions if action.dest in present]
     if not actions:
         return parse(args, namespace)
-    with _not_required(parser, actions):
-        missing = [action for action in actions if not action.option_strings]
+    missing = [action for action in actions if not action.option_strings]
+    with _not_required(parser, [action for action in actions if action.option_strings]):
         if not missing:
             return parse(args, namespace)
         try:
@@ -137,7 +137,7 @@ def _parse(
                 return parse(list(args), namespace)
         except _Refused:
             pass
-        with _may_be_absent(missing):
+        with _not_required(parser, missing), _may_be_absent(missing):
             return parse([*args, *_command(parser, args, stored)], namespace)
 
 
