@@ -15,6 +15,7 @@ from decimal import Decimal
 from enum import Enum
 from pathlib import Path, PurePath
 from typing import Any
+from uuid import UUID
 
 from meristem.tasks.parameters.json_values import JSON, to_json
 
@@ -282,6 +283,13 @@ def _decimal(value: JSON) -> Decimal:
         raise CannotCast("a number") from None
 
 
+def _uuid(value: JSON) -> UUID:
+    try:
+        return UUID(value)
+    except (AttributeError, TypeError, ValueError):
+        raise CannotCast("a UUID") from None
+
+
 def _by_iso(kind: Any, name: str) -> Callable[[JSON], Any]:
     def made(value: JSON) -> Any:
         try:
@@ -300,6 +308,7 @@ _CASTERS: dict[Any, Callable[[JSON], Any]] = {
     complex: _complex,
     Decimal: _decimal,
     timedelta: _seconds,
+    UUID: _uuid,
     datetime: _by_iso(datetime, "a date and time such as 2026-01-31T12:00:00"),
     date: _by_iso(date, "a date such as 2026-01-31"),
     time: _by_iso(time, "a time such as 12:00:00"),
