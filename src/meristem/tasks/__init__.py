@@ -1,0 +1,1 @@
+"""Tasks: units of work that can be run again: what ran, with what, and what came of it."""
