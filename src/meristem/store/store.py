@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import func, select, text
 
-from meristem.store import schema
+from meristem.store import blob_place, schema
+from meristem.store.blob_place import BlobStore
 from meristem.store.commits import Commits
 from meristem.store.database import Database
 from meristem.store.event_log import EventLog
 from meristem.store.lease import Leases
 from meristem.store.studies import Studies
 from meristem.store.tables import events, studies, trials
+from meristem.store.task_outputs import TaskOutputs
 from meristem.store.trials import Trials
 
 PATIENCE = timedelta(seconds=30)
@@ -38,6 +41,26 @@ class Store:
         self.events = EventLog(self.database)
         self.leases = Leases(self.database)
         self.commits = Commits(self.database)
+        self.task_outputs = TaskOutputs(self.database)
+
+    @cached_property
+    def blobs(self) -> BlobStore:
+        """Big bytes: beside the file of SQLite, in the database of PostgreSQL, or where `set_blobs_url` said."""
+        return blob_place.open_blobs(self.database)
+
+    @property
+    def blobs_url(self) -> str:
+        """Where `blobs` are: a folder, an fsspec URL, or `database:`."""
+        return blob_place.blobs_url(self.database)
+
+    def set_blobs_url(self, url: str | None) -> None:
+        """Chooses where blobs are stored from now on, by every user of this store; None: the default place.
+
+        Raises:
+            InputError: Nothing can be stored there.
+        """
+        blob_place.set_blobs_url(self.database, url)
+        self.__dict__.pop("blobs", None)
 
     @property
     def in_memory(self) -> bool:
