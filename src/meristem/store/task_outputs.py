@@ -44,6 +44,7 @@ from meristem.store.tables import (
 )
 
 T = TypeVar("T")
+_KEYS_AT_ONCE = 1000  # a statement has a limited number of parameters
 
 
 class TaskOutputs:
@@ -233,9 +234,14 @@ def _write_reports(connection: Connection, number: int, attempt: int, given: Seq
         values = _report_values(number, attempt, r)
         rows[values["kind"], values["title"], values["series"], values["step"]] = values
     c = task_reports.c
-    same = tuple_(c.kind, c.title, c.series, c.step).in_(list(rows))
-    connection.execute(delete(task_reports).where(c.task == number, c.attempt == attempt, same))
+    for some in _chunks(list(rows), _KEYS_AT_ONCE):
+        same = tuple_(c.kind, c.title, c.series, c.step).in_(some)
+        connection.execute(delete(task_reports).where(c.task == number, c.attempt == attempt, same))
     connection.execute(insert(task_reports), list(rows.values()))
+
+
+def _chunks(given: list[T], size: int) -> list[list[T]]:
+    return [given[i : i + size] for i in range(0, len(given), size)]
 
 
 def _write_definition(connection: Connection, s: Shipment) -> None:

@@ -6,7 +6,6 @@ Most lines are scalars, many thousands a second: they are parsed together, and w
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -67,6 +66,8 @@ class Lines:
                 if value is None:
                     continue
             building = by_name.get(name) or self._building(name)
+            if building is None:
+                continue
             building.points[step] = (value, at)
             building.count += 1
             self.points += 1
@@ -81,9 +82,10 @@ class Lines:
             self.faults.add(f"{name:.60}: {error}")
             return None
 
-    def _building(self, name: str) -> _Building:
-        if len(name) > LONGEST_NAME:
-            raise ValueError(f"the name {name[:40]!r}… has more than {LONGEST_NAME} characters")
+    def _building(self, name: str) -> _Building | None:
+        if not 0 < len(name) <= LONGEST_NAME:
+            self.faults.add(f"the name {name[:40]!r}… has not 1 to {LONGEST_NAME} characters")
+            return None
         key = title_and_series(name)
         building = self._curves.get(key)
         if building is None:
@@ -103,6 +105,10 @@ class Faults:
         self.count += 1
         if len(self.kept) < _FAULTS_KEPT:
             self.kept.append(fault[:500])
+
+    def take(self, others: Faults) -> None:
+        self.count += others.count
+        self.kept += others.kept[: _FAULTS_KEPT - len(self.kept)]
 
 
 class _Building:
@@ -129,7 +135,7 @@ def _parsed(lines: Sequence[bytes], faults: Faults) -> list[dict[str, Any]]:
             parsed: list[Any] = json.loads(b"[" + b",".join(whole) + b"]")
         except (ValueError, RecursionError):
             parsed = []  # one of them is broken: each by itself, below
-        if len(parsed) == len(lines):
+        if len(parsed) == len(lines) and set(map(type, parsed)) <= {dict}:
             return parsed
     found = []
     for line in lines:
@@ -148,7 +154,3 @@ def _one(line: bytes) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise ValueError('a report is a JSON object such as {"step": 1, "accuracy": 0.9}')
     return fields
-
-
-def is_finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

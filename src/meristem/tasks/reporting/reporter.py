@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from meristem.errors import InputError
+from meristem.spool import REPORT_FILE
 from meristem.tasks.reporting.artifacts import Kept, keep_artifact
 from meristem.tasks.reporting.json_values import dumps, plain
 from meristem.tasks.reporting.kept_files import KeptFiles
@@ -20,7 +21,6 @@ from meristem.tasks.reporting.pictures import (
 )
 from meristem.tasks.reporting.records import ReportLines
 from meristem.tasks.reporting.tables import table_of
-from meristem.spool import REPORT_FILE
 
 _INLINE_TEXT_BYTES = 4 << 10
 _RESULT_LIMIT_CHARACTERS = 512 << 10  # a line of the spool stays below 1 MiB
