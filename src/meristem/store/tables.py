@@ -195,6 +195,8 @@ task_events = Table(
     sqlite_autoincrement=True,
 )
 
+Index("task_events_by_xact", task_events.c.xact, task_events.c.position).ddl_if(dialect="postgresql")
+
 workers = Table(
     "workers",
     metadata,
