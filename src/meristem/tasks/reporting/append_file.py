@@ -31,10 +31,17 @@ class AppendFile:
         what: Names the content in warnings.
         limit_bytes: What this process appends at most; more is dropped, with one warning.
         drain: Called before each write; appends what its caller still holds back.
+        direct: Each piece is written at once here too.
     """
 
     def __init__(
-        self, path: Path, *, what: str, limit_bytes: int, drain: Callable[[], None] | None = None
+        self,
+        path: Path,
+        *,
+        what: str,
+        limit_bytes: int,
+        drain: Callable[[], None] | None = None,
+        direct: bool = False,
     ) -> None:
         self.path, self._what, self._limit, self._drain = path, what, limit_bytes, drain
         self.lock = threading.RLock()  # a signal handler may come in between, and print or report
@@ -44,12 +51,12 @@ class AppendFile:
         self._file: int | None = None
         self._written_at = 0.0
         self._warned: set[str] = set()
-        self._owner = os.getpid()
+        self._owner = 0 if direct else os.getpid()
         _open_files.add(self)
 
     @property
-    def forked(self) -> bool:
-        """Whether this process is a child of the one that opened the file."""
+    def direct(self) -> bool:
+        """Whether each piece is written at once, as in children of the process that opened the file."""
         return self._owner != _pid
 
     def append(self, piece: bytes) -> bool:
@@ -134,7 +141,7 @@ class Pulse:
 
     def __init__(self) -> None:
         self._beats: list[Callable[[], object]] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may end the task in between
         self._ended: threading.Event | None = None
 
     def add(self, beat: Callable[[], object]) -> None:

@@ -26,10 +26,11 @@ class KeptFiles:
     Args:
         shown_limit_bytes: What plots, tables, images and texts take at most together (of one process);
             artifacts and models, which users name one by one, are bounded by the disk alone.
+        mute: Nothing is kept.
     """
 
-    def __init__(self, folder: Path, *, shown_limit_bytes: int | None = None) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, shown_limit_bytes: int | None = None, mute: bool = False) -> None:
+        self.folder, self._mute = folder, mute
         self._limit = int(os.environ.get(LIMIT_VARIABLE, _SHOWN_LIMIT_BYTES))
         self._limit = self._limit if shown_limit_bytes is None else shown_limit_bytes
         self._shown_bytes = 0
@@ -45,6 +46,8 @@ class KeptFiles:
 
     def keep(self, kind: str, name: str, suffix: str, write: Callable[[BinaryIO], object]) -> str | None:
         """Keeps what `write` writes. Returns its name in the spool folder; None where the disk does not take it."""
+        if self._mute:
+            return None
         path = self._new_path(kind, name, suffix)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from meristem import spool
 from meristem.errors import InputError
-from meristem.tasks.reporting.append_file import AppendFile, pulse
+from meristem.tasks.reporting.append_file import AppendFile, pulse, warn
 from meristem.tasks.spool_folder import scalar_name
 
 LIMIT_VARIABLE = "MERISTEM_REPORT_LIMIT_BYTES"
@@ -30,12 +30,16 @@ class ReportLines:
 
     Args:
         limit_bytes: What one process writes at most; more is dropped with a warning.
+        direct: Each report is written at once, for processes that may end without a word.
     """
 
-    def __init__(self, path: Path, *, limit_bytes: int | None = None) -> None:
+    def __init__(self, path: Path, *, limit_bytes: int | None = None, direct: bool = False) -> None:
         limit = int(os.environ.get(LIMIT_VARIABLE, _LIMIT_BYTES)) if limit_bytes is None else limit_bytes
         self.path = path
-        self._file = AppendFile(path, what="The report of this task", limit_bytes=limit, drain=self._end_line)
+        self._file = AppendFile(
+            path, what="the report of this task", limit_bytes=limit, drain=self._end_line, direct=direct
+        )
+        self._closed = self._warned = False
         self._names: dict[tuple[str, str], str] = {}
         self._line: dict[str, str] = {}  # value by name, both as JSON
         self._line_step: int | None = None
@@ -63,7 +67,7 @@ class ReportLines:
             if not line:
                 self._line_step, self._line_at = step, time.time()
             line[name] = text
-            if self._file.forked:
+            if self._file.direct:
                 self._end_line()
 
     def scalars(self, step: int | None, metrics: Mapping[str, Any]) -> None:
@@ -72,23 +76,33 @@ class ReportLines:
             raise InputError("report() got a metric named 'meristem'.", fix="That name is kept for records: rename it.")
         line = spool.line_of(step, metrics).encode()
         with self._file.lock:
-            self._end_line()
-            self._file.append(line)
+            self._append(line)
 
     def record(self, kind: str, **fields: Any) -> None:
         """Reports anything else; `fields` are JSON values."""
         line = json.dumps({"at": time.time(), "meristem": kind, **fields}) + "\n"
         with self._file.lock:
-            self._end_line()
-            self._file.append(line.encode())
+            self._append(line.encode())
 
     def flush(self) -> bool:
         """Writes all that waits. False where the disk does not take it."""
         return self._file.flush()
 
     def close(self) -> None:
+        """Writes what waits. What is reported later is dropped, with one warning."""
         pulse.remove(self.flush)
-        self._file.close()
+        with self._file.lock:
+            self._end_line()
+            self._closed = True
+            self._file.close()
+
+    def _append(self, line: bytes) -> None:
+        self._end_line()
+        if not self._closed:
+            self._file.append(line)
+        elif not self._warned:
+            self._warned = True
+            warn("something was reported after the task had ended; it is dropped")
 
     def _end_line(self) -> None:
         line = self._line
@@ -97,7 +111,7 @@ class ReportLines:
         self._line = {}
         step = "" if self._line_step is None else f'"step": {self._line_step}, '
         body = ", ".join([f"{name}: {text}" for name, text in line.items()])
-        self._file.append(f'{{"at": {self._line_at:.6f}, {step}{body}}}\n'.encode())
+        self._append(f'{{"at": {self._line_at:.6f}, {step}{body}}}\n'.encode())
 
     def _new_name(self, title: str, series: str) -> str:
         name = scalar_name(str(title), str(series))

@@ -35,11 +35,12 @@ class Reporter:
     Args:
         folder: The spool folder; made with the first report.
         lines: Where lines go; by default to `folder`/report.jsonl.
+        files: Where big bytes go; by default to `folder`/files.
     """
 
-    def __init__(self, folder: Path, *, lines: ReportLines | None = None) -> None:
+    def __init__(self, folder: Path, *, lines: ReportLines | None = None, files: KeptFiles | None = None) -> None:
         self._lines = ReportLines(folder / REPORT_FILE) if lines is None else lines
-        self._files = KeptFiles(folder)
+        self._files = KeptFiles(folder) if files is None else files
 
     def report(self, step: int | None = None, **metrics: Any) -> None:
         """Reports metrics, at `step` or (without one) as final values; the same as `trial.report`.
