@@ -6,7 +6,9 @@ attempt that there is. The repository of tasks starts them (`Tasks.start_by_hand
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select, update
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, select, update
 
 from meristem.errors import AttemptLost
 from meristem.events import TaskEventKind
@@ -35,14 +37,12 @@ class ByHand:
         """
 
         def work(connection: Connection) -> int:
-            query = select(_T.status, _T.cause, _T.worker, _T.queue, _T.fence, _T.attempt).where(_T.number == number)
-            row = connection.execute(query if self._database.is_sqlite else query.with_for_update()).one_or_none()
+            row = self._locked(connection, number)
             if row is None:
                 raise AttemptLost(number, 0)
             if row.status == TaskStatus.RUNNING and row.worker == session:
                 return int(row.fence)
-            given_up = (TaskStatus.FAILED, Cause.MACHINE_LOST)
-            if (row.status, row.cause) != given_up or row.worker != lost or row.queue is not None:
+            if (row.status, row.cause) != (TaskStatus.FAILED, Cause.MACHINE_LOST) or row.worker != lost:
                 raise AttemptLost(number, row.fence)
             values = {
                 "status": TaskStatus.RUNNING.value, "worker": session, "fence": _T.fence + 1, "cause": None,
@@ -56,6 +56,11 @@ class ByHand:
             return int(row.fence) + 1
 
         return self._database.write(work)
+
+    def _locked(self, connection: Connection, number: int) -> Row[Any] | None:
+        query: Select[Any] = select(_T.status, _T.cause, _T.worker, _T.fence, _T.attempt)
+        query = query.where(_T.number == number, _T.queue.is_(None))
+        return connection.execute(query if self._database.is_sqlite else query.with_for_update()).one_or_none()
 
     def abort_message(self, number: int, fence: int) -> str | None:
         """What somebody said who asked for the end of this attempt; None where nobody did."""

@@ -21,11 +21,26 @@ Keep = Callable[[str], tuple[str, int]]  # stores a file of the spool: the name 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How the training said that it ended."""
+    """How the training said that it ended.
+
+    Attributes:
+        at_exit: Told as the process ended, whose exit status may still say otherwise.
+        at: Seconds since the epoch, on the training's clock.
+    """
 
     status: TaskStatus
     message: str | None = None
     traceback: str | None = None
+    at_exit: bool = False
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remote:
+    """The script ended so that a worker runs it."""
+
+    queue: str
+    priority: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,6 +56,7 @@ class Harvest:
     result: Any = None
     has_result: bool = False
     ended: Ended | None = None
+    remote: Remote | None = None
 
     def take(self, record: Mapping[str, Any], keep: Keep, faults: Faults) -> None:
         """Adds one record; one that cannot be understood, or whose file is not there, is told in `faults`.
@@ -86,6 +102,9 @@ class Harvest:
     def _ended(self, record: Mapping[str, Any]) -> None:
         self.ended = read_ended(record)
 
+    def _enqueue(self, record: Mapping[str, Any]) -> None:
+        self.remote = read_remote(record)
+
 
 _READERS: Mapping[str, Callable[[Harvest, Mapping[str, Any]], None]] = {
     "parameters": Harvest._parameters,
@@ -94,6 +113,7 @@ _READERS: Mapping[str, Callable[[Harvest, Mapping[str, Any]], None]] = {
     "progress": Harvest._progress,
     "result": Harvest._result,
     "ended": Harvest._ended,
+    "enqueue": Harvest._enqueue,
 }
 
 
@@ -102,7 +122,18 @@ def read_ended(record: Mapping[str, Any]) -> Ended:
     status = TaskStatus(str(record.get("status")))
     if status not in _ENDS:
         raise ValueError(f"a task does not end as {status}")
-    return Ended(status=status, message=_text(record.get("message")), traceback=_text(record.get("traceback")))
+    return Ended(
+        status=status,
+        message=_text(record.get("message")),
+        traceback=_text(record.get("traceback")),
+        at_exit=record.get("at_exit") is True,
+        at=_at(record),
+    )
+
+
+def read_remote(record: Mapping[str, Any]) -> Remote:
+    """Raises ValueError where it names no queue."""
+    return Remote(queue=_name(record.get("queue")), priority=int(record.get("priority") or 0))
 
 
 def _report(kind: str, record: Mapping[str, Any], keep: Keep) -> Report:

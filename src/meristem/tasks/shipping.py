@@ -20,7 +20,7 @@ from meristem.store.blob_place import BlobStore
 from meristem.store.output_rows import CONSOLE_HALF_BYTES, Positions, PositionsMoved, Shipment
 from meristem.store.task_outputs import TaskOutputs
 from meristem.tasks.report_lines import KIND, LINE_LIMIT_BYTES, Faults, Lines
-from meristem.tasks.report_records import Ended, Harvest, read_ended
+from meristem.tasks.report_records import Ended, Harvest, Remote, read_ended, read_remote
 from meristem.tasks.spool_folder import CONSOLE_FILE, FILES_FOLDER
 
 REPORT_PIECE_BYTES = 2 << 20  # some 40,000 points: what a transaction writes in about 0.1 s
@@ -59,6 +59,7 @@ class Shipping:
 
     Attributes:
         ended: How the training said that it ended; None as long as it has not.
+        remote: Where the training asked to be run by a worker instead; None where it did not.
         faults: What could not be understood.
         points: Scalar values shipped by this object.
     """
@@ -76,6 +77,7 @@ class Shipping:
         self.folder = Path(folder)
         self.number, self.fence = number, fence
         self.ended: Ended | None = None
+        self.remote: Remote | None = None
         self.faults = Faults()
         self.points = 0
         self._store = store
@@ -115,6 +117,7 @@ class Shipping:
         self.faults.take(piece.lines.faults)
         self.points += piece.lines.points
         self.ended = piece.harvest.ended or self.ended
+        self.remote = piece.harvest.remote or self.remote
         return True
 
     def finish(self) -> None:
@@ -175,11 +178,13 @@ class Shipping:
         start = max(0, at.report - _END_SEARCHED_BYTES)
         data = _read_from(self.folder / REPORT_FILE, start, at.report - start)
         for line in data.splitlines():
-            if b'"ended"' in line and b'"meristem"' in line:
-                with suppress(ValueError):
+            if b'"meristem"' in line and (b'"ended"' in line or b'"enqueue"' in line):
+                with suppress(ValueError, TypeError):
                     record = json.loads(line)
-                    if isinstance(record, dict) and record.get(KIND) == "ended":
+                    if record.get(KIND) == "ended":
                         self.ended = read_ended(record)
+                    elif record.get(KIND) == "enqueue":
+                        self.remote = read_remote(record)
 
 
 @dataclass(frozen=True, slots=True)
