@@ -109,14 +109,14 @@ def _one(action: argparse.Action, value: JSON, current: Any = None) -> Any:
 
 
 def _converted(action: argparse.Action, value: JSON, current: Any) -> Any:
-    kind = action.type
+    kind: Any = action.type
     if kind is None:
         return cast(value, current) if current is not None else value
     if kind in (int, float, bool, str) or (isinstance(kind, type) and issubclass(kind, Enum)):
         return cast(value, UNKNOWN, kind)
     text = value if isinstance(value, str) else str(value) if isinstance(value, bool) else json.dumps(value)
     try:
-        return kind(text)  # type: ignore[operator]  # a name of a registered type is no case here: it is called below
+        return kind(text)
     except (argparse.ArgumentTypeError, TypeError, ValueError) as error:
         raise CannotCast(f"what its type takes ({error or getattr(kind, '__name__', kind)})") from error
 
@@ -202,7 +202,7 @@ def _actions(parser: argparse.ArgumentParser, namespace: Any) -> Iterator[argpar
     for action in parser._actions:
         yield action
         if isinstance(action, argparse._SubParsersAction):
-            chosen = action.choices.get(getattr(namespace, action.dest, None))
+            chosen = action.choices.get(str(getattr(namespace, action.dest, None)))
             for one in [chosen] if chosen else action.choices.values():
                 yield from _actions(one, namespace)
 

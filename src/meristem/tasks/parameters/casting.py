@@ -125,8 +125,8 @@ def _by_class(value: JSON, kind: type, arguments: tuple[Any, ...], current: Any)
     if issubclass(kind, tuple):
         return _tuple(value, arguments, current)
     if kind in _LISTS or issubclass(kind, list):
-        made = [_element(item, arguments) for item in _expect(value, list, "a list")]
-        return made if kind in _LISTS else kind(made)
+        made: Any = [_element(item, arguments) for item in _expect(value, list, "a list")]
+        return made if kind in _LISTS else _made(kind, made)
     if issubclass(kind, AbstractSet):
         made = [_element(item, arguments) for item in _expect(value, list, "a list")]
         return frozenset(made) if issubclass(kind, frozenset) else set(made)
@@ -141,6 +141,10 @@ def _by_class(value: JSON, kind: type, arguments: tuple[Any, ...], current: Any)
         if issubclass(kind, scalar):  # a subclass, such as a unit
             return kind(_CASTERS[scalar](value))
     return _unchangeable(value, current)
+
+
+def _made(kind: Any, items: list[Any]) -> Any:
+    return kind(items)  # a list of the script's own kind
 
 
 def _by_union(value: JSON, arguments: tuple[Any, ...], current: Any) -> Any:

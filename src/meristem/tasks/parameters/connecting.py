@@ -137,7 +137,8 @@ class Parameters:
 
     def _for(self, holder: Any, section: str, coded: Mapping[str, JSON], *, adds: bool) -> dict[str, JSON]:
         """The store's values for `holder`: without those of other objects of its section."""
-        others = {name for name, owner in self._owners.items() if owner is not holder and name not in coded}
+        others = {name for name, owner in self._owners.items() if owner is not holder} | self._guests.keys()
+        others -= coded.keys()
         prefix = f"{section}/"
         mine = {n: v for n, v in self._values.items() if n.startswith(prefix) and n not in others}
         if adds:
