@@ -170,9 +170,7 @@ class Reporter:
         """Writes what waits in memory to the spool; needed by nobody but tests and readers in a hurry."""
         self._lines.flush()
 
-    def _show(
-        self, kind: str, title: str, series: str, step: int | None, form: str, data: bytes, **extra: Any
-    ) -> None:
+    def _show(self, kind: str, title: str, series: str, step: int | None, form: str, data: bytes, **extra: Any) -> None:
         """Keeps bytes that pages show, and reports where they are."""
         fields = _placed(title, series, step)
         suffix = {"plotly": ".json", "text": ".txt", "markdown": ".md"}.get(form, f".{form}")
