@@ -1,1 +1,1 @@
-"""Tasks: units of work that can be run again: what ran, with what, and what came of it."""
+"""Tasks: reproducible units of work: what they capture, their parameters, what they report."""
