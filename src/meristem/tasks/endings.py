@@ -47,8 +47,8 @@ class Ending:
         """Reads an `ended` record. Raises ValueError where its status is none."""
         if record.get("status") not in (COMPLETED, FAILED, ABORTED):
             raise ValueError(f"no status of an ending: {record.get('status')!r:.40}")
-        texts = {name: str(record.get(name) or "") for name in ("message", "traceback")}
-        return cls(status=record["status"], at_exit=record.get("at_exit") is True, **texts)
+        message, trace = str(record.get("message") or ""), str(record.get("traceback") or "")
+        return cls(status=record["status"], message=message, traceback=trace, at_exit=record.get("at_exit") is True)
 
     def corrected(self, exit_status: int | None) -> Ending:
         """With what the exit status adds, which is known to those who come after the process."""

@@ -21,8 +21,11 @@ from meristem.tasks.endings import ABORTED, COMPLETED, FAILED, Ending, ExitWatch
 from meristem.tasks.modes import Mode, Wanted
 from meristem.tasks.reporting.append_file import pulse, warn
 from meristem.tasks.reporting.console import ConsoleLog
+from meristem.tasks.reporting.hooks.matplotlib_hook import MatplotlibHook
+from meristem.tasks.reporting.hooks.tensorboard_hook import TensorboardHook
 from meristem.tasks.reporting.kept_files import KeptFiles
 from meristem.tasks.reporting.records import ReportLines
+from meristem.tasks.reporting.reporter import Reporter
 from meristem.tasks.reporting.resources import TITLE, ResourceMonitor
 from meristem.tasks.spool_folder import SpoolFolder, TaskFile
 
@@ -66,7 +69,7 @@ class LiveTask:
         if self.mode is not Mode.MUTE and self.wanted.capture.arguments:
             self._start_argument_hooks()
 
-    def connect(self, value: Any, section: str) -> Any:
+    def connect(self, value: Any, section: str | None) -> Any:
         return self.parameters.connect(value, section)
 
     def add_abort_callback(self, callback: Callable[[], object]) -> None:
@@ -106,6 +109,11 @@ class LiveTask:
             monitor = ResourceMonitor(lambda name, value, step: self.lines.scalar(TITLE, name, value, step))
             monitor.start()
             self._undo.append(monitor.close)
+        reporter = Reporter(self.folder.path, lines=self.lines, files=self.files)
+        if on.matplotlib:
+            self._undo.append(MatplotlibHook(reporter).install())
+        if on.tensorboard:
+            self._undo.append(TensorboardHook(reporter).install())
 
     def _start_argument_hooks(self) -> None:
         for name in _ARGUMENT_HOOKS:

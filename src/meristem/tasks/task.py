@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from meristem.errors import InputError, StopTrial
 from meristem.tasks.beginning import attach, begin, is_same
@@ -23,6 +23,9 @@ from meristem.tasks.endings import FAILED, Ending, ending_of
 from meristem.tasks.live import LiveTask
 from meristem.tasks.modes import Mode, Wanted
 from meristem.tasks.reporting.reporter import Reporter
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
 
 T = TypeVar("T")
 
@@ -123,17 +126,27 @@ class Task(Reporter):
         """Whether the store's parameters replace those of the code: a worker runs it."""
         return self._live.file.remote
 
-    def connect(self, value: T, section: str = "General") -> T:
+    @overload
+    def connect(self, value: ArgumentParser, section: str | None = None) -> Namespace: ...
+    @overload
+    def connect(self, value: T, section: str | None = None) -> T: ...
+
+    def connect(self, value: Any, section: str | None = None) -> Any:
         """Connects parameters: a dict, dataclass, pydantic model, argparse parser or namespace.
 
         Run by hand, the values are kept with the task as `section/name`. On a worker, those of the task, which may
         have been edited, replace the values in `value` itself. So a task is run again with other parameters.
 
+        Args:
+            section: First part of the names; by default "General", of a parser "Args".
+
         Returns:
-            `value`, or a changed copy where it cannot be changed (a frozen dataclass).
+            `value`, or a changed copy where it cannot be changed (a frozen dataclass); of a parser what it parsed.
+
+        Raises:
+            InputError: It has no named values, or edited values do not fit it.
         """
-        connected: T = self._live.connect(value, section)
-        return connected
+        return self._live.connect(value, section)
 
     def report(self, step: int | None = None, **metrics: Any) -> None:
         """Reports metrics, at `step` or (without one) as final values; the same as `trial.report`.

@@ -120,9 +120,7 @@ class Parameters:
         """What the code has empty has values in the store."""
         return self.remote and any(one.startswith(f"{name}/") for one in self._values)
 
-    def _for(
-        self, holder: Any, section: str, coded: Mapping[str, JSON], *, takes_more: bool
-    ) -> dict[str, JSON]:
+    def _for(self, holder: Any, section: str, coded: Mapping[str, JSON], *, takes_more: bool) -> dict[str, JSON]:
         """The store's values for `holder`: without those of other objects of its section."""
         others = {name for name, owner in self._owners.items() if owner is not holder and name not in coded}
         prefix = f"{section}/"

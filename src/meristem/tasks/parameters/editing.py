@@ -28,7 +28,9 @@ def parse_value(text: str, current: JSON = None, name: str = "The value") -> JSO
     if current is None:
         return read if read is not None else text
     if isinstance(current, list):
-        return read if isinstance(read, list) else [parse_value(part.strip(), _sample(current)) for part in _parts(text)]
+        return (
+            read if isinstance(read, list) else [parse_value(part.strip(), _sample(current)) for part in _parts(text)]
+        )
     given = read if isinstance(current, dict) or not isinstance(read, (str, type(None))) else text.strip()
     if isinstance(current, int) and not isinstance(current, bool) and isinstance(given, float) and given % 1:
         return given  # in JSON 1 and 0.5 are of one kind; whether the code takes fractions only it knows

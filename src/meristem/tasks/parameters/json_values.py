@@ -56,7 +56,7 @@ def _to_json(value: Any) -> JSON:
     return text_of(value)
 
 
-def _scalar(value: None | bool | int | float | str) -> JSON:
+def _scalar(value: bool | int | float | str | None) -> JSON:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else str(float(value))
     if isinstance(value, str):

@@ -81,9 +81,7 @@ def unflatten(values: Mapping[str, JSON]) -> dict[str, Any]:
     return nested
 
 
-def replace(
-    holder: Any, values: Mapping[str, JSON], section: str = "", *, caster: Caster | None = None
-) -> Replaced:
+def replace(holder: Any, values: Mapping[str, JSON], section: str = "", *, caster: Caster | None = None) -> Replaced:
     """Put `values` in the place of those of `holder`, each cast to what is there or annotated.
 
     In place, nested mappings too, except where an object is frozen. A mapping takes names that it does not have.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from meristem.errors import InputError
+from meristem.spool import REPORT_FILE
 from meristem.tasks.reporting.artifacts import Kept, keep_artifact
 from meristem.tasks.reporting.json_values import dumps, plain
 from meristem.tasks.reporting.kept_files import KeptFiles
@@ -15,12 +16,12 @@ from meristem.tasks.reporting.pictures import (
     SVG_LIMIT_BYTES,
     image_bytes,
     matplotlib_figure,
+    plot_file,
     plotly_json,
     render,
 )
 from meristem.tasks.reporting.records import ReportLines
 from meristem.tasks.reporting.tables import table_of
-from meristem.spool import REPORT_FILE
 
 _INLINE_TEXT_BYTES = 4 << 10
 _RESULT_LIMIT_CHARACTERS = 512 << 10  # a line of the spool stays below 1 MiB
@@ -68,11 +69,16 @@ class Reporter:
     def report_plot(self, title: str, series: str, figure: Any, step: int | None = None) -> None:
         """Reports a matplotlib figure (as PNG, and as SVG where that is small), a plotly figure or a dict of its form.
 
+        The path of a picture that was drawn already, PNG or SVG, is taken too.
+
         Raises:
             InputError: It is no figure, or larger than pages can show.
         """
         if (data := plotly_json(figure)) is not None:
             self._show("plot", title, series, step, "plotly", data)
+            return
+        if isinstance(figure, Path):
+            self._show("plot", title, series, step, *plot_file(figure))
             return
         found = matplotlib_figure(figure)
         if found is None:
