@@ -6,6 +6,7 @@ attempt that there is. The repository of tasks starts them (`Tasks.start_by_hand
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select, update
@@ -14,6 +15,7 @@ from meristem.errors import AttemptLost
 from meristem.events import TaskEventKind
 from meristem.statuses import Cause, TaskStatus
 from meristem.store.database import Database
+from meristem.store.lease import database_now
 from meristem.store.tables import task_spools, tasks
 from meristem.store.task_log import TaskTeller
 
@@ -26,6 +28,7 @@ class ByHand:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._teller = TaskTeller(database)
+        self._now = database_now(database)
 
     def revive(self, number: int, *, lost: str, session: str) -> int:
         """Counts an attempt as running again that was given up with the lease of session `lost`; returns its fence.
@@ -67,8 +70,12 @@ class ByHand:
         query = select(_T.abort_message).where(_T.number == number, _T.fence == fence)
         return self._database.read(lambda connection: connection.execute(query).scalar())
 
-    def set_times(self, number: int, fence: int, *, started_at: float, ended_at: float) -> None:
-        """Dates an ended attempt by its own machine's clock: one that was imported ran long before it came here."""
+    def set_times(self, number: int, fence: int, *, started_ago: timedelta, ended_ago: timedelta) -> None:
+        """Dates an ended attempt, counted back from now: the store heard of it after it had begun, or ended."""
         statement = update(tasks).where(_T.number == number, _T.fence == fence, _T.status != TaskStatus.RUNNING.value)
-        times = {"started_at": started_at, "ended_at": max(started_at, ended_at)}
+        seconds = max(0.0, ended_ago.total_seconds())
+        times = {
+            "started_at": self._now - max(seconds, started_ago.total_seconds()),
+            "ended_at": self._now - seconds,
+        }
         self._database.write(lambda connection: connection.execute(statement.values(times)))

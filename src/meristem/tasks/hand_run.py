@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from meristem.errors import AttemptLost, TaskNotFound, WorkerLost
 from meristem.needs import Offer
 from meristem.statuses import TASK_ENDED, Cause, TaskStatus
-from meristem.store.blob_place import BlobStore
 from meristem.store.store import Store
 from meristem.store.task_rows import Ending, Held, NewTask, NewWorker, TaskRow
-from meristem.tasks.report_records import Ended, Remote
+from meristem.tasks.report_records import Ended, Remote, stored_files
 from meristem.tasks.shipped import Note, new_session, read_note, write_note
 from meristem.tasks.shipping import Shipping, file_in
 from meristem.tasks.spool_folder import SpoolFolder, TaskFile
@@ -104,6 +103,7 @@ class HandRun:
             self.take_up()
             again = Ending(number=number, fence=self.shipping.fence, status=status, cause=cause, message=message)
             self._store.claims.finish(self.note.session, [again])
+        self._date()
         self._store.workers.end(self.note.session)
 
     def leave_to_workers(self, remote: Remote) -> None:
@@ -133,6 +133,16 @@ class HandRun:
         self.note.state = state
         write_note(self.folder.path, self.note)
 
+    def _date(self) -> None:
+        """Counts back from now, as far as this machine's clock tells: the store's clock may differ."""
+        now = time.time()
+        said = self.shipping.ended
+        ended = said.at if said else max((_changed(f) for f in (self.folder.report, self.folder.console)), default=now)
+        started_ago = timedelta(seconds=now - (self.task.created_at or now))
+        ended_ago = timedelta(seconds=min(now - (ended or now), started_ago.total_seconds()))
+        times = {"started_ago": started_ago, "ended_ago": ended_ago}
+        self._store.by_hand.set_times(self.shipping.number, self.shipping.fence, **times)
+
     def _find_or_make(self) -> TaskRow:
         write_note(self.folder.path, self.note)  # whoever comes after this process ships as the same session
         if self.note.number is not None:
@@ -147,6 +157,11 @@ class HandRun:
 
     def _new_task(self) -> NewTask:
         parent = self._store.tasks.find(self.task.parent) if self.task.parent else None
+
+        def keep(file: str) -> tuple[str, int]:
+            path = file_in(self.folder.path, file)
+            return self._store.blobs.put(path), path.stat().st_size
+
         return NewTask(
             id=self.task.id,
             project=self.task.project,
@@ -154,7 +169,7 @@ class HandRun:
             kind=self.task.kind,
             comment=self.task.comment,
             tags=self.task.tags,
-            source=stored_source(self.task.source, self.folder.path, self._store.blobs),
+            source=stored_files(self.task.source, keep),
             environment=self.task.environment,
             parameters=self.task.parameters,
             parent=parent.number if parent else None,
@@ -185,6 +200,13 @@ class HandRun:
             facts={"by_hand": True, "host": host, "pid": self.task.pid, "shipper_pid": os.getpid()},
         )
         self._store.workers.register(new, lease=LEASE)
+
+
+def _changed(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _place(store: Store) -> str:
@@ -222,20 +244,3 @@ def verdict(
     if exit_status == 0:
         return TaskStatus.COMPLETED, None, None
     return TaskStatus.FAILED, Cause.CODE_FAILED, f"The script exited with status {exit_status}."
-
-
-def stored_source(source: Any, folder: Path, blobs: BlobStore) -> Any:
-    """A source whose files are in the blob store: `{"blob": name, "bytes": n}` in place of each `{"file": path}`.
-
-    A file that is not there is left out; what is missing then shows when the task is prepared.
-    """
-    if not isinstance(source, dict):
-        return source
-    if isinstance(source.get("file"), str) and len(source) == 1:
-        try:
-            path = file_in(folder, source["file"])
-        except ValueError:
-            return None
-        return {"blob": blobs.put(path), "bytes": path.stat().st_size}
-    stored = {name: stored_source(value, folder, blobs) for name, value in source.items()}
-    return {name: value for name, value in stored.items() if value is not None or source[name] is None}

@@ -50,6 +50,8 @@ class Harvest:
     reports: list[Report] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
     parameters: dict[str, Any] = field(default_factory=dict)
+    source: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, bool] = field(default_factory=dict)  # whether each is there in the end
     comment: str | None = None
     progress: float | None = None
@@ -70,6 +72,8 @@ class Harvest:
                 self.reports.append(_report(str(kind), record, keep))
             elif kind == "artifact":
                 self.artifacts.append(_artifact(record, keep))
+            elif kind == "source":
+                self.source.update(stored_files(_values(record), keep))
             elif isinstance(kind, str) and (reader := _READERS.get(kind)):
                 reader(self, record)
             else:
@@ -78,10 +82,10 @@ class Harvest:
             faults.add(f"record {kind!r:.40}: {error}")
 
     def _parameters(self, record: Mapping[str, Any]) -> None:
-        values = record["values"] if isinstance(record.get("values"), dict) else None
-        if values is None:
-            raise ValueError("it needs values by name")
-        self.parameters.update(values)
+        self.parameters.update(_values(record))
+
+    def _environment(self, record: Mapping[str, Any]) -> None:
+        self.environment.update(_values(record))
 
     def _tags(self, record: Mapping[str, Any]) -> None:
         self.tags.update({_name(tag): True for tag in record.get("add") or ()})
@@ -108,6 +112,7 @@ class Harvest:
 
 _READERS: Mapping[str, Callable[[Harvest, Mapping[str, Any]], None]] = {
     "parameters": Harvest._parameters,
+    "environment": Harvest._environment,
     "tags": Harvest._tags,
     "comment": Harvest._comment,
     "progress": Harvest._progress,
@@ -134,6 +139,30 @@ def read_ended(record: Mapping[str, Any]) -> Ended:
 def read_remote(record: Mapping[str, Any]) -> Remote:
     """Raises ValueError where it names no queue."""
     return Remote(queue=_name(record.get("queue")), priority=int(record.get("priority") or 0))
+
+
+def stored_files(source: Any, keep: Keep) -> Any:
+    """A source whose files are in the blob store: `{"blob": name, "bytes": n}` in place of each `{"file": path}`.
+
+    A file that is not there is left out; that it is missing shows when the task is prepared.
+    """
+    if not isinstance(source, dict):
+        return source
+    if isinstance(source.get("file"), str) and len(source) == 1:
+        try:
+            blob, size = keep(source["file"])
+        except (ValueError, OSError):
+            return None
+        return {"blob": blob, "bytes": size}
+    stored = {name: stored_files(value, keep) for name, value in source.items()}
+    return {name: value for name, value in stored.items() if value is not None or source[name] is None}
+
+
+def _values(record: Mapping[str, Any]) -> dict[str, Any]:
+    values = record.get("values")
+    if not isinstance(values, dict):
+        raise ValueError("it needs values by name")
+    return values
 
 
 def _report(kind: str, record: Mapping[str, Any], keep: Keep) -> Report:

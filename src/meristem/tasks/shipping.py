@@ -144,6 +144,9 @@ class Shipping:
             artifacts=harvest.artifacts,
             parameters=harvest.parameters,
             parameters_yield=self._parameters_yield,
+            # A worker runs what the task says: what is found out there would undo an edit.
+            source={} if self._parameters_yield else harvest.source,
+            environment={} if self._parameters_yield else harvest.environment,
             add_tags=[tag for tag, there in harvest.tags.items() if there],
             remove_tags=[tag for tag, there in harvest.tags.items() if not there],
             comment=harvest.comment,
@@ -158,11 +161,12 @@ class Shipping:
         whole = _whole_lines(data, final=final)
         lines.take(data[:whole].removesuffix(b"\n").split(b"\n") if whole else [])
         for record in lines.records:
-            harvest.take(record, self._keep, lines.faults)
+            harvest.take(record, self.keep, lines.faults)
         console = read_console(self.folder / CONSOLE_FILE, before.console, final=final)
         return _Piece(lines=lines, harvest=harvest, report_end=before.report + whole, console=console)
 
-    def _keep(self, file: str) -> tuple[str, int]:
+    def keep(self, file: str) -> tuple[str, int]:
+        """Stores a file of the spool: the name of its blob, and its size in bytes. Raises ValueError: it has none."""
         kept = self._kept.get(file)
         if kept is None:
             path = file_in(self.folder, file)

@@ -62,6 +62,18 @@ def plotly_json(given: Any) -> bytes | None:
     return str(text).encode()
 
 
+def plot_file(path: Path) -> tuple[str, bytes]:
+    """Format and bytes of a picture that was saved: `png` or `svg`."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"report_plot() cannot read {path}: {error.strerror}.") from None
+    form = "png" if data.startswith(_PNG) else "svg" if b"<svg" in data[:4096] else ""
+    if not form or len(data) > PLOT_LIMIT_BYTES:
+        raise InputError(f"{path} is neither PNG nor SVG of up to {PLOT_LIMIT_BYTES:,} bytes.")
+    return form, data
+
+
 def image_bytes(given: Any) -> tuple[bytes, str]:
     """An image's bytes and format, `png` or `jpeg`.
 
