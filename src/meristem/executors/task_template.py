@@ -11,9 +11,7 @@ from meristem.errors import InputError, did_you_mean
 from meristem.needs import Needs
 from meristem.store.task_rows import NewTask, TaskRow
 from meristem.study.protocols import Attempt
-
-DEFAULT_SECTION = "General"
-_FIRST_SECTIONS = (DEFAULT_SECTION, "Args")
+from meristem.tasks.parameter_names import DEFAULT_SECTION, parameter_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,21 +60,6 @@ def task_id(key: str) -> str:
     """The id of an attempt's task: whoever starts the attempt again after a crash finds the task that is there."""
     digest = hashlib.blake2s(key.encode(errors="surrogatepass"), digest_size=8).hexdigest()
     return "abcdef"[int(digest[0], 16) % 6] + digest[1:]
-
-
-def parameter_name(name: str, known: Collection[str]) -> str:
-    """The parameter of a task that a study's parameter `name` stands for.
-
-    That of this very name; else that of this name in the section General, in Args, in the one section that has it; else
-    a new one in General.
-    """
-    if name in known:
-        return name
-    for section in _FIRST_SECTIONS:
-        if f"{section}/{name}" in known:
-            return f"{section}/{name}"
-    elsewhere = [one for one in known if one.partition("/")[2] == name]
-    return elsewhere[0] if len(elsewhere) == 1 else f"{DEFAULT_SECTION}/{name}"
 
 
 def name_problems(given: Mapping[str, str], space: Collection[str]) -> list[str]:

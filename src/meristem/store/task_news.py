@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, and_, or_, select, tuple_
 
 from meristem.statuses import Cause, TaskStatus
 from meristem.store.database import Database
-from meristem.store.output_rows import Point
+from meristem.store.output_rows import MetricSummary, Point
 from meristem.store.tables import NO_STEP, task_metrics, task_points, tasks
+from meristem.store.task_curves import summary_of
 
 _AT_ONCE = 300  # conditions in one statement
 
@@ -87,6 +88,22 @@ class TaskNews:
         if not numbers:
             return Look()
         return self._database.read(lambda c: _look(c, list(numbers), dict(seen or {}), list(without_titles)))
+
+    def values(
+        self, numbers: Sequence[int], names: Sequence[tuple[str, str]]
+    ) -> dict[int, dict[tuple[str, str], MetricSummary]]:
+        """Summaries of some scalars, by (title, series), of tasks' present attempts; by number."""
+        metrics = select(task_metrics).join(tasks, and_(_T.number == _M.task, _T.attempt == _M.attempt))
+        metrics = metrics.where(tuple_(_M.title, _M.series).in_(list(names)))
+
+        def work(connection: Connection) -> dict[int, dict[tuple[str, str], MetricSummary]]:
+            found: dict[int, dict[tuple[str, str], MetricSummary]] = {}
+            for some in _some(list(numbers)):
+                for row in connection.execute(metrics.where(_M.task.in_(some))):
+                    found.setdefault(row.task, {})[row.title, row.series] = summary_of(row)
+            return found
+
+        return self._database.read(work) if names else {}
 
 
 def _look(connection: Connection, numbers: list[int], seen: dict[int, Seen], without: list[str]) -> Look:
