@@ -192,10 +192,9 @@ task_events = Table(
     Column("task", Integer, nullable=False),
     Column("payload", Text, nullable=False),  # JSON
     Index("task_events_by_task", "task", "position"),
+    Index("task_events_by_xact", "xact", "position"),
     sqlite_autoincrement=True,
 )
-
-Index("task_events_by_xact", task_events.c.xact, task_events.c.position).ddl_if(dialect="postgresql")
 
 workers = Table(
     "workers",
