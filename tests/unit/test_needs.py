@@ -25,10 +25,6 @@ OFFERS = st.builds(
     gpus=st.integers(0, 4),
     memory_bytes=st.integers(0, 1 << 40),
     labels=LABELS,
-    cpus=st.integers(0, 8).map(float),
-    gpus=st.integers(0, 4),
-    memory_bytes=st.integers(0, 1 << 40),
-    labels=LABELS,
 )
 
 

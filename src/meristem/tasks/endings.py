@@ -28,7 +28,7 @@ class Ending:
 
     Attributes:
         at_exit: It was noticed as the process ended, whose exit status, known only then, may still say otherwise.
-        by_signal: There is little time left.
+        by_signal: Somebody waits for it to end.
     """
 
     status: str
@@ -60,7 +60,7 @@ class Ending:
 def ending_of(error: BaseException) -> Ending:
     """How a training ends that this exception leaves."""
     if isinstance(error, KeyboardInterrupt):
-        return Ending(status=ABORTED, message="Interrupted (Ctrl-C).")
+        return Ending(status=ABORTED, message="Interrupted (Ctrl-C).", by_signal=True)
     if isinstance(error, SystemExit):
         status = exit_status.status_of(error.code)
         if status == 0:

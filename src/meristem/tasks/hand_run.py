@@ -18,7 +18,7 @@ from meristem.statuses import TASK_ENDED, Cause, TaskStatus
 from meristem.store.store import Store
 from meristem.store.task_rows import Ending, Held, NewTask, NewWorker, TaskRow
 from meristem.tasks.report_records import Ended, Remote, stored_files
-from meristem.tasks.shipped import Note, new_session, read_note, write_note
+from meristem.tasks.shipped import BY_HAND, Note, new_session, read_note, write_note
 from meristem.tasks.shipping import Shipping, file_in
 from meristem.tasks.spool_folder import SpoolFolder, TaskFile
 
@@ -61,7 +61,7 @@ class HandRun:
         if row.status is TaskStatus.CREATED and not self.note.started:
             self._register()
             self._store.tasks.start_by_hand(row.number, self.note.session)
-        elif row.worker not in (self.note.session, self.note.lost):
+        elif row.worker != self.note.session and not (_given_up(row) and str(row.worker).startswith(BY_HAND)):
             raise AttemptLost(row.number, row.fence)
         elif row.status not in TASK_ENDED or _given_up(row):
             self._hold(row)
@@ -116,7 +116,7 @@ class HandRun:
         write_note(self.folder.path, self.note)
         assert self.note.number is not None
         row = self._store.tasks.get(self.note.number)
-        mine = row.worker in (self.note.session, self.note.lost)
+        mine = row.worker == self.note.session
         if mine and row.status is TaskStatus.RUNNING:
             left = f"left to the workers of queue {remote.queue}"
             status, cause = TaskStatus.ABORTED, Cause.ABORTED
@@ -183,9 +183,9 @@ class HandRun:
             lost = True
         if not lost:
             return
-        if row.worker == self.note.session:  # else it was about to be taken over when a process died
-            self.note.lost, self.note.session = row.worker, new_session()
-            write_note(self.folder.path, self.note)
+        # A session of its own each time: the last one may have been lost before it took anything over.
+        self.note.lost, self.note.session = row.worker, new_session()
+        write_note(self.folder.path, self.note)
         self._register()
         assert self.note.lost is not None
         self._store.by_hand.revive(row.number, lost=self.note.lost, session=self.note.session)

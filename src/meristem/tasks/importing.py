@@ -8,11 +8,12 @@ import zipfile
 from pathlib import Path
 
 from meristem.errors import AttemptLost, InputError, TaskRefused
+from meristem.statuses import TaskStatus
 from meristem.store.store import Store
 from meristem.store.task_rows import TaskRow
 from meristem.tasks.hand_run import HandRun, verdict
 from meristem.tasks.process_mark import is_alive
-from meristem.tasks.shipped import LOCK_FILE, locked
+from meristem.tasks.shipped import BY_HAND, LOCK_FILE, locked
 from meristem.tasks.spool_folder import TASK_FILE, SpoolFolder
 
 _MOST_BYTES = 1 << 40  # that a zip may unpack to
@@ -68,9 +69,12 @@ def _ship_all(run: HandRun, store: Store) -> TaskRow:
     try:
         row = run.take_up()
     except AttemptLost:
-        if known is not None:  # imported before, and gone on from there
-            return known
-        raise
+        if known is None:
+            raise
+        if known.status is TaskStatus.RUNNING and str(known.worker).startswith(BY_HAND):
+            fix = "Another shipper or import has it; where that one died, import it again in half a minute."
+            raise TaskRefused(known.number, "being shipped", "imported", fix) from None
+        return known  # imported before, and gone on from there
     if not run.has_ended:
         run.shipping.finish()
         run.finish(*verdict(run.shipping.ended, run.folder.read_exit_status(), None))

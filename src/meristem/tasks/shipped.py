@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+BY_HAND = "hand-"  # how the names of such sessions begin; only one folder in the world ships such a task
 NOTE_FILE, LOCK_FILE = "shipper.json", "shipper.lock"
 
 
@@ -39,7 +40,7 @@ class Note:
 
 
 def new_session() -> str:
-    return f"hand-{secrets.token_hex(8)}"
+    return f"{BY_HAND}{secrets.token_hex(8)}"
 
 
 def read_note(folder: Path) -> Note | None:

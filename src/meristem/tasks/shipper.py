@@ -120,6 +120,7 @@ class _Attendance:
         self._store = store
         self._renewed = self._looked = time.monotonic()
         self._told_to_stop: float | None = None
+        self._terminated: float | None = None
         self._said_that_it_exits: float | None = None
         self._grace = float(os.environ.get(GRACE_VARIABLE) or _GRACE_SECONDS)
 
@@ -127,7 +128,11 @@ class _Attendance:
         run, pause = self._run, _FIRST_PAUSE_SECONDS
         while not run.has_ended:
             gone = not self._is_needed()  # asked first: what it wrote before its end is then read below
-            shipped = run.shipping.step(final=gone)
+            try:
+                shipped = run.shipping.step(final=gone)
+            except AttemptLost:
+                run.take_up()  # it was counted as lost while this machine slept; else it is refused here
+                continue
             if gone and not shipped:
                 if run.shipping.remote is None:
                     self._finish()
@@ -172,10 +177,16 @@ class _Attendance:
         task = self._run.task
         if task.pid is None or task.source.get("notebook") or not script_lives(task):
             return
-        since = now - self._told_to_stop
-        if since > self._grace:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(task.pid, signal.SIGKILL if since > 2 * self._grace else signal.SIGTERM)
+        if self._terminated is None and now - self._told_to_stop > self._grace:
+            self._terminated = now
+            _send(task.pid, signal.SIGTERM)
+        elif self._terminated is not None and now - self._terminated > self._grace:
+            _send(task.pid, signal.SIGKILL)
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
 
 
 def script_lives(task: TaskFile) -> bool:

@@ -126,7 +126,7 @@ def _pixels(given: Any) -> Any:
     array = np.asarray(given)
     if array.ndim == 2:
         array = array[:, :, None]
-    if array.ndim == 3 and array.shape[2] not in (1, 2, 3, 4) and array.shape[0] in (1, 3, 4):
+    elif array.ndim == 3 and array.shape[2] not in (1, 2, 3, 4) and array.shape[0] in (1, 3, 4):
         array = array.transpose(1, 2, 0)
     if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4) or 0 in array.shape or array.dtype.kind not in "bufi":
         raise InputError(

@@ -76,12 +76,16 @@ def placed(tag: str, folder: str, first_folder: str) -> tuple[str, str]:
     """Title and series of a tag that was written to `folder`.
 
     Several folders are several runs in TensorBoard, often of one training: `add_scalars` makes one for each of its
-    lines, named TAG_LINE, and Keras one each for train and validation. Here they are series of one diagram.
+    lines, named TAG_LINE (torch) or TAG/LINE (tensorboardX), and Keras one each for train and validation. Here they are
+    series of one diagram.
     """
+    tag = tag.removesuffix("/text_summary")
     name = PurePath(folder).name
     prefix = tag.replace("/", "_") + "_"
     if name.startswith(prefix):
         return tag, name[len(prefix) :]
+    if folder != first_folder and PurePath(folder).parent == PurePath(first_folder, tag):
+        return tag, name
     if name.lower() in _PARTS:
         return tag, name
     if folder != first_folder:
