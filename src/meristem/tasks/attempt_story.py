@@ -71,7 +71,8 @@ def story(attempts: Sequence[TaskAttempt]) -> str | None:
     given_up = Counter(in_words(attempt.cause) for attempt in counted if attempt.ended == REQUEUED)
     if not given_up:
         return None
-    number = counted[-1].number + (counted[-1].ended == REQUEUED)  # where the last one was given up, it waits for the next
+    last = counted[-1]
+    number = last.number + (last.ended == REQUEUED)  # given up: it waits for the next
     why = ", ".join(cause if times == 1 else f"{cause} ×{times}" for cause, times in given_up.items())
     return f"{ordinal(number)} attempt: {why}"
 
