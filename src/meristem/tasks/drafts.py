@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def new_draft(
         tags=(tags,) if isinstance(tags, str) else tuple(tags),
         source=source,
         environment=environment,
-        parameters={with_section(key): value for key, value in flatten(dict(parameters or {})).items()},
+        parameters=named(parameters or {}),
         needs=read_needs(needs),
         max_attempts=max_attempts,
     )
@@ -104,17 +104,20 @@ def edited_parameters(row: TaskRow, values: Mapping[str, Any], *, new: bool) -> 
     known = row.parameters
     given: dict[str, Any] = {}
     problems = []
-    for name, value in flatten(dict(values)).items():
-        full = name if name in known else with_section(name)
-        if full not in known and known and not new:
-            problems.append(f"{name!r} is none of its parameters. {did_you_mean(full, list(known))}")
-        given[full] = value
+    for name, value in named(values, known).items():
+        if name not in known and known and not new:
+            problems.append(f"{name!r} is none of its parameters. {did_you_mean(name, list(known))}")
+        given[name] = value
     if problems:
         fix = f"It has: {', '.join(sorted(known)[:20])}. New ones are added with new=True."
         raise InputError(f"Task {row.number} cannot be edited so", problems, fix)
     return given
 
 
-def with_section(name: str) -> str:
-    """The whole name of a parameter: one without a section is of the section General."""
-    return name if "/" in name else f"General/{name}"
+def named(values: Mapping[str, Any], known: Collection[str] = ()) -> dict[str, Any]:
+    """JSON values by whole names; what has no section is of the section General, unless `known` says otherwise."""
+    whole = {}
+    for name, value in values.items():
+        is_section = isinstance(value, Mapping) and any(one.startswith(f"{name}/") for one in known)
+        whole[name if "/" in name or is_section else f"General/{name}"] = value
+    return dict(flatten(whole))
