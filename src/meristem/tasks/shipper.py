@@ -147,10 +147,10 @@ class _Attendance:
         if not script_lives(self._run.task):
             return False
         said = self._run.shipping.ended
-        if self._run.shipping.remote is not None or (said is not None and not said.at_exit):
-            return False
         if said is None:
             return True
+        if not said.at_exit or self._run.shipping.remote is not None:
+            return False
         self._said_that_it_exits = self._said_that_it_exits or time.monotonic()
         return time.monotonic() - self._said_that_it_exits < _EXIT_SECONDS
 
