@@ -107,8 +107,7 @@ def list_tasks(
         say("No such tasks." if opened.tasks.list(limit=1) else _NONE_YET)
         return
     cells = [
-        list_cells(row, stories.get(row.number), names)
-        | {text: _value(values, row, m) for text, m in columns.items()}
+        list_cells(row, stories.get(row.number), names) | {text: _value(values, row, m) for text, m in columns.items()}
         for row in rows
     ]
     _print_list(cells, list(columns))
@@ -239,9 +238,7 @@ def _sessions(names: Mapping[str, str], worker: str | None) -> list[str] | None:
     return found
 
 
-def _rows(
-    store: Store, which: TaskFilter, sessions: list[str] | None, limit: int, oldest_first: bool
-) -> list[TaskRow]:
+def _rows(store: Store, which: TaskFilter, sessions: list[str] | None, limit: int, oldest_first: bool) -> list[TaskRow]:
     from dataclasses import replace
 
     limit = _SORTED_AT_MOST if oldest_first else limit

@@ -126,7 +126,7 @@ def about_pairs(view: Mapping[str, Any], row: TaskRow, story: str | None) -> lis
         ("tags", " ".join(row.tags) or None),
         ("a copy of", row.parent),
         ("queue", row.queue and (f"{row.queue}, priority {row.priority}" if row.priority else row.queue)),
-        ("worker", worker and runs and (worker["name"] or worker["id"]) or None),
+        ("worker", (worker and runs and (worker["name"] or worker["id"])) or None),
         ("needs", shown_needs(row.needs)),
         ("attempt", f"{row.attempt} (lost machines are tried again up to {row.max_attempts})" if row.attempt else None),
         ("created", view["created_at"]),

@@ -83,7 +83,7 @@ def parameters_given(
             full = parameter_name(name.strip(), known)
             if not sign or not name.strip():
                 problems.append(f"{option} {text!r:.60} is not NAME=VALUE")
-            elif full not in known and option == "--set":
+            elif full not in known and known and option == "--set":
                 problems.append(_unknown(task, name.strip(), known) + " A new one is given with --add")
             else:
                 try:

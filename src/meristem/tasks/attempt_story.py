@@ -89,7 +89,7 @@ def ordinal(number: int) -> str:
 
 def _ended(attempt: TaskAttempt, at: float, payload: Mapping[str, Any], ended: str) -> TaskAttempt:
     cause = payload.get("cause")
-    known = cause in Cause._value2member_map_
+    known = cause in [*Cause]
     return replace(
-        attempt, ended_at=at, ended=ended, cause=Cause(cause) if known else None, message=payload.get("message")
+        attempt, ended_at=at, ended=ended, cause=Cause(str(cause)) if known else None, message=payload.get("message")
     )
