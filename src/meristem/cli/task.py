@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -182,7 +182,8 @@ def _why_waiting(store: Store, row: TaskRow) -> list[str]:
         return []
     queue = store.queues.get(row.queue) if row.queue is not None else None
     waiting = [one.number for one in store.queues.waiting(queue.name, limit=_AHEAD_AT_MOST)] if queue else []
-    ahead = waiting.index(row.number) if row.number in waiting else queue and queue.waiting
+    unknown = None if queue is None else queue.waiting
+    ahead = waiting.index(row.number) if row.number in waiting else unknown
     return why_waiting(row, queue, ahead, store.workers.list(), time.time())
 
 
@@ -304,9 +305,10 @@ def _check_statuses(given: Sequence[str]) -> None:
         raise InputError("The tasks cannot be listed like this", problems)
 
 
-for command, work in {
+_COMMANDS: dict[str, Callable[..., None]] = {
     "log": log, "compare": compare, "scalars": scalars, "artifacts": artifacts, "create": create, "clone": clone,
     "edit": edit, "enqueue": enqueue, "dequeue": dequeue, "wait": wait, "abort": abort, "reset": reset,
     "publish": publish, "delete": delete, "import": import_,
-}.items():  # fmt: skip
-    app.command(command)(work)
+}  # fmt: skip
+for _command, _work in _COMMANDS.items():
+    app.command(_command)(_work)

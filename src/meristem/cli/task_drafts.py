@@ -170,7 +170,7 @@ def edit(
     ):  # fmt: skip
         raise InputError("There is nothing to change.", fix="Say what, such as --set General/lr=0.2 or --tag baseline.")
     opened = open_store(store)
-    texts = {
+    texts: dict[str, Any] = {
         key: text for key, text in (("name", name), ("project", project), ("comment", comment)) if text is not None
     }
 
