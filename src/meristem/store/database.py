@@ -45,6 +45,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.in_memory = self.is_sqlite and self.url.database in (None, "", ":memory:")
         self._engine = _sqlite_engine(self.url, self.in_memory) if self.is_sqlite else _postgres_engine(self.url)
+        self._at_once = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._memory_lock = threading.RLock()
         weakref.finalize(self, self._engine.dispose)
 
@@ -64,6 +65,15 @@ class Database:
         must find out by itself whether it has already arrived.
         """
         return self._patiently(lambda: self._once(work, "BEGIN IMMEDIATE"))
+
+    def write_at_once(self, work: Callable[[Connection], T]) -> T:
+        """Runs `work`, which makes a single statement, as a transaction of its own.
+
+        Saves PostgreSQL the round trips around it. As with `write`, `work` may run several times.
+        """
+        if self.is_sqlite:
+            return self.write(work)
+        return self._patiently(lambda: self._alone(work))
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -87,6 +97,10 @@ class Database:
                 _roll_back(connection, self.is_sqlite)
                 raise
             return result
+
+    def _alone(self, work: Callable[[Connection], T]) -> T:
+        with _translated(self.shown_url), self._at_once.connect() as connection:
+            return work(connection)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -192,6 +192,7 @@ task_events = Table(
     Column("task", Integer, nullable=False),
     Column("payload", Text, nullable=False),  # JSON
     Index("task_events_by_task", "task", "position"),
+    Index("task_events_by_xact", "xact", "position"),
     sqlite_autoincrement=True,
 )
 

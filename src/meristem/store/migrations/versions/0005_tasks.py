@@ -50,6 +50,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("task_events_by_task", "task_events", ["task", "position"], unique=False)
+    op.create_index("task_events_by_xact", "task_events", ["xact", "position"], unique=False)
     op.create_table(
         "task_points",
         sa.Column("metric", sa.Integer(), autoincrement=False, nullable=False),
