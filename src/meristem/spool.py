@@ -27,6 +27,7 @@ from meristem.errors import InputError, StopTrial
 
 REPORT_FILE, STOP_FILE, PARAMETERS_FILE = "report.jsonl", "stop", "parameters.json"
 REPORT_VARIABLE, PARAMETERS_VARIABLE = "MERISTEM_REPORT", "MERISTEM_PARAMETERS"
+RECORD = "meristem"  # the key that makes a line a record of a task, naming its kind, and no report of metrics
 _LINE_LIMIT_BYTES = 1 << 20
 _READ_BYTES = 16 << 20  # at a time
 LONGEST_NAME = 500  # of a metric
@@ -230,6 +231,8 @@ def measurements_of(fields: Any) -> list[Measurement]:
     """
     if not isinstance(fields, dict):
         raise ValueError('a report is a JSON object such as {"step": 1, "accuracy": 0.9}')
+    if isinstance(fields.get(RECORD), str):
+        return []  # a task's record: a plot, an artifact; whoever ships tasks reads it
     fields = dict(fields)
     step = fields.pop("step", None)
     at = fields.pop("at", None)
