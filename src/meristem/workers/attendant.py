@@ -8,6 +8,7 @@ Only the standard library is imported, and little of it: a task waits for this t
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
@@ -25,9 +26,9 @@ from meristem.workers.process_tree import adopt_orphans, die_with_parent, end_de
 
 ENDED_FILE, PREPARED_FILE, NOT_PREPARED_FILE = "ended.json", "prepared.json", "not_prepared.json"
 STOP_FILE, CONSOLE_FILE = "stop", "console.log"  # as `meristem.spool` and `meristem.tasks.spool_folder` call them
-HEARD_FILE = "stop_heard"  # there as long as the training's own abort callbacks run
-UNHEARD_SECONDS = 1.0  # from the stop file to SIGTERM, where nobody in the training heard of it
-_LAST_SECONDS = 2.0  # from SIGTERM to SIGKILL, where callbacks have used up the grace period
+# From the stop file to SIGTERM: a training that looks for the file ends by itself; on SIGTERM, `tasks.live` runs the
+# callbacks for checkpoints, and ends after them.
+UNHEARD_SECONDS = 0.7
 _READ_BYTES = 1 << 18
 _F_SETPIPE_SZ = 1031  # of Linux; the fcntl module has it only since Python 3.10 on some systems
 _TICK_MS = 200
@@ -53,7 +54,6 @@ class Attendant:
         self._preparing = False
         self._stopped = self._killed = self._terminated = False
         self._stop_at = self._kill_at = 0.0
-        self._grace = 10.0
 
     def run(self) -> None:
         """All steps; at the end nothing of the task is left, and `ended.json` is there."""
@@ -70,6 +70,8 @@ class Attendant:
             environment = {**self._given["environment"], **prepared.get("environment", {})}
             for name in prepared.get("without", ()):
                 environment.pop(name, None)
+            if prepared.get("lock"):
+                hold(prepared["lock"])
             self._attend(prepared["command"], environment, prepared["cwd"])
         for command in cleanup:
             self._attend_briefly(command)
@@ -127,8 +129,6 @@ class Attendant:
         """Forks and executes; returns the end of the pipe from which its console is read."""
         output, theirs = os.pipe()
         with suppress(OSError):  # not Linux, or the user may have no more pipes of that size
-            import fcntl  # for this alone
-
             fcntl.fcntl(theirs, _F_SETPIPE_SZ, 1 << 20)
         pid = os.fork()
         if pid == 0:
@@ -151,7 +151,7 @@ class Attendant:
         try:
             data = os.read(output, _READ_BYTES)
         except BlockingIOError:
-            return False if self._code is not None else True
+            return self._code is None
         self._console.feed(data)
         return bool(data)
 
@@ -172,9 +172,8 @@ class Attendant:
         if "shipped" in word:
             self._console.shipped(int(word["shipped"]))
         if "stop" in word and not self._stopped:
-            self._grace = float(word["stop"])
             self._stopped, self._stop_at = True, time.monotonic()
-            self._kill_at = self._stop_at + self._grace
+            self._kill_at = self._stop_at + float(word["stop"])
             with suppress(OSError):  # a full disk or a removed folder: the signal does it
                 (self._spool / STOP_FILE).touch()
         if word.get("kill"):
@@ -189,10 +188,8 @@ class Attendant:
         if self._preparing:  # nothing to save
             self._kill_at, self._terminated = 0.0, True
         if not self._terminated:
-            heard = (self._spool / HEARD_FILE).exists()
-            if now >= self._stop_at + UNHEARD_SECONDS and (not heard or now >= self._kill_at):
+            if now >= min(self._stop_at + UNHEARD_SECONDS, self._kill_at):
                 self._terminated = True
-                self._kill_at = max(self._kill_at, now + min(_LAST_SECONDS, self._grace))
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(self._pid, signal.SIGTERM)
         elif now >= self._kill_at and not self._killed:
@@ -220,6 +217,12 @@ def write_whole(path: Path, data: bytes) -> None:
     draft = path.with_name(path.name + ".draft")
     draft.write_bytes(data)
     os.replace(draft, path)
+
+
+def hold(lock: str) -> None:
+    """Keeps an environment from being removed, until this process ends."""
+    with suppress(OSError):
+        fcntl.flock(os.open(lock, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644), fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def oom_kills() -> int | None:

@@ -23,23 +23,31 @@ def lay_out(source: Mapping[str, Any], blobs: Path, cache: Path, place: Path) ->
     Raises:
         NotPrepared: Something of it cannot be had.
     """
-    if source.get("repository") or source.get("root"):
+    committed = bool(source.get("commit") or (source.get("branch") and not source.get("script")))
+    if committed:
         commit = check_out(source, cache, place)
         say(f"code: {source.get('repository') or source.get('root')} at {commit[:12]}")
-        _apply_diff(source, blobs, place)
+        _apply_diff(source.get("diff"), blobs, place, f"commit {commit[:12]}")
+        for name, part in (source.get("submodules") or {}).items():
+            _apply_diff(part.get("diff"), blobs, safe_path(place, name, "The submodule"), f"the submodule {name}")
     else:
         place.mkdir(parents=True, exist_ok=True)
     if script := source.get("script"):
         name = str(source.get("script_name") or source.get("entry_point") or "script.py")
-        _write(blobs, script, safe_path(place, Path(name).name, "The script"))
+        _write(blobs, script, safe_path(place, name, "The script"))
     for name, file in (source.get("untracked") or {}).items():
         _write(blobs, file, safe_path(place, str(name), "The untracked file"))
     folder = safe_path(place, str(source.get("working_dir") or "."), "The working directory")
-    if not source.get("repository") and not source.get("root"):
-        return place
-    if not folder.is_dir():
+    if not folder.is_dir() and committed:
         raise NotPrepared(f"The working directory {source['working_dir']!r} is not in the code at this commit.")
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def import_paths(source: Mapping[str, Any], root: Path) -> list[str]:
+    """Folders of the code that were searched for modules when the task was recorded."""
+    given = source.get("python_path") or ()
+    return [str(safe_path(root, str(name), "The import folder")) for name in given]
 
 
 def entry_command(source: Mapping[str, Any], python: str, folder: Path, root: Path) -> list[str]:
@@ -63,8 +71,7 @@ def entry_command(source: Mapping[str, Any], python: str, folder: Path, root: Pa
     raise NotPrepared(f"The entry point {entry!r} is not in the code. Was it committed, or added to the task?")
 
 
-def _apply_diff(source: Mapping[str, Any], blobs: Path, place: Path) -> None:
-    diff = source.get("diff")
+def _apply_diff(diff: Any, blobs: Path, place: Path, where: str) -> None:
     if not diff:
         return
     path = _blob(blobs, diff, "The uncommitted changes")
@@ -73,7 +80,7 @@ def _apply_diff(source: Mapping[str, Any], blobs: Path, place: Path) -> None:
     run(
         [*GIT, "apply", "--whitespace=nowarn", path],
         cwd=place,
-        what=f"the uncommitted changes do not apply to commit {source.get('commit') or source.get('branch')}",
+        what=f"the uncommitted changes do not apply to {where}",
     )
     say(f"applied the uncommitted changes ({path.stat().st_size:,} bytes)")
 

@@ -97,6 +97,12 @@ def gpus_of(environ: Mapping[str, str]) -> list[str]:
     return [part for part in environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if part]
 
 
+def _gpu_options(engine: str, gpus: Sequence[str]) -> list[str]:
+    if Path(engine).name == "podman":
+        return [f"--device=nvidia.com/gpu={gpu}" for gpu in gpus]
+    return [f'--gpus="device={",".join(gpus)}"']  # docker reads the value as CSV: the quotes are its own
+
+
 def _inside(contained: Contained) -> list[str]:
     if not contained.packages:
         return list(contained.command)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from meristem.workers.attendant import NOT_PREPARED_FILE, PREPARED_FILE, write_whole
-from meristem.workers.environments.code import entry_command, lay_out, own_python
+from meristem.workers.environments.code import entry_command, import_paths, lay_out, own_python
 from meristem.workers.environments.container import (
     Contained,
     container_command,
@@ -59,6 +59,12 @@ def prepare(given: Mapping[str, Any]) -> dict[str, Any]:
         found["environment"] = variables_of(place, os.environ)
     else:
         found["python"] = own_python()
+    paths = import_paths(source, root)
+    if kind == "current":
+        paths += [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    if paths:
+        found["environment"] = {**found["environment"], "PYTHONPATH": os.pathsep.join(paths)}
+        found["without"] = [name for name in found["without"] if name != "PYTHONPATH"]
     if source.get("entry") != "function":
         found["command"] = entry_command(source, found["python"], folder, root)
     return found
@@ -95,6 +101,12 @@ def _contained(given: Mapping[str, Any], found: dict[str, Any], folder: Path, ro
         "cwd": "/",
         "cleanup": [removal_command(engine, contained.name)],
     }
+
+
+def _mirrors(given: Mapping[str, Any]) -> list[str]:
+    """A checkout shares its objects with the mirror, so git in the container needs that, too."""
+    place = Path(given["cache"]) / "repositories"
+    return [str(place)] if place.is_dir() else []
 
 
 def main(run_folder: str) -> None:
