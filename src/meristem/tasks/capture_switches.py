@@ -43,7 +43,7 @@ def capture_of(given: bool | Mapping[str, bool]) -> Capture:
     if not isinstance(given, Mapping):
         raise InputError(f"Task.init() got capture={given!r:.60}.", fix="Give True, False, or {'console': False}.")
     problems = [f"{name!r} is not captured. {did_you_mean(str(name), names)}" for name in given if name not in names]
-    problems += [f"{name}={on!r:.40} is neither True nor False" for name, on in given.items() if on not in (True, False)]
+    problems += [f"{name}={on!r:.40} is neither True nor False" for name, on in given.items() if type(on) is not bool]
     if problems:
         raise InputError("Task.init() got switches of capture that it has not", problems, f"Known: {', '.join(names)}.")
     return replace(Capture(), **given)

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -28,12 +28,27 @@ class Ending:
 
     Attributes:
         at_exit: It was noticed as the process ended, whose exit status, known only then, may still say otherwise.
+        by_signal: There is little time left.
     """
 
     status: str
     message: str = ""
     traceback: str = ""
     at_exit: bool = False
+    by_signal: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields of an `ended` record; empty ones are left out."""
+        found = {"message": self.message, "traceback": self.traceback, "at_exit": self.at_exit}
+        return {"status": self.status, **{name: value for name, value in found.items() if value}}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Ending:
+        """Reads an `ended` record. Raises ValueError where its status is none."""
+        if record.get("status") not in (COMPLETED, FAILED, ABORTED):
+            raise ValueError(f"no status of an ending: {record.get('status')!r:.40}")
+        message, trace = str(record.get("message") or ""), str(record.get("traceback") or "")
+        return cls(status=record["status"], message=message, traceback=trace, at_exit=record.get("at_exit") is True)
 
     def corrected(self, exit_status: int | None) -> Ending:
         """With what the exit status adds, which is known to those who come after the process."""
@@ -91,6 +106,10 @@ class ExitWatch:
         """Notes how it is about to end; what was noted first stands."""
         self._noted = self._noted or ending
 
+    def first(self, ending: Ending) -> Ending:
+        """What was noted first, or else `ending`."""
+        return self._noted or ending
+
     def _at_exit(self) -> None:
         if os.getpid() != self._pid:
             return
@@ -122,7 +141,7 @@ class ExitWatch:
             if os.getpid() == self._pid:
                 with suppress(Exception):
                     self._stopping()
-                    self._ended(Ending(status=ABORTED, message="Terminated (SIGTERM)."))
+                    self._ended(Ending(status=ABORTED, message="Terminated (SIGTERM).", by_signal=True))
             os.kill(os.getpid(), number)
 
         signal.signal(signal.SIGTERM, handle)

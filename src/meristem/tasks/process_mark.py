@@ -20,7 +20,7 @@ def process_mark(pid: int | None = None) -> str | None:
 
 
 def is_alive(pid: int | None, mark: str | None) -> bool | None:
-    """Whether the process of that pid and mark still runs; None where it ran on another machine (or mark is unknown)."""
+    """Whether the process of that pid and mark still runs; None where that cannot be known from this machine."""
     if pid is None or mark is None or len(mark.split(" ")) != 3:
         return None
     host, boot, start = mark.split(" ")

@@ -378,16 +378,17 @@ class Worker:
         """A folder for this process's attempts. Those of processes that have died are removed."""
         place = self._settings.folder / "attempts"
         place.mkdir(parents=True, exist_ok=True)
-        for other in place.iterdir():
-            _remove_dead(other)
+        for lock in place.glob("*.lock"):
+            _remove_dead(lock)
         home = place / new_task_id()
-        home.mkdir()
-        with open(home / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with open(f"{home}.lock", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            home.mkdir()
             try:
                 yield home
             finally:
                 shutil.rmtree(home, ignore_errors=True)
+                Path(file.name).unlink(missing_ok=True)
 
     @contextmanager
     def _signals_heard(self) -> Iterator[None]:
@@ -410,7 +411,8 @@ def _held(over: Over) -> Held:
 
 def _ending(over: Over) -> Ending:
     found = over.verdict
-    assert found is not None and found.status is not None
+    assert found is not None
+    assert found.status is not None
     return Ending(
         number=over.claim.number,
         fence=over.claim.fence,
@@ -430,7 +432,8 @@ def _log_end(over: Over, stands: str | None) -> None:
     log.info("task %d is %s after %.3g s%s", over.claim.number, stands, over.seconds, why)
 
 
-def _remove_dead(folder: Path) -> None:
-    with suppress(OSError), open(folder / "lock", "a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a living worker holds it
-        shutil.rmtree(folder, ignore_errors=True)
+def _remove_dead(lock: Path) -> None:
+    with suppress(OSError), open(lock, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a living worker holds it
+        shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+        lock.unlink(missing_ok=True)

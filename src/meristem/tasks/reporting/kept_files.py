@@ -8,6 +8,7 @@ import secrets
 import shutil
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -54,11 +55,11 @@ class KeptFiles:
             with open(path, "xb") as file:
                 write(file)
         except OSError as error:
-            path.unlink(missing_ok=True)
+            _remove(path)
             self._warn("disk", f"{name} cannot be kept ({error.strerror or error}); the training goes on without")
             return None
         except BaseException:
-            path.unlink(missing_ok=True)
+            _remove(path)
             raise
         return f"{FILES_FOLDER}/{path.relative_to(self.folder / FILES_FOLDER).as_posix()}"
 
@@ -93,6 +94,11 @@ def files_in(folder: Path) -> list[Path]:
     """All files of a folder, in order of their names; links to folders are not followed."""
     found = [Path(place) / name for place, _, names in os.walk(folder) for name in names]
     return sorted(path for path in found if path.is_file())
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # it may be what could not be made
+        path.unlink(missing_ok=True)
 
 
 def _copy(original: BinaryIO, file: BinaryIO) -> None:

@@ -62,6 +62,18 @@ def plotly_json(given: Any) -> bytes | None:
     return str(text).encode()
 
 
+def plot_file(path: Path) -> tuple[str, bytes]:
+    """Format and bytes of a picture that was saved: `png` or `svg`."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"report_plot() cannot read {path}: {error.strerror}.") from None
+    form = "png" if data.startswith(_PNG) else "svg" if b"<svg" in data[:4096] else ""
+    if not form or len(data) > PLOT_LIMIT_BYTES:
+        raise InputError(f"{path} is neither PNG nor SVG of up to {PLOT_LIMIT_BYTES:,} bytes.")
+    return form, data
+
+
 def image_bytes(given: Any) -> tuple[bytes, str]:
     """An image's bytes and format, `png` or `jpeg`.
 
@@ -114,7 +126,7 @@ def _pixels(given: Any) -> Any:
     array = np.asarray(given)
     if array.ndim == 2:
         array = array[:, :, None]
-    if array.ndim == 3 and array.shape[2] not in (1, 2, 3, 4) and array.shape[0] in (1, 3, 4):
+    elif array.ndim == 3 and array.shape[2] not in (1, 2, 3, 4) and array.shape[0] in (1, 3, 4):
         array = array.transpose(1, 2, 0)
     if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4) or 0 in array.shape or array.dtype.kind not in "bufi":
         raise InputError(

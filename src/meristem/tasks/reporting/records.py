@@ -23,6 +23,7 @@ _LIMIT_BYTES = 8 << 30
 _LINE_SCALARS = 500  # a line stays far below the limit of those who read it
 _RESERVED = ("at", "step", "meristem")
 _KNOWN_NAMES = 10_000
+_STEPS = 1 << 63  # what every store can hold
 
 
 class ReportLines:
@@ -55,7 +56,7 @@ class ReportLines:
         name = self._names.get((title, series)) or self._new_name(title, series)
         if type(value) is not float:
             value = _as_number(name, value)
-        if type(step) is not int and step is not None:
+        if step is not None and (type(step) is not int or not -_STEPS < step < _STEPS):
             step = _as_step(step)
         # NaN and infinity have no JSON: they are written as Python's reader, and ours, take them.
         text = repr(value) if value - value == 0.0 else json.dumps(value)

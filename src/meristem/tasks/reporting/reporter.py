@@ -16,6 +16,7 @@ from meristem.tasks.reporting.pictures import (
     SVG_LIMIT_BYTES,
     image_bytes,
     matplotlib_figure,
+    plot_file,
     plotly_json,
     render,
 )
@@ -68,11 +69,16 @@ class Reporter:
     def report_plot(self, title: str, series: str, figure: Any, step: int | None = None) -> None:
         """Reports a matplotlib figure (as PNG, and as SVG where that is small), a plotly figure or a dict of its form.
 
+        The path of a picture that was drawn already, PNG or SVG, is taken too.
+
         Raises:
             InputError: It is no figure, or larger than pages can show.
         """
         if (data := plotly_json(figure)) is not None:
             self._show("plot", title, series, step, "plotly", data)
+            return
+        if isinstance(figure, Path):
+            self._show("plot", title, series, step, *plot_file(figure))
             return
         found = matplotlib_figure(figure)
         if found is None:
@@ -170,9 +176,7 @@ class Reporter:
         """Writes what waits in memory to the spool; needed by nobody but tests and readers in a hurry."""
         self._lines.flush()
 
-    def _show(
-        self, kind: str, title: str, series: str, step: int | None, form: str, data: bytes, **extra: Any
-    ) -> None:
+    def _show(self, kind: str, title: str, series: str, step: int | None, form: str, data: bytes, **extra: Any) -> None:
         """Keeps bytes that pages show, and reports where they are."""
         fields = _placed(title, series, step)
         suffix = {"plotly": ".json", "text": ".txt", "markdown": ".md"}.get(form, f".{form}")

@@ -1,6 +1,6 @@
 """Reports what the training and its children use of the machine: processors, memory, disks, network, GPUs.
 
-A sample costs a few milliseconds each 10 seconds. Scalars are named `:monitor/…`; their step is seconds since the start.
+A sample takes a few milliseconds each 10 seconds. Scalars are named `:monitor/…`; steps are seconds since the start.
 """
 
 from __future__ import annotations
