@@ -31,6 +31,7 @@ from meristem.store.task_rows import Claim, Ending, Held
 from meristem.store.wakeups import notify_worker
 
 _T = tasks.c
+_decode = json.JSONDecoder().raw_decode  # without json.loads' checks around it: three texts a task
 
 # For each queue and each kind of needs that fits, the first few; of all of them the first `count`.
 # `me` locks the worker's row: a sweep that counts it as lost waits for this claim, and then gives it back.
@@ -59,11 +60,10 @@ WITH me AS MATERIALIZED (
 ), told AS (
     INSERT INTO task_events (xact, at, kind, task, payload)
     SELECT {THIS_TRANSACTION}, {POSTGRES_NOW}, 'task_started', number,
-        '{{"attempt":' || attempt || ',"worker":' || to_json(%(worker)s::text) || '}}'
+        '{{"attempt":' || attempt || ',"worker":' || %(told)s::text || '}}'
     FROM claimed
 )
-SELECT c.number, c.attempt, c.fence, d.id, d.project, d.name, d.source, d.environment, d.parameters,
-    q.name AS queue, n.key AS needs
+SELECT c.number, c.attempt, c.fence, q.name, n.key, d.id, d.project, d.name, d.source, d.environment, d.parameters
 FROM claimed c
 JOIN task_definitions d ON d.number = c.number JOIN queues q ON q.id = c.queue JOIN needs n ON n.id = c.needs
 ORDER BY c.rank, c.priority DESC, c.position, c.number
@@ -71,19 +71,18 @@ ORDER BY c.rank, c.priority DESC, c.position, c.number
 
 _POSTGRES_FINISH = f"""
 WITH given AS (
-    SELECT * FROM unnest(%(numbers)s::int[], %(fences)s::int[], %(statuses)s::text[], %(causes)s::text[],
-        %(messages)s::text[], %(results)s::text[]) AS g(number, fence, status, cause, message, result)
+    SELECT * FROM json_to_recordset(%(endings)s::json)
+        AS g(number int, fence int, status text, cause text, message text, result text, told text)
 ), ended AS (
     UPDATE tasks t SET status = g.status, cause = g.cause, message = g.message, result = coalesce(g.result, t.result),
         ended_at = {POSTGRES_NOW}, abort_message = NULL
     FROM given g
     WHERE t.number = g.number AND t.fence = g.fence AND t.worker = %(worker)s AND t.status = 'running'
-    RETURNING t.number, t.attempt, t.status, t.cause, t.message
+    RETURNING t.number, t.attempt, t.status, g.told
 ), told AS (
     INSERT INTO task_events (xact, at, kind, task, payload)
     SELECT {THIS_TRANSACTION}, {POSTGRES_NOW}, 'task_ended', number,
-        json_strip_nulls(json_build_object(
-            'status', status, 'attempt', attempt, 'cause', cause, 'message', message))::text
+        '{{"attempt":' || attempt || ',' || told || '}}'
     FROM ended
 )
 SELECT number, status FROM ended
@@ -151,9 +150,10 @@ class Claims:
         keys = sorted({one.key for one in wanted})
         if self._database.is_sqlite:
             return self._database.write(lambda c: self._claim_sqlite(c, worker, queue_names, keys, count))
-        given = {"worker": worker, "queues": list(queue_names), "needs": keys, "count": count}
-        rows = self._database.write_at_once(lambda c: c.exec_driver_sql(_POSTGRES_CLAIM, given).mappings().all())
-        return [_claim(row) for row in rows]
+        given = {
+            "worker": worker, "told": to_text(worker), "queues": list(queue_names), "needs": keys, "count": count,
+        }  # fmt: skip
+        return [_claim(row) for row in self._database.statement(_POSTGRES_CLAIM, given)]
 
     def finish(self, worker: str, endings: Sequence[Ending]) -> dict[int, TaskStatus]:
         """Ends attempts of a worker. May be repeated.
@@ -249,25 +249,27 @@ class Claims:
         connection.exec_driver_sql(_SQLITE_TELL, told)
         claims = []
         for row in found:
-            definition = connection.exec_driver_sql(_SQLITE_DEFINITION, (row.number,)).mappings().one()
-            facts = {"number": row.number, "attempt": row.attempt + 1, "fence": row.fence + 1, "queue": queue}
-            claims.append(_claim({**definition, **facts, "needs": kinds[row.needs]}))
+            definition = connection.exec_driver_sql(_SQLITE_DEFINITION, (row.number,)).one()
+            claims.append(_claim((row.number, row.attempt + 1, row.fence + 1, queue, kinds[row.needs], *definition)))
         return claims
 
     def _finish(self, worker: str, endings: Sequence[Ending]) -> dict[int, TaskStatus]:
         if self._database.is_sqlite:
             return self._database.write(lambda connection: _finish_sqlite(connection, worker, endings))
-        given = {
-            "worker": worker,
-            "numbers": [ending.number for ending in endings],
-            "fences": [ending.fence for ending in endings],
-            "statuses": [ending.status.value for ending in endings],
-            "causes": [ending.cause and ending.cause.value for ending in endings],
-            "messages": [clean(ending.message) for ending in endings],
-            "results": [_result(ending) for ending in endings],
-        }
-        rows = self._database.write_at_once(lambda c: c.exec_driver_sql(_POSTGRES_FINISH, given).all())
-        return {row.number: TaskStatus(row.status) for row in rows}
+        rows = [
+            {
+                "number": ending.number,
+                "fence": ending.fence,
+                "status": ending.status.value,
+                "cause": ending.cause and ending.cause.value,
+                "message": clean(ending.message),
+                "result": _result(ending),
+                "told": to_text(_told(ending))[1:-1],
+            }
+            for ending in endings
+        ]
+        ended = self._database.statement(_POSTGRES_FINISH, {"worker": worker, "endings": to_text(rows)})
+        return {number: TaskStatus(status) for number, status in ended}
 
     def _give_up(self, worker: str, ending: Ending) -> dict[int, TaskStatus]:
         assert ending.cause is not None
@@ -291,30 +293,34 @@ def _finish_sqlite(connection: Connection, worker: str, endings: Sequence[Ending
         attempt = connection.exec_driver_sql(_SQLITE_FINISH, given).scalar()
         if attempt is None:
             continue
-        facts = {"status": ending.status.value, "attempt": attempt, "cause": cause, "message": message}
-        payload = {name: fact for name, fact in facts.items() if fact is not None}
-        told.append(("task_ended", ending.number, to_text(payload)))
+        told.append(("task_ended", ending.number, to_text({"attempt": attempt, **_told(ending)})))
         ended[ending.number] = ending.status
     if told:
         connection.exec_driver_sql(_SQLITE_TELL, told)
     return ended
 
 
+def _told(ending: Ending) -> dict[str, Any]:
+    facts = {"status": ending.status.value, "cause": ending.cause and ending.cause.value, "message": ending.message}
+    return {name: clean(fact) for name, fact in facts.items() if fact is not None}
+
+
 def _result(ending: Ending) -> str | None:
     return None if ending.result is None else clean(to_text(ending.result))
 
 
-def _claim(row: Mapping[Any, Any]) -> Claim:
+def _claim(row: Sequence[Any]) -> Claim:
+    number, attempt, fence, queue, key, id, project, name, source, environment, parameters = row
     return Claim(
-        number=row["number"],
-        id=row["id"],
-        project=row["project"],
-        name=row["name"],
-        queue=row["queue"],
-        attempt=row["attempt"],
-        fence=row["fence"],
-        needs=needs_of(row["needs"]),
-        source=json.loads(row["source"]),
-        environment=json.loads(row["environment"]),
-        parameters=json.loads(row["parameters"]),
+        number=number,
+        id=id,
+        project=project,
+        name=name,
+        queue=queue,
+        attempt=attempt,
+        fence=fence,
+        needs=needs_of(key),
+        source=_decode(source)[0],
+        environment=_decode(environment)[0],
+        parameters=_decode(parameters)[0],
     )
