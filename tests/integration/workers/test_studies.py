@@ -191,7 +191,7 @@ def test_an_engine_that_is_killed_is_followed_by_one_that_takes_its_tasks_up(
 
     for ended in (3, 8, 13):
         engine = meristem("run", str(file), "--wait")
-        team.until(lambda: _completed(team, template) >= ended, 60)
+        team.until(lambda count=ended: _completed(team, template) >= count, 60)
         engine.kill()
         engine.communicate()
     done = meristem("run", str(file), "--wait", "--json")
