@@ -392,4 +392,5 @@ def test_following_goes_on_through_attempts_and_ctrl_c_ends_only_the_following(h
     assert unlucky.stdout.read() == "two\nthree\n"
     assert "completed" in unlucky.stderr.read()
     assert unlucky.wait(20) == 0
+    unlucky.communicate()  # closes its pipes
     store.close()
