@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from meristem.errors import QueueNotFound, StoreUnavailable, TaskNotFound
+from meristem.errors import QueueNotFound, StoreUnavailable, TaskNotFound, TaskRefused
 from meristem.executors.task import TaskExecutor
 from meristem.executors.task_template import task_id
 from meristem.needs import Needs, Offer
@@ -239,3 +239,20 @@ def test_of_several_tasks_of_one_name_the_newest_is_the_template(store: Store) -
     executor.start(attempt(parameters={}))
     poll(executor)
     assert store.tasks.list(limit=1)[0].parameters == {"General/lr": 0.7}
+
+
+def test_one_task_that_is_refused_holds_up_no_other(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    executor = ready(store)
+    enqueue = store.queues.enqueue
+
+    def picky(numbers: Any, *args: Any, **more: Any) -> None:
+        if 3 in numbers:
+            raise TaskRefused(3, "published", "enqueued")
+        enqueue(numbers, *args, **more)
+
+    monkeypatch.setattr(store.queues, "enqueue", picky)
+    for number in (1, 2, 3):
+        executor.start(attempt(number))
+    reports = poll(executor)
+    assert {r.number: r.outcome and r.outcome.status for r in reports} == {1: None, 2: OutcomeStatus.FAILED, 3: None}
+    assert [task.number for task in store.queues.waiting("q")] == [2, 4]
