@@ -7,13 +7,13 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
+from tests.unit.tasks.parameters.parsers import training_parser
 
 from meristem.errors import InputError
 from meristem.tasks.parameters import argparse_hook
 from meristem.tasks.parameters.connecting import Parameters
-from tests.unit.tasks.parameters.parsers import training_parser
 
-GIVEN = "--data d start train --n 4 1 2".split()
+GIVEN = ["--data", "d", "start", "train", "--n", "4", "1", "2"]
 
 
 @contextlib.contextmanager
