@@ -68,7 +68,7 @@ class Running:
         environment |= {"PYTHONPATH": SOURCES, "PYTHONWARNINGS": "error::ResourceWarning", **variables}
         self.place = place
         self.process = subprocess.Popen(
-            [sys.executable, "train.py", *arguments], cwd=place, env=environment, text=True,
+            [sys.executable, "train.py", *arguments], cwd=place, env=environment, text=True, errors="replace",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 

@@ -149,7 +149,7 @@ def test_a_killed_training_leaves_all_that_is_older_than_half_a_second(tmp_path)
     running.wait_for("step 100")
     running.send(signal.SIGKILL)
     ran = running.ended()
-    found = ran.scalars("step")
+    found = ran.scalars("step/step")
     last = max(int(line.split()[1]) for line in ran.out.splitlines())
     assert found == list(range(len(found)))
     assert found[-1] >= last - 60
