@@ -15,6 +15,16 @@
     │   ├── NoBestTrial        no trial has a usable objective value yet
     │   ├── NothingToTry       the controller has no more recommendations
     │   └── TooManyFailures    so many trials failed that the run was given up
+    ├── TaskError              the task is not in a state for what was asked
+    │   ├── TaskNotFound
+    │   ├── TaskRefused        it runs, waits, has ended or is published
+    │   └── AttemptLost        another attempt of the task has begun, or it was ended: writes of this one are refused
+    ├── QueueError
+    │   ├── QueueNotFound
+    │   └── QueueRefused       it takes no tasks now, is not empty, or exists already
+    ├── WorkerError
+    │   ├── WorkerNotFound
+    │   └── WorkerLost         its lease ran out: its tasks were given to others
     ├── StoreError             the store cannot do what was asked
     │   ├── StoreUnavailable   cannot be reached or written just now
     │   ├── StoreDamaged       is not a store, or its bytes are broken
@@ -182,6 +192,88 @@ class TooManyFailures(StudyError):
             f"Study {name!r} was given up: {message.rstrip('.')}." + "".join(f"\n  - {f}" for f in failures),
             fix="\nMend the training and run the study again, or allow more with max_failure_rate. Details: "
             f"study.trials, or meristem study trials {name} --status failed --json",
+        )
+
+
+class TaskError(MeristemError):
+    """The task is not in a state for what was asked."""
+
+
+class TaskNotFound(TaskError):
+    exit_code = BAD_INPUT
+
+    def __init__(self, name: str, store: str, why: str = "") -> None:
+        self.name, self.store = name, store
+        super().__init__(
+            f"There is no task {name!r} in {store}{f' ({why})' if why else ''}.",
+            fix="Tasks are named by their number, their id or the first letters of it; list them with: "
+            "meristem task list. Another store is chosen with store=… (Python), --store or MERISTEM_STORE.",
+        )
+
+
+class TaskRefused(TaskError):
+    """It runs, waits, has ended or is published. `status` says where it stands."""
+
+    def __init__(self, number: int, status: str, wanted: str, fix: str = "") -> None:
+        self.number, self.status, self.wanted = number, status, wanted
+        super().__init__(f"Task {number} is {status} and cannot be {wanted}.", fix=fix)
+
+
+class AttemptLost(TaskError):
+    def __init__(self, number: int, fence: int) -> None:
+        self.number, self.fence = number, fence
+        super().__init__(
+            f"This attempt of task {number} no longer counts.",
+            "Its worker was not heard of in time, or somebody ended the task: what this attempt reports is refused.",
+            "Nothing needs repair: the task's history says what became of it (meristem task show).",
+        )
+
+
+class QueueError(MeristemError):
+    """The queue cannot do what was asked."""
+
+
+class QueueNotFound(QueueError):
+    exit_code = BAD_INPUT
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name, self.known = name, tuple(known)
+        super().__init__(
+            f"Queue {name!r} does not exist.",
+            "Tasks are accepted only on queues made beforehand, so that a typo strands no work.",
+            f"{did_you_mean(name, known)}Create it with: meristem queue create {name} "
+            f"(known: {', '.join(known) or 'none'}).",
+        )
+
+
+class QueueRefused(QueueError):
+    """It takes no tasks now, is not empty, or exists already."""
+
+    exit_code = BAD_INPUT
+
+
+class WorkerError(MeristemError):
+    """The worker cannot do what was asked."""
+
+
+class WorkerNotFound(WorkerError):
+    exit_code = BAD_INPUT
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name, self.known = name, tuple(known)
+        super().__init__(
+            f"There is no worker {name!r}.",
+            fix=f"{did_you_mean(name, known)}Known: {', '.join(known[:10]) or 'none'} (meristem worker list).",
+        )
+
+
+class WorkerLost(WorkerError):
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"Worker {name} no longer counts.",
+            "It did not renew its lease in time, so its tasks were given back to their queues.",
+            "It ends what it runs and registers anew.",
         )
 
 

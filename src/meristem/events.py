@@ -30,6 +30,22 @@ class EventKind(StrEnum):
     STUDY_ENDED = "study_ended"
 
 
+class TaskEventKind(StrEnum):
+    """What may happen to a task, past tense."""
+
+    TASK_CREATED = "task_created"
+    TASK_EDITED = "task_edited"
+    TASK_ENQUEUED = "task_enqueued"
+    TASK_MOVED = "task_moved"
+    TASK_DEQUEUED = "task_dequeued"
+    TASK_STARTED = "task_started"
+    TASK_REQUEUED = "task_requeued"
+    TASK_ABORT_REQUESTED = "task_abort_requested"
+    TASK_ENDED = "task_ended"
+    TASK_RESET = "task_reset"
+    TASK_PUBLISHED = "task_published"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One line of a study's event log.
@@ -44,6 +60,23 @@ class Event:
     number: int = 0
     at: float = 0.0
     trial: int | None = None
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEvent:
+    """One line of the event log of tasks.
+
+    Attributes:
+        cursor: Where it stands in the log: reading on after it misses nothing, whoever writes meanwhile.
+        at: Seconds since the epoch, on the database's clock.
+        task: Number of the task.
+    """
+
+    kind: TaskEventKind
+    task: int
+    cursor: tuple[int, int] = (0, 0)
+    at: float = 0.0
     payload: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -1,4 +1,4 @@
-"""Where studies and trials stand, and the one table of a trial's legal moves."""
+"""Where studies, trials, tasks, queues and workers stand, and the tables of legal moves."""
 
 from __future__ import annotations
 
@@ -45,3 +45,58 @@ def check_move(number: int, before: str, after: str) -> None:
     """Raises IllegalMove where the table has no such move of trial `number`."""
     if TrialStatus(after) not in MOVES[TrialStatus(before)]:
         raise IllegalMove(f"Trial {number}", before, after)
+
+
+class TaskStatus(StrEnum):
+    """Where a task stands."""
+
+    CREATED = "created"  # a draft: may be edited, is not to run yet
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    ABORTED = "aborted"
+
+
+TASK_MOVES: Mapping[TaskStatus, frozenset[TaskStatus]] = {
+    TaskStatus.CREATED: frozenset({TaskStatus.QUEUED, TaskStatus.RUNNING}),  # running at once: started by hand
+    TaskStatus.QUEUED: frozenset({TaskStatus.RUNNING, TaskStatus.CREATED, TaskStatus.ABORTED}),
+    TaskStatus.RUNNING: frozenset({TaskStatus.QUEUED, TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.ABORTED}),
+    TaskStatus.COMPLETED: frozenset({TaskStatus.CREATED}),  # by a reset
+    TaskStatus.FAILED: frozenset({TaskStatus.CREATED}),
+    TaskStatus.ABORTED: frozenset({TaskStatus.CREATED}),
+}
+TASK_ENDED = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.ABORTED})
+
+
+class Cause(StrEnum):
+    """Why an attempt of a task ended otherwise than well."""
+
+    CODE_FAILED = "code_failed"  # the training's own mistake: trying again would not help
+    NOT_PREPARED = "not_prepared"  # its code or environment could not be made ready
+    MACHINE_LOST = "machine_lost"  # its worker, or the machine, was not heard of any more
+    OUT_OF_MEMORY = "out_of_memory"
+    PREEMPTED = "preempted"  # handed back by a worker that was told to end: not held against the task
+    TIMED_OUT = "timed_out"
+    ABORTED = "aborted"
+
+
+AGAIN = frozenset({Cause.MACHINE_LOST, Cause.OUT_OF_MEMORY, Cause.PREEMPTED})  # worth another attempt
+CHARGED = frozenset({Cause.MACHINE_LOST, Cause.OUT_OF_MEMORY})  # counted against `max_attempts`
+
+
+class QueueStatus(StrEnum):
+    """What a queue does."""
+
+    OPEN = "open"
+    PAUSED = "paused"  # takes tasks, gives none out
+    DRAINING = "draining"  # gives out what it has, takes no more
+
+
+class WorkerStatus(StrEnum):
+    """Where a worker stands."""
+
+    ACTIVE = "active"
+    DRAINING = "draining"  # finishes what runs, claims nothing more
+    ENDED = "ended"
+    LOST = "lost"  # its lease ran out

@@ -73,11 +73,18 @@ def _machine() -> str:
         return f"{platform.node()}/{psutil.boot_time():.0f}"
 
 
+SQLITE_NOW = "((julianday('now') - 2440587.5) * 86400.0)"
+POSTGRES_NOW = "extract(epoch from clock_timestamp())::double precision"
+
+
 def database_now(database: Database) -> ColumnElement[float]:
     """Seconds since the epoch on the database's clock, as an SQL expression."""
-    if database.is_sqlite:
-        return literal_column("(julianday('now') - 2440587.5) * 86400.0")
-    return literal_column("extract(epoch from clock_timestamp())::double precision")
+    return literal_column(SQLITE_NOW if database.is_sqlite else POSTGRES_NOW)
+
+
+def now_of(connection: Connection) -> ColumnElement[float]:
+    """As `database_now`."""
+    return literal_column(SQLITE_NOW if connection.dialect.name == "sqlite" else POSTGRES_NOW)
 
 
 class Leases:

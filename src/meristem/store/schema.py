@@ -12,7 +12,7 @@ from meristem.errors import StoreDamaged, StoreSchemaError
 from meristem.store.database import Database
 from meristem.store.tables import metadata
 
-LATEST = "0004"
+LATEST = "0005"
 version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 _LOCK_NUMBER = 7_310_221  # PostgreSQL advisory lock: two processes that find an empty database
 

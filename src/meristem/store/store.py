@@ -8,13 +8,19 @@ from typing import Any
 from sqlalchemy import func, select, text
 
 from meristem.store import schema
+from meristem.store.claims import Claims
 from meristem.store.commits import Commits
 from meristem.store.database import Database
 from meristem.store.event_log import EventLog
 from meristem.store.lease import Leases
+from meristem.store.queues import Queues
 from meristem.store.studies import Studies
-from meristem.store.tables import events, studies, trials
+from meristem.store.tables import events, studies, tasks, trials
+from meristem.store.task_log import TaskLog
+from meristem.store.tasks import Tasks
 from meristem.store.trials import Trials
+from meristem.store.wakeups import Wakeups
+from meristem.store.workers import Workers
 
 PATIENCE = timedelta(seconds=30)
 _LONG_PATIENCE = timedelta(minutes=10)  # of a store that was there: trainings go on meanwhile
@@ -38,6 +44,12 @@ class Store:
         self.events = EventLog(self.database)
         self.leases = Leases(self.database)
         self.commits = Commits(self.database)
+        self.tasks = Tasks(self.database)
+        self.queues = Queues(self.database)
+        self.claims = Claims(self.database)
+        self.workers = Workers(self.database)
+        self.task_log = TaskLog(self.database)
+        self.wakeups = Wakeups(self.database)
 
     @property
     def in_memory(self) -> bool:
@@ -47,7 +59,7 @@ class Store:
         """Where it is, its schema version, and how much it holds."""
 
         def count(connection: Any) -> dict[str, int]:
-            tables = {"studies": studies, "trials": trials, "events": events}
+            tables = {"studies": studies, "trials": trials, "events": events, "tasks": tasks}
             return {n: connection.execute(select(func.count()).select_from(t)).scalar() for n, t in tables.items()}
 
         return {

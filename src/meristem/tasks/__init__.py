@@ -1,1 +1,1 @@
-"""Tasks: reproducible units of work: what they capture, their parameters, what they report."""
+"""Tasks: reproducible units of work, captured where they run, cloned, edited, and run again elsewhere."""

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.integration.tasks.live_script import SOURCES, Running, eventually, run
 
 from meristem.spool import SpoolReader
 from meristem.tasks.spool_folder import SpoolFolder, TaskFile
-from tests.integration.tasks.live_script import SOURCES, Running, eventually, run
 
 PLAIN = 'import meristem\ntask = meristem.Task.init("demo", "live")\n'
 
@@ -233,8 +233,8 @@ def test_the_shipper_is_started_beside_the_training_and_outlives_it(tmp_path):
 def test_the_start_of_a_task_loads_nothing_heavy(tmp_path):
     code = """
     import sys
-    heavy = {"numpy", "sqlalchemy", "pandas", "scipy", "psutil", "pydantic", "typer", "multiprocessing"} & sys.modules.keys()
-    assert not heavy, heavy
+    heavy = {"numpy", "sqlalchemy", "pandas", "scipy", "psutil", "pydantic", "typer", "multiprocessing"}
+    assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
     """
     ran = run(tmp_path, code, init='import meristem\ntask = meristem.Task.init("demo", "live", offline=True)\n')
     assert ran.status == 0, ran.err

@@ -11,7 +11,9 @@ from meristem.tasks.task import Task
 _LONGEST = 100  # importances that are shown
 
 
-def report_estimator(estimator: Any, x: Any = None, y: Any = None, *, name: str = "model", series: str = "test") -> None:
+def report_estimator(
+    estimator: Any, x: Any = None, y: Any = None, *, name: str = "model", series: str = "test"
+) -> None:
     """Reports a fitted estimator: its parameters, score, confusion matrix, importances, and itself as a model.
 
     A search (GridSearchCV and its like) is reported with the table of all its candidates.
@@ -56,7 +58,8 @@ def _report_importances(task: Reporter, estimator: Any, name: str) -> None:
     names = getattr(estimator, "feature_names_in_", range(len(importances)))
     ranked = sorted(zip(map(str, names), map(float, importances), strict=True), key=lambda pair: -pair[1])[:_LONGEST]
     bars = {"type": "bar", "orientation": "h", "y": [n for n, _ in ranked][::-1], "x": [v for _, v in ranked][::-1]}
-    task.report_plot(f"{name} importances", name, {"data": [bars], "layout": {"xaxis": {"title": {"text": "importance"}}}})
+    layout = {"xaxis": {"title": {"text": "importance"}}}
+    task.report_plot(f"{name} importances", name, {"data": [bars], "layout": layout})
 
 
 def _is_plain(value: Any) -> bool:

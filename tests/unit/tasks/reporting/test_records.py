@@ -110,7 +110,7 @@ def test_names_that_a_line_cannot_hold_are_refused(lines, name):
 def test_a_name_that_has_a_meaning_in_a_line_is_written_in_full(lines):
     for name in ("at", "step", "meristem"):
         lines.scalar(name, name, 1.0, 1)
-    assert [title_and_series(m.metric) for m in read(lines)] == [("at", "at"), ("step", "step"), ("meristem", "meristem")]
+    assert [title_and_series(m.metric) for m in read(lines)] == [(n, n) for n in ("at", "step", "meristem")]
 
 
 def test_a_record_stands_between_the_scalars_around_it(lines):

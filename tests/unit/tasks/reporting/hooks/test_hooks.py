@@ -112,7 +112,7 @@ def test_what_was_undone_is_silent_even_below_another_patch():
 
 
 MATPLOTLIB = """
-import weakref
+import pathlib
 class Axes:
     def __init__(self, title): self._title = title
     def get_title(self): return self._title
@@ -122,7 +122,7 @@ class Figure:
     def savefig(self, target, **rest):
         self.stale = False
         if isinstance(target, str):
-            open(target, "wb").write(b"picture")
+            pathlib.Path(target).write_bytes(b"picture")
 """
 PYPLOT = """
 figures = {}

@@ -1,0 +1,121 @@
+"""How a worker that waits hears that there may be something to do.
+
+PostgreSQL tells it (LISTEN, NOTIFY); elsewhere it looks again after a short while. A wake-up is never the only source
+of truth: whoever waits looks again in any case, so that a lost one only delays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection
+
+from meristem.store.database import Database
+
+log = logging.getLogger("meristem.store")
+
+_SHORT_SECONDS = 0.05  # between two looks where nobody tells
+_AGAIN_SECONDS = 1.0  # before a connection that broke is made anew
+
+
+def notify_queues(connection: Connection, queues: Iterable[int]) -> None:
+    """Tells workers that wait for one of these queues, once the transaction is committed."""
+    _notify(connection, [_of_queue(queue) for queue in queues])
+
+
+def notify_worker(connection: Connection, worker: str) -> None:
+    """Tells one worker to renew its lease at once: there is word for it."""
+    _notify(connection, [_of_worker(worker)])
+
+
+class Wakeups:
+    """Makes listeners on one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def listen(self, queues: Sequence[int] = (), worker: str | None = None) -> Listener:
+        """A listener for tasks in these queues (by id), and for word to a worker."""
+        if self._database.is_sqlite:
+            return Listener()
+        channels = [_of_queue(queue) for queue in queues] + ([_of_worker(worker)] if worker else [])
+        return _PostgresListener(self._database, channels)
+
+
+class Listener:
+    """Waits. This one looks again after a short while, since nobody tells it."""
+
+    def wait(self, seconds: float) -> bool:
+        """Returns once something may have come (True), or after `seconds` (False)."""
+        time.sleep(max(0.0, min(seconds, _SHORT_SECONDS)))
+        return True
+
+    def fileno(self) -> int | None:
+        """A descriptor that becomes readable when something has come; None where there is none."""
+        return None
+
+    def close(self) -> None:
+        """May be repeated."""
+
+
+class _PostgresListener(Listener):
+    """Waits for notices. A connection that breaks is made anew, and counts as a notice: some may have been missed."""
+
+    def __init__(self, database: Database, channels: Sequence[str]) -> None:
+        self._database = database
+        self._channels = channels
+        self._connection: psycopg.Connection[Any] | None = None
+        self._connect()
+
+    def wait(self, seconds: float) -> bool:
+        if self._connection is None:
+            self._connect()
+            if self._connection is None:
+                time.sleep(max(0.0, min(seconds, _AGAIN_SECONDS)))
+            return True
+        try:
+            found = next(self._connection.notifies(timeout=seconds, stop_after=1), None)
+            for _ in self._connection.notifies(timeout=0):  # one look answers them all
+                pass
+            return found is not None
+        except psycopg.Error:
+            self.close()
+            return True
+
+    def fileno(self) -> int | None:
+        return None if self._connection is None else self._connection.fileno()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> None:
+        url = self._database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        try:
+            self._connection = psycopg.connect(url, autocommit=True, connect_timeout=5)
+            for channel in self._channels:
+                self._connection.execute(f'LISTEN "{channel}"')
+        except psycopg.Error as error:
+            log.debug("no wake-ups: %s", error)
+            self.close()
+
+
+def _of_queue(queue: int) -> str:
+    return f"meristem_queue_{int(queue)}"
+
+
+def _of_worker(worker: str) -> str:
+    return f"meristem_worker_{worker}"
+
+
+def _notify(connection: Connection, channels: Sequence[str]) -> None:
+    if connection.dialect.name == "postgresql":
+        for channel in channels:
+            connection.exec_driver_sql("SELECT pg_notify(%s, '')", (channel,))

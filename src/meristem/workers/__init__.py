@@ -1,0 +1,1 @@
+"""Workers: processes that lease tasks from queues and run them."""
