@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import importlib.util
 import json
@@ -95,7 +96,8 @@ def test_the_task_s_own_package_is_left_out(tmp_path, site, monkeypatch):
     (code / "mine" / "__init__.py").touch()
     monkeypatch.syspath_prepend(str(code))
     install(site, "mine", "1", [], {"url": code.as_uri(), "dir_info": {"editable": True}})
-    entry = script(tmp_path / "s.py", "import mine")
+    entry = script(tmp_path / "s.py", "")
+    monkeypatch.setitem(sys.modules, "mine", importlib.import_module("mine"))
     assert not [line for line in capture_packages(entry=entry, root=code) if line.startswith("mine")]
     assert "mine==1" in capture_packages(entry=entry, root=tmp_path / "elsewhere")
 
