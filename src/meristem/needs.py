@@ -152,7 +152,7 @@ def shown_bytes(count: int) -> str:
     size, units = float(count), ["bytes", "KB", "MB", "GB", "TB"]
     while size >= 1024 and len(units) > 1:
         size, units = size / 1024, units[1:]
-    return f"{size:.3g} {units[0]}"
+    return f"{size:.4g} {units[0]}"
 
 
 def _cpus(given: Any) -> float:
