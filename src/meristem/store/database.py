@@ -30,6 +30,13 @@ T = TypeVar("T")
 DEFAULT_URL = "sqlite:///meristem.db"
 _LONGEST_PAUSE_SECONDS = 2.0
 
+# A statement that is planned once must not follow what the tables held at that moment: a table that was never analysed,
+# or was empty, makes it read whole tables from then on. Few rows through indexes are always meant.
+_PLANNED_ONCE = (
+    "plan_cache_mode=force_generic_plan", "enable_seqscan=off", "enable_bitmapscan=off", "enable_hashjoin=off",
+    "enable_mergejoin=off", "jit=off",
+)  # fmt: skip
+
 
 class Database:
     """Runs pieces of work in transactions, again where the database was away for a while.
@@ -178,7 +185,7 @@ def _postgres_engine(url: URL, *, at_once: bool = False) -> Engine:
     given: dict[str, Any] = {"connect_timeout": 5}
     if not at_once:
         return create_engine(url, connect_args=given)
-    given["options"] = f"{url.query.get('options', '')} -c plan_cache_mode=force_generic_plan".strip()
+    given["options"] = " ".join([str(url.query.get("options", "")), *(f"-c {one}" for one in _PLANNED_ONCE)]).strip()
     return create_engine(url.difference_update_query(["options"]), connect_args=given, isolation_level="AUTOCOMMIT")
 
 
