@@ -41,14 +41,14 @@ class Output:
     """What this process and its children print, given to the console of the task that runs."""
 
     def __init__(self) -> None:
+        for stream in (sys.stdout, sys.stderr):  # before: it asks for the position, which a pipe has not
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(line_buffering=True, errors="backslashreplace")
         self._pipe, theirs = os.pipe()
         os.set_blocking(self._pipe, False)
         os.dup2(theirs, 1)
         os.dup2(theirs, 2)
         os.close(theirs)
-        for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):
-                stream.reconfigure(line_buffering=True, errors="backslashreplace")
         self._lock = threading.Lock()
         self._console: Console | None = None
         threading.Thread(target=self._pump, daemon=True, name="meristem-console").start()
@@ -265,7 +265,12 @@ def main(connection_number: str, lifeline: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's to decide about
     die_with(numbers[1])
     adopt_orphans()
-    WarmProcess(Connection(numbers[0])).run()
+    complaints = os.dup(2)  # the worker's own: what goes to 2 from now on is a task's
+    try:
+        WarmProcess(Connection(numbers[0])).run()
+    except BaseException:
+        os.write(complaints, traceback.format_exc().encode("utf-8", "replace"))
+        os._exit(1)
 
 
 if __name__ == "__main__":

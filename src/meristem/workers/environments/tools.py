@@ -65,6 +65,8 @@ def safe_path(root: Path, relative: str, what: str) -> Path:
     if parts.is_absolute() or ".." in parts.parts or "\0" in relative or ".git" in [p.lower() for p in parts.parts]:
         raise NotPrepared(f"{what} {relative!r} lies outside of the task's code, and is refused.")
     path = root / parts
+    if path == root:
+        return root
     if not path.parent.resolve().is_relative_to(root.resolve()) or path.is_symlink():
         raise NotPrepared(f"{what} {relative!r} leads out of the task's code by a link, and is refused.")
     return path
