@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 import meristem
-from meristem.spool import SpoolReader
+from meristem.spool import REPORT_FILE, SpoolReader
 from meristem.tasks.reporting.console import ConsoleLog
-from meristem.tasks.reporting.records import ReportLines
+from meristem.tasks.reporting.reporter import Reporter
 
 STEPS, SCALARS, POINTS, PRINTS = 150, 100, 1_000_000, 200_000
 STARTS = 7
@@ -51,7 +51,7 @@ def main() -> None:
 
 def loop(place: Path) -> list[tuple[str, float, str]]:
     """A step that computes for 20 ms, without and with 100 scalars; by turns, for the machine changes."""
-    lines = ReportLines(place / "loop.jsonl")
+    reporter = Reporter(place / "loop")
     names = [f"layer {i}" for i in range(SCALARS)]
     matrix = np.random.default_rng(0).random((300, 300))
     repeats = _repeats(lambda: np.linalg.svd(matrix), 0.02)
@@ -62,10 +62,10 @@ def loop(place: Path) -> list[tuple[str, float, str]]:
             np.linalg.svd(matrix)
         computed = time.process_time()
         for name in names:
-            lines.scalar("norm", name, 0.1234567 * step, step)
+            reporter.report_scalar("norm", name, 0.1234567 * step, step)
         ended = time.process_time()
         plain, reporting = plain + computed - begun, reporting + ended - computed
-    lines.close()
+    reporter.flush()
     return [
         ("a step without reports", 1e3 * plain / STEPS, "ms"),
         (f"its {SCALARS} scalars", 1e3 * reporting / STEPS, "ms"),
@@ -75,13 +75,13 @@ def loop(place: Path) -> list[tuple[str, float, str]]:
 
 def points(place: Path) -> list[tuple[str, float, str]]:
     """As many points as go into the spool, and out of it."""
-    path = place / "points.jsonl"
-    lines = ReportLines(path)
+    path = place / "points" / REPORT_FILE
+    reporter = Reporter(path.parent)
     begun, begun_wall = time.process_time(), time.perf_counter()
     for step in range(POINTS // SCALARS):
         for i in range(SCALARS):
-            lines.scalar("loss", _SERIES[i], 0.1 * step, step)
-    lines.close()
+            reporter.report_scalar("loss", _SERIES[i], 0.1 * step, step)
+    reporter.flush()
     spent, wall = time.process_time() - begun, time.perf_counter() - begun_wall
     reader, found = SpoolReader(path), 0
     begun = time.process_time()
