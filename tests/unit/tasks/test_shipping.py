@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meristem.errors import AttemptLost, StoreUnavailable
+from meristem.errors import AttemptLost, StoreError, StoreUnavailable
 from meristem.statuses import TaskStatus
 from meristem.store.output_rows import Positions, PositionsMoved, Shipment
 from meristem.tasks import shipping
@@ -97,6 +97,22 @@ def test_what_the_store_does_not_take_is_shipped_later(tmp_path: Path, store: Fa
         ship.step()
     ship.finish()
     assert store.steps == [1]
+    assert ship.faults.count == 1
+
+
+def test_a_line_that_no_store_takes_is_passed_over_and_no_other(tmp_path: Path, store: FakeStore) -> None:
+    lines = [f'{{"step": {i}, "a": 1.0}}' for i in range(3000)]
+    (tmp_path / "report.jsonl").write_text("\n".join(lines) + "\n")
+    take = store.ship
+
+    def refuse(shipment: Shipment) -> None:
+        if any(1234 in curve.steps for curve in shipment.curves):
+            raise StoreError("refused a statement")
+        take(shipment)
+
+    store.ship = refuse  # type: ignore[method-assign]
+    ship = ship_all(tmp_path, store)
+    assert store.steps == [i for i in range(3000) if i != 1234]
     assert ship.faults.count == 1
 
 
