@@ -1,4 +1,4 @@
-"""What every store must do with the outputs of tasks, and with big bytes, on SQLite in memory, in a file, PostgreSQL."""
+"""What every store must do with the outputs of tasks, and with big bytes."""
 
 from __future__ import annotations
 
