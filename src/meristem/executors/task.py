@@ -96,7 +96,7 @@ class TaskExecutor:
         if problems:
             raise InputError("Trials cannot be run as tasks like this", problems)
         self._wanted, self._queue, self._priority = template, queue, priority
-        self._fields = {"max_attempts": max_attempts, "project": project, "tags": tuple(tags)}
+        self._fields: dict[str, Any] = {"max_attempts": max_attempts, "project": project, "tags": tuple(tags)}
         self._store: Store | None = store if isinstance(store, Store) else None
         self._url = store if isinstance(store, str) else None
         self._poll_seconds = float(poll_seconds)

@@ -120,16 +120,18 @@ def _look(connection: Connection, numbers: list[int], seen: dict[int, Seen], wit
     metrics = select(_M.id, _M.task, _M.attempt, _M.title, _M.series, _M.count.label("reported"))
     metrics = metrics.join(tasks, and_(_T.number == _M.task, _T.attempt == _M.attempt))
     for some in _some(sorted(states)):
-        for row in connection.execute(metrics.where(_M.task.in_(some), _M.title.not_in(without)).order_by(_M.id)):
-            if row.reported != seen.get(row.id, Seen()).count:
-                changed[row.id] = row
+        for metric in connection.execute(metrics.where(_M.task.in_(some), _M.title.not_in(without)).order_by(_M.id)):
+            if metric.reported != seen.get(metric.id, Seen()).count:
+                changed[metric.id] = metric
     points = _points(connection, {id: seen.get(id, Seen()) for id in changed})
     news = []
-    for id, row in changed.items():
-        fresh, seen[id] = _unseen(points.get(id, []), seen.get(id, Seen()), row.reported)
+    for id, metric in changed.items():
+        fresh, seen[id] = _unseen(points.get(id, []), seen.get(id, Seen()), metric.reported)
         if fresh:
             news.append(
-                NewPoints(number=row.task, attempt=row.attempt, title=row.title, series=row.series, points=fresh)
+                NewPoints(
+                    number=metric.task, attempt=metric.attempt, title=metric.title, series=metric.series, points=fresh
+                )
             )
     return Look(states=states, news=news, seen=seen)
 

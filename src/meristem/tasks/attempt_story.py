@@ -71,7 +71,8 @@ def story(attempts: Sequence[TaskAttempt]) -> str | None:
     given_up = Counter(in_words(attempt.cause) for attempt in counted if attempt.ended == REQUEUED)
     if not given_up:
         return None
-    number = counted[-1].number + (counted[-1].ended == REQUEUED)  # where the last one was given up, it waits for the next
+    last = counted[-1]
+    number = last.number + (last.ended == REQUEUED)  # given up: it waits for the next
     why = ", ".join(cause if times == 1 else f"{cause} ×{times}" for cause, times in given_up.items())
     return f"{ordinal(number)} attempt: {why}"
 
@@ -88,7 +89,7 @@ def ordinal(number: int) -> str:
 
 def _ended(attempt: TaskAttempt, at: float, payload: Mapping[str, Any], ended: str) -> TaskAttempt:
     cause = payload.get("cause")
-    known = cause in Cause._value2member_map_
+    known = cause in [*Cause]
     return replace(
-        attempt, ended_at=at, ended=ended, cause=Cause(cause) if known else None, message=payload.get("message")
+        attempt, ended_at=at, ended=ended, cause=Cause(str(cause)) if known else None, message=payload.get("message")
     )
