@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from meristem.statuses import TrialStatus
     from meristem.study.protocols import Attempt, Executor, Outcome, OutcomeStatus, Report
     from meristem.study.study import Study
+    from meristem.tasks.task import Task
 from meristem.trial import Trial
 
 _HOMES = {
@@ -53,6 +54,7 @@ _HOMES = {
     "Space": "meristem.space",
     "StopTrial": "meristem.errors",
     "Study": "meristem.study.study",
+    "Task": "meristem.tasks.task",
     "Trial": "meristem.trial",
     "TrialStatus": "meristem.statuses",
     "parameters": "meristem.spool",
@@ -86,6 +88,7 @@ __all__ = [
     "Space",
     "StopTrial",
     "Study",
+    "Task",
     "Trial",
     "TrialStatus",
     "parameters",

@@ -17,7 +17,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from meristem.errors import InputError, StopTrial
 
 REPORT_FILE, STOP_FILE, PARAMETERS_FILE = "report.jsonl", "stop", "parameters.json"
 REPORT_VARIABLE, PARAMETERS_VARIABLE = "MERISTEM_REPORT", "MERISTEM_PARAMETERS"
+RECORD = "meristem"  # the key that makes a line a record of a task, naming its kind, and no report of metrics
 _LINE_LIMIT_BYTES = 1 << 20
 _READ_BYTES = 16 << 20  # at a time
 LONGEST_NAME = 500  # of a metric
@@ -230,6 +231,8 @@ def measurements_of(fields: Any) -> list[Measurement]:
     """
     if not isinstance(fields, dict):
         raise ValueError('a report is a JSON object such as {"step": 1, "accuracy": 0.9}')
+    if isinstance(fields.get(RECORD), str):
+        return []  # a task's record: a plot, an artifact; whoever ships tasks reads it
     fields = dict(fields)
     step = fields.pop("step", None)
     at = fields.pop("at", None)
@@ -273,13 +276,20 @@ def as_float(value: Any) -> float:
 
 
 _writer: SpoolWriter | None = None
+_task: Callable[[int | None, Mapping[str, Any]], None] | None = None
+
+
+def send_reports_to(task: Callable[[int | None, Mapping[str, Any]], None] | None) -> None:
+    """Has `report` call `task` with step and metrics: this process runs a task. None ends that."""
+    global _task
+    _task = task
 
 
 def report(*, step: int | None = None, **metrics: Any) -> None:
     """Reports metrics of this training to the study that started it.
 
     Works in a program that the `command` executor started (it finds its spool in
-    `MERISTEM_REPORT`); started by hand, without a study, it does nothing.
+    `MERISTEM_REPORT`), and in one that is a task (`Task.init`); else, started by hand, it does nothing.
 
     Args:
         step: Where in the training, such as the epoch; leave it out for final values.
@@ -290,6 +300,9 @@ def report(*, step: int | None = None, **metrics: Any) -> None:
         InputError: A value is not a number.
     """
     global _writer
+    if _task is not None:
+        _task(step, metrics)
+        return
     path = os.environ.get(REPORT_VARIABLE)
     if path is None:
         line_of(step, metrics)  # the same mistakes are found when run by hand

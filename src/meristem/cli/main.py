@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from meristem.cli import init, mmar, run, schema, store, study
+from meristem.cli import init, mmar, run, schema, store, study, worker
 from meristem.errors import INTERRUPTED, WORK_FAILED, MeristemError
 
 # Newer Typers hold a click of their own, older ones use the package: this is the class in either.
@@ -36,6 +36,7 @@ app.command("init")(init.init)
 app.command("run")(run.run)
 app.add_typer(study.app, name="study")
 app.add_typer(mmar.app, name="mmar")
+app.add_typer(worker.app, name="worker")
 app.add_typer(store.app, name="store")
 app.add_typer(schema.app, name="schema")
 

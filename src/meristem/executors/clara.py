@@ -26,8 +26,8 @@ from meristem.clara.translation import Translation
 from meristem.components import build, make_automl_importable, spec_of
 from meristem.errors import InputError
 from meristem.executors.call_result import failure_of, score_of
-from meristem.executors.gpus import gpus_of, parse_gpus, slot_count
 from meristem.executors.warm_pool import outcome_of
+from meristem.processes.gpus import gpus_of, parse_gpus, slot_count
 from meristem.space import Space
 from meristem.study.protocols import Attempt, Outcome, OutcomeStatus, Report
 

@@ -18,8 +18,6 @@ from typing import Any
 
 from meristem.errors import InputError
 from meristem.executors.command_outcome import completed_or_failed
-from meristem.executors.gpus import gpus_of, parse_gpus, slot_count
-from meristem.executors.group_leader import POLL_SECONDS, GroupLeader, wakers
 from meristem.executors.launch import (
     EXIT_CODE_FILE,
     Surroundings,
@@ -29,6 +27,8 @@ from meristem.executors.launch import (
     read_number,
 )
 from meristem.executors.placeholders import Command, placeholders
+from meristem.processes.gpus import gpus_of, parse_gpus, slot_count
+from meristem.processes.group_leader import POLL_SECONDS, GroupLeader, wakers
 from meristem.spool import REPORT_FILE, STOP_FILE, Measurement, SpoolReader
 from meristem.study.protocols import Attempt, Outcome, OutcomeStatus, Report
 

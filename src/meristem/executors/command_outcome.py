@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from meristem.executors.call_result import storable
-from meristem.executors.group_leader import in_words
+from meristem.processes.group_leader import in_words
 from meristem.study.protocols import Outcome, OutcomeStatus
 
 STDOUT_FILE, STDERR_FILE = "stdout.log", "stderr.log"

@@ -11,9 +11,9 @@ from datetime import timedelta
 from typing import Any
 
 from meristem.errors import InputError
-from meristem.executors.gpus import gpus_of, parse_gpus, slot_count
 from meristem.executors.in_process import InProcess
 from meristem.executors.warm_pool import WarmPool
+from meristem.processes.gpus import gpus_of, parse_gpus, slot_count
 from meristem.study.protocols import Attempt, Report
 
 

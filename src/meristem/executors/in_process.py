@@ -17,9 +17,9 @@ from datetime import timedelta
 from typing import Any
 
 from meristem.executors.call_result import run_function
-from meristem.executors.gpus import GpuGroups, gpus_of
 from meristem.executors.training import TrainingTrial
 from meristem.executors.warm_pool import outcome_of
+from meristem.processes.gpus import GpuGroups, gpus_of
 from meristem.spool import Measurement, line_of, measurements_of
 from meristem.study.protocols import Attempt, Outcome, Report
 

@@ -18,8 +18,8 @@ from typing import Any
 import psutil
 
 from meristem.executors.command_outcome import STDERR_FILE, STDOUT_FILE
-from meristem.executors.group_leader import GroupLeader
 from meristem.executors.placeholders import Command, fill_arguments, fill_shell, variable_of
+from meristem.processes.group_leader import GroupLeader
 from meristem.spool import PARAMETERS_FILE, PARAMETERS_VARIABLE, REPORT_FILE, REPORT_VARIABLE, STOP_FILE
 from meristem.study.protocols import Attempt
 

@@ -24,7 +24,6 @@ from meristem.clara.run import ClaraRun, Job
 from meristem.errors import InputError, MeristemError, one_line
 from meristem.executors.command import CommandExecutor
 from meristem.executors.command_outcome import completed_or_failed
-from meristem.executors.gpus import gpus_of
 from meristem.executors.launch import Surroundings
 from meristem.executors.mmar_copy import (
     LOG_FILE,
@@ -38,6 +37,7 @@ from meristem.executors.mmar_jobs import Jobs, make_run_folder
 from meristem.executors.placeholders import Command
 from meristem.executors.searched_study import differences, objective_of
 from meristem.executors.train_stats import STATS_FILE, TrainStats, read_stats
+from meristem.processes.gpus import gpus_of
 from meristem.space import Space
 from meristem.spool import Measurement
 from meristem.study.protocols import Attempt, Outcome, OutcomeStatus, Report

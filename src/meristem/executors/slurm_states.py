@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from meristem.executors.group_leader import in_words
+from meristem.processes.group_leader import in_words
 from meristem.statuses import TrialStatus
 
 Standing = tuple[TrialStatus, str]

@@ -28,9 +28,9 @@ import cloudpickle
 import meristem
 from meristem.errors import InputError
 from meristem.executors.call_result import CallResult
-from meristem.executors.gpus import GpuGroups, gpus_of
-from meristem.executors.group_leader import POLL_SECONDS, GroupLeader, in_words
 from meristem.executors.warm_worker import SETUP, STOP, TRIAL
+from meristem.processes.gpus import GpuGroups, gpus_of
+from meristem.processes.group_leader import POLL_SECONDS, GroupLeader, in_words
 from meristem.spool import REPORT_FILE, SpoolReader
 from meristem.study.protocols import Attempt, Outcome, OutcomeStatus, Report
 

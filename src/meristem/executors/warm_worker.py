@@ -7,7 +7,6 @@ however it dies, this process and all that it started end at once.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pickle
 import signal
@@ -22,10 +21,10 @@ from typing import Any
 
 from meristem.executors.call_result import CallResult, failure_of, run_function
 from meristem.executors.training import TrainingTrial
+from meristem.processes.lifeline import die_with
 from meristem.spool import REPORT_FILE, REPORT_VARIABLE, STOP_FILE, SpoolWriter
 
 SETUP, TRIAL, STOP = b"F", b"T", b"S"  # the first byte of a message says what it is
-_F_SETSIG = 10  # of Linux; the fcntl module does not name it
 
 
 class Worker:
@@ -105,27 +104,8 @@ def main(connection_number: int, lifeline: int) -> None:
     for number in (connection_number, lifeline):
         os.set_inheritable(number, False)  # a program started by the training must not keep them open
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's to decide about
-    _die_with(lifeline)
+    die_with(lifeline)
     Worker(Connection(connection_number), engine_gone=_end_group).run()
-
-
-def _die_with(lifeline: int) -> None:
-    """Has the kernel kill our whole group when the other end of `lifeline` closes.
-
-    The listening thread does so too, but it must wait for the interpreter lock, which native code
-    may hold for minutes. PR_SET_PDEATHSIG would spare our children, and fires when only the
-    engine's thread ends; it is used where the kernel cannot do better.
-    """
-    if sys.platform != "linux":
-        return
-    try:
-        fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
-        fcntl.fcntl(lifeline, _F_SETSIG, signal.SIGKILL)
-        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-    except OSError:
-        import ctypes  # costs 10 ms, and hardly ever needed
-
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def _end_group() -> None:

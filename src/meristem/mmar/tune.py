@@ -14,12 +14,12 @@ from typing import Any
 
 from meristem.components import ComponentSpec, import_from
 from meristem.errors import InputError, did_you_mean
-from meristem.executors.gpus import parse_gpus
 from meristem.executors.mmar import CONFIG_FILE
 from meristem.executors.mmar_copy import RUNS_FOLDER
 from meristem.executors.mmar_jobs import make_run_folder
 from meristem.mmar.automl_config import AutomlConfig, read_automl_config
 from meristem.objective import Goals
+from meristem.processes.gpus import parse_gpus
 from meristem.statuses import StudyStatus
 from meristem.study.definition import build_controller
 from meristem.study.early_stopping import rule_of

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import func, select, text
 
-from meristem.store import schema
+from meristem.store import blob_place, schema
+from meristem.store.blob_place import BlobStore
+from meristem.store.by_hand import ByHand
 from meristem.store.claims import Claims
 from meristem.store.commits import Commits
 from meristem.store.database import Database
@@ -17,6 +20,7 @@ from meristem.store.queues import Queues
 from meristem.store.studies import Studies
 from meristem.store.tables import events, studies, tasks, trials
 from meristem.store.task_log import TaskLog
+from meristem.store.task_outputs import TaskOutputs
 from meristem.store.tasks import Tasks
 from meristem.store.trials import Trials
 from meristem.store.wakeups import Wakeups
@@ -50,6 +54,27 @@ class Store:
         self.workers = Workers(self.database)
         self.task_log = TaskLog(self.database)
         self.wakeups = Wakeups(self.database)
+        self.task_outputs = TaskOutputs(self.database)
+        self.by_hand = ByHand(self.database)
+
+    @cached_property
+    def blobs(self) -> BlobStore:
+        """Big bytes: beside the file of SQLite, in the database of PostgreSQL, or where `set_blobs_url` said."""
+        return blob_place.open_blobs(self.database)
+
+    @property
+    def blobs_url(self) -> str:
+        """Where `blobs` are: a folder, an fsspec URL, or `database:`."""
+        return blob_place.blobs_url(self.database)
+
+    def set_blobs_url(self, url: str | None) -> None:
+        """Chooses where blobs are stored from now on, by every user of this store; None: the default place.
+
+        Raises:
+            InputError: Nothing can be stored there.
+        """
+        blob_place.set_blobs_url(self.database, url)
+        self.__dict__.pop("blobs", None)
 
     @property
     def in_memory(self) -> bool:

@@ -11,7 +11,7 @@ from meristem.executors.command_outcome import (
     STDOUT_FILE,
     completed_or_failed,
 )
-from meristem.executors.group_leader import in_words
+from meristem.processes.group_leader import in_words
 from meristem.study.protocols import OutcomeStatus
 
 

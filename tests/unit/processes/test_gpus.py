@@ -7,7 +7,7 @@ import pytest
 from meristem.errors import InputError
 from meristem.executors.command import CommandExecutor
 from meristem.executors.function import FunctionExecutor
-from meristem.executors.gpus import gpus_of, parse_gpus, slot_count
+from meristem.processes.gpus import gpus_of, parse_gpus, slot_count
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Processes that lead their own group, and which GPUs they get: for executors and workers."""

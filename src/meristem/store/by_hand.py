@@ -1,0 +1,69 @@
+"""Attempts of scripts that were started by hand: taken up again after their machine slept, asked to end, dated.
+
+A laptop that slept was not heard of, so its task was counted as lost; but its training goes on, and is the only
+attempt that there is. The repository of tasks starts them (`Tasks.start_by_hand`), `claims` ends them.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select, update
+
+from meristem.errors import AttemptLost
+from meristem.events import TaskEventKind
+from meristem.statuses import Cause, TaskStatus
+from meristem.store.database import Database
+from meristem.store.tables import task_spools, tasks
+from meristem.store.task_log import TaskTeller
+
+_T = tasks.c
+
+
+class ByHand:
+    """Attempts that no queue gave out."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._teller = TaskTeller(database)
+
+    def revive(self, number: int, *, lost: str, session: str) -> int:
+        """Counts an attempt as running again that was given up with the lease of session `lost`; returns its fence.
+
+        What it shipped stays, and how far that was. May be repeated by the same session.
+
+        Raises:
+            AttemptLost: It was not given up so: somebody reset, ended or deleted the task.
+        """
+
+        def work(connection: Connection) -> int:
+            query = select(_T.status, _T.cause, _T.worker, _T.queue, _T.fence, _T.attempt).where(_T.number == number)
+            row = connection.execute(query if self._database.is_sqlite else query.with_for_update()).one_or_none()
+            if row is None:
+                raise AttemptLost(number, 0)
+            if row.status == TaskStatus.RUNNING and row.worker == session:
+                return int(row.fence)
+            given_up = (TaskStatus.FAILED, Cause.MACHINE_LOST)
+            if (row.status, row.cause) != given_up or row.worker != lost or row.queue is not None:
+                raise AttemptLost(number, row.fence)
+            values = {
+                "status": TaskStatus.RUNNING.value, "worker": session, "fence": _T.fence + 1, "cause": None,
+                "message": None, "ended_at": None,
+            }  # fmt: skip
+            connection.execute(update(tasks).where(_T.number == number).values(values))
+            same_spool = (task_spools.c.task == number, task_spools.c.fence == row.fence)
+            connection.execute(update(task_spools).where(*same_spool).values(fence=row.fence + 1))
+            payload = {"attempt": row.attempt, "worker": session, "by_hand": True, "again": True}
+            self._teller.tell(connection, TaskEventKind.TASK_STARTED, {number: payload})
+            return int(row.fence) + 1
+
+        return self._database.write(work)
+
+    def abort_message(self, number: int, fence: int) -> str | None:
+        """What somebody said who asked for the end of this attempt; None where nobody did."""
+        query = select(_T.abort_message).where(_T.number == number, _T.fence == fence)
+        return self._database.read(lambda connection: connection.execute(query).scalar())
+
+    def set_times(self, number: int, fence: int, *, started_at: float, ended_at: float) -> None:
+        """Dates an ended attempt by its own machine's clock: one that was imported ran long before it came here."""
+        statement = update(tasks).where(_T.number == number, _T.fence == fence, _T.status != TaskStatus.RUNNING.value)
+        times = {"started_at": started_at, "ended_at": max(started_at, ended_at)}
+        self._database.write(lambda connection: connection.execute(statement.values(times)))

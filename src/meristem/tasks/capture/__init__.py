@@ -1,0 +1,1 @@
+"""What a task captures of the process that it is: its source and its packages."""

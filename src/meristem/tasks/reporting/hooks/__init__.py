@@ -1,0 +1,1 @@
+"""What other libraries show or write becomes reports of the task, without changes to the script."""
