@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import itertools
 import secrets
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from benchmarks.queue.measure import Spent, quantiles
+from benchmarks.queue.measure import Spent
 from meristem.needs import Needs, Offer
 from meristem.statuses import TaskStatus
 from meristem.store.store import Store
-from meristem.store.task_rows import Ending, Held, NewTask, NewWorker
+from meristem.store.task_rows import Ending, NewTask, NewWorker
 
 ANY = [Needs()]
 _numbers = itertools.count()

@@ -30,8 +30,8 @@ WHERE id IN (SELECT id FROM job WHERE queue = 'q' AND status = 0
 _POSTGRES_DONE = "UPDATE job SET status = 2, lease_until = NULL WHERE id = ANY(%s) AND worker = %s AND status = 1"
 _SQLITE_TABLE = """
 CREATE TABLE job(id integer PRIMARY KEY, queue text NOT NULL, priority int NOT NULL DEFAULT 0,
-    status int NOT NULL DEFAULT 0, worker text, lease_until real, attempts int NOT NULL DEFAULT 0, payload text NOT NULL,
-    created real);
+    status int NOT NULL DEFAULT 0, worker text, lease_until real, attempts int NOT NULL DEFAULT 0,
+    payload text NOT NULL, created real);
 CREATE INDEX job_ready ON job(queue, priority DESC, id) WHERE status = 0;
 CREATE INDEX job_lease ON job(lease_until) WHERE status = 1;
 """

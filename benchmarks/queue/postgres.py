@@ -76,7 +76,7 @@ class Server:
         self.kill()
 
     def kill(self) -> None:
-        """kill -9 of the server and all of its processes, as when its machine loses power (but for the disk's cache)."""
+        """kill -9 of the server and all of its processes."""
         if self._postmaster is None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -122,9 +122,8 @@ class Server:
         return total
 
     def _family(self) -> list[psutil.Process]:
-        assert self._postmaster is not None
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return psutil.Process(self._postmaster.pid).children(recursive=True)
+        with contextlib.suppress(psutil.NoSuchProcess, AttributeError):  # none while it is killed
+            return psutil.Process(self._postmaster.pid).children(recursive=True)  # type: ignore[union-attr]
         return []
 
     def _run(self, program: str, *arguments: str) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from meristem.cli import init, mmar, queue, run, schema, store, study, task
+from meristem.cli import init, mmar, queue, run, schema, store, study, task, worker
 from meristem.errors import INTERRUPTED, WORK_FAILED, MeristemError
 
 # Newer Typers hold a click of their own, older ones use the package: this is the class in either.
@@ -40,6 +40,7 @@ app.add_typer(study.app, name="study")
 app.add_typer(task.app, name="task")
 app.add_typer(queue.app, name="queue")
 app.add_typer(mmar.app, name="mmar")
+app.add_typer(worker.app, name="worker")
 app.add_typer(store.app, name="store")
 app.add_typer(schema.app, name="schema")
 

@@ -34,8 +34,8 @@ def read_slots(text: str | int | None, *, services: bool = False) -> list[tuple[
     """The GPU ids of each slot.
 
     Args:
-        text: A number of slots after `x` (`x4`), over which the GPUs are dealt out; or GPUs, `,` within a slot and `:`
-            between slots (`0:1`). None: one slot with all GPUs.
+        text: A number of slots, over which the GPUs are dealt out; or GPUs, `,` within a slot and `:` between slots
+            (`0:1`). None: one slot with all GPUs.
         services: Many light tasks, none of which gets a GPU.
 
     Raises:
@@ -44,7 +44,7 @@ def read_slots(text: str | int | None, *, services: bool = False) -> list[tuple[
     if services:
         count = SERVICES_SLOTS if text is None else _count(str(text))
         if count is None:
-            raise InputError(f"slots {text!r} name GPUs, and services get none.", fix="Write a number: --slots x200.")
+            raise InputError(f"slots {text!r} name GPUs, and services get none.", fix="Write a number: --slots 200.")
         return [()] * count
     if text is None:
         return [tuple(find_gpus())]
@@ -94,9 +94,8 @@ def usage() -> dict[str, float]:
 
 
 def _count(text: str) -> int | None:
-    number = text[1:] if text[:1] in "xX" else ""
-    if not number.isdigit():
+    if not text.strip().isdigit():
         return None
-    if not 1 <= int(number) <= 10_000:
+    if not 1 <= int(text) <= 10_000:
         raise InputError(f"slots {text!r}: a worker has 1 to 10,000 slots.")
-    return int(number)
+    return int(text)
