@@ -191,21 +191,7 @@ def test_a_drain_by_the_store_ends_a_worker(team: Team):
 def test_a_disk_that_is_full_fails_the_task_and_not_the_worker(team: Team):
     number = team.script("print('x' * 10)\n", untracked={"big": {"blob": team.store.blobs.put(b"0" * (3 << 20))}})
     small = team.function("platform:python_version")
-    line = f"ulimit -f 2048; exec {team_command(team)}"
-    import subprocess
-
-    with open(team.folder / "w.log", "ab") as log:
-        team.workers.append(subprocess.Popen(["bash", "-c", line], cwd=team.folder, stderr=log, stdout=log))
+    team.worker(limit="ulimit -f 2048")
     row = team.ended(number)
     assert (row.status, row.cause) == (TaskStatus.FAILED, Cause.NOT_PREPARED), row
     assert team.ended(small).status is TaskStatus.COMPLETED
-
-
-def team_command(team: Team) -> str:
-    import shlex
-    import sys
-
-    return shlex.join(
-        [sys.executable, "-m", "meristem.cli.main", "worker", "--queue", "default", "--store", team.url,
-         "--folder", str(team.folder / "workers"), "--env", "current"]
-    )  # fmt: skip
