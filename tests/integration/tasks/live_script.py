@@ -92,7 +92,10 @@ class Running:
         self.process.send_signal(number)
 
     def ended(self, folder: SpoolFolder | None = None) -> Ran:
-        out, err = self.process.communicate(timeout=60)
+        try:
+            out, err = self.process.communicate(timeout=60)
+        finally:
+            self.process.kill()
         return Ran(folder or self.folder, self.process.returncode, out, err)
 
 

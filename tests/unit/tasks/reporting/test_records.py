@@ -233,6 +233,19 @@ def test_a_full_disk_stops_nothing_and_what_waits_is_written_once_there_is_room(
     assert capfd.readouterr().err.count("No space left") == 1
 
 
+def test_a_forked_child_does_not_write_what_its_parent_could_not_yet(lines, monkeypatch):
+    disk = Disk(monkeypatch, room=0)
+    lines.scalar("a", "parent", 1.0, 1)
+    pid = os.fork()
+    disk.room = None
+    if pid == 0:
+        lines.scalar("a", "child", 2.0, 1)
+        lines.flush()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert [m.metric for m in read(lines)] == ["a/child", "a/parent"]
+
+
 def test_a_disk_that_stays_full_costs_bounded_memory(tmp_path, monkeypatch, capfd):
     Disk(monkeypatch, room=0)
     file = AppendFile(tmp_path / "log", what="a log", limit_bytes=1 << 40)

@@ -244,7 +244,9 @@ def test_a_folder_is_a_zip_that_is_the_same_for_the_same_files(folder, tmp_path)
         folder.reporter.upload_artifact("folder", tmp_path / name)
     first, second = (folder.bytes_of(record) for record in folder.records())
     assert first == second
-    assert zipfile.ZipFile(io.BytesIO(first)).namelist() == ["empty", "sub/x.txt"]
+    entries = zipfile.ZipFile(io.BytesIO(first)).infolist()
+    assert [entry.filename for entry in entries] == ["empty", "sub/x.txt"]
+    assert {entry.date_time[0] for entry in entries} == {1980}
 
 
 def test_a_path_that_does_not_exist_is_refused(folder):
