@@ -29,15 +29,18 @@ class Aborted(Exception):
 class Running:
     """What the function of a task gets: its claim, and ways to report."""
 
-    def __init__(self, store: Store, worker: str, claim: Claim) -> None:
-        self._store, self._worker, self.claim = store, worker, claim
+    def __init__(self, store: Store, worker: str, claim: Claim, ended: threading.Event) -> None:
+        self._store, self._worker, self.claim, self._ended = store, worker, claim, ended
+        self.parameters = {name.partition("/")[2]: value for name, value in claim.parameters.items()}
         self._at = Positions()
 
     def __getitem__(self, name: str) -> Any:
-        return self.claim.parameters[f"General/{name}"]
+        return self.parameters[name]
 
-    def report(self, step: int | None = None, **metrics: float) -> None:
-        self.report_all(step, metrics)
+    def report(self, step: int | None = None, **metrics: Any) -> None:
+        """Reports and, as trainings do in the end, heeds that somebody asks for the end."""
+        self.report_all(step, {name: v[0] if isinstance(v, tuple) else v for name, v in metrics.items()})
+        self.check()
 
     def report_all(self, step: int | None, metrics: Mapping[str, float]) -> None:
         curves = [
@@ -62,6 +65,8 @@ class Running:
 
     def check(self) -> None:
         """Raises Aborted once somebody asked for the end."""
+        if self._ended.is_set():
+            raise Aborted("the worker ends")
         pulse = self._store.workers.renew(self._worker, [self.held])
         if self.claim.number in pulse.aborts:
             raise Aborted(pulse.aborts[self.claim.number])
@@ -103,11 +108,13 @@ class FakeWorker:
 
     def _run(self, claim: Claim) -> Ending:
         of: dict[str, Any] = {"number": claim.number, "fence": claim.fence}
+        running = Running(self._store, self.id, claim, self._stopped)
         try:
-            result = self._work(Running(self._store, self.id, claim))
+            result = self._work(running)
         except Aborted as error:
             return Ending(**of, status=TaskStatus.ABORTED, cause=Cause.ABORTED, message=str(error))
         except Exception as error:
             message = f"{type(error).__name__}: {error}"
+            running.print(f"Traceback (most recent call last):\n  …\n{message}\n")
             return Ending(**of, status=TaskStatus.FAILED, cause=Cause.CODE_FAILED, message=message)
         return Ending(**of, status=TaskStatus.COMPLETED, result=result)

@@ -85,6 +85,9 @@ def create(
     from meristem.store.task_rows import MAX_ATTEMPTS  # slow to import: not for --help
     from meristem.tasks.operations import StoredTask
 
+    if sum(entry is not None for entry in (script, module, function)) != 1:
+        fix = "Give one of --script train.py, --module package.module, --function package.module:function."
+        raise InputError("A task runs one thing: a script, a module or a function.", fix=fix)
     opened = make_store(store)
     if enqueue is not None:
         opened.queues.get(enqueue)

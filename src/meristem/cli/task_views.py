@@ -65,7 +65,7 @@ def seconds_of(row: TaskRow) -> float | None:
 
 def shown_status(row: TaskRow, story: str | None = None) -> str:
     """Where it stands, why, and what its earlier attempts came to."""
-    status = "draft" if row.status is TaskStatus.CREATED else row.status.value
+    status = row.status.value
     if row.cause is not None and row.status not in (TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.ABORTED):
         status += f": {str(row.cause).replace('_', ' ')}"
     if row.abort_message is not None:
@@ -128,7 +128,7 @@ def about_pairs(view: Mapping[str, Any], row: TaskRow, story: str | None) -> lis
         ("queue", row.queue and (f"{row.queue}, priority {row.priority}" if row.priority else row.queue)),
         ("worker", (worker and runs and (worker["name"] or worker["id"])) or None),
         ("needs", shown_needs(row.needs)),
-        ("attempt", f"{row.attempt} (lost machines are tried again up to {row.max_attempts})" if row.attempt else None),
+        ("attempt", f"{row.attempt} (at most {row.max_attempts} where machines are lost)" if row.attempt else None),
         ("created", view["created_at"]),
         ("enqueued", view["enqueued_at"]),
         ("started", view["started_at"] if runs else None),

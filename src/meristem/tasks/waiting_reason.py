@@ -35,13 +35,13 @@ def why_waiting(
     if queue.status is QueueStatus.PAUSED:
         reasons.append(f"the queue is paused; open it with: meristem queue resume {queue.name}")
     if task.not_before is not None and task.not_before > now:
-        reasons.append(f"it may start in {_span(task.not_before - now)}")
-    elif ahead:
+        return [*reasons, f"it may start in {_span(task.not_before - now)}"]
+    if ahead:
         reasons.append(f"{ahead} {'task is' if ahead == 1 else 'tasks are'} before it")
-    return [*reasons, *_of_workers(queue.name, task.needs, workers)]
+    return [*reasons, *_of_workers(queue.name, task.needs, workers, shut=queue.status is QueueStatus.PAUSED)]
 
 
-def _of_workers(queue: str, needs: Needs, workers: Sequence[WorkerRow]) -> list[str]:
+def _of_workers(queue: str, needs: Needs, workers: Sequence[WorkerRow], *, shut: bool) -> list[str]:
     able = serving(queue, workers)
     if not able:
         draining = [worker.name for worker in workers if queue in worker.queues]
@@ -51,12 +51,14 @@ def _of_workers(queue: str, needs: Needs, workers: Sequence[WorkerRow]) -> list[
     if not fitting:
         nearest = min(able, key=lambda worker: (len(missing(needs, worker.offer)), worker.name))
         lacks = " and ".join(missing(needs, nearest.offer))
-        return [f"none of the {_count(able)} that serve the queue fits: {nearest.name} comes nearest and lacks {lacks}"]
+        if len(able) == 1:
+            return [f"{nearest.name}, the only worker that serves the queue, lacks {lacks}"]
+        return [f"none of the {_count(able)} that serve the queue fits; {nearest.name} comes nearest and lacks {lacks}"]
     busy = [worker for worker in fitting if worker.running]
     if len(busy) == len(fitting):
         return [f"the {_count(fitting)} that could run it {'is' if len(fitting) == 1 else 'are'} busy"]
     idle = next(worker.name for worker in fitting if not worker.running)
-    return [f"worker {idle} is free and could take it"]
+    return [] if shut else [f"worker {idle} is free and could take it"]
 
 
 def _count(workers: Sequence[WorkerRow]) -> str:
