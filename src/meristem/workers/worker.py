@@ -27,6 +27,7 @@ from typing import TypeVar
 
 import meristem
 from meristem.errors import QueueNotFound, StoreUnavailable, WorkerLost
+from meristem.needs import Needs
 from meristem.store.lease import LEASE
 from meristem.store.store import Store
 from meristem.store.task_rows import Claim, Ending, Held, NewWorker, WorkerPulse
@@ -34,7 +35,7 @@ from meristem.store.wakeups import Listener
 from meristem.tasks.spool_folder import new_task_id
 from meristem.workers.attempt import Attempt, Over, needs_text
 from meristem.workers.offer import usage
-from meristem.workers.plan import Capacity, order_of_queues, slot_for, what_to_claim
+from meristem.workers.plan import Capacity, Order, order_of_queues, slot_for, what_to_claim
 from meristem.workers.settings import Settings
 from meristem.workers.slot import Slot
 
@@ -88,6 +89,7 @@ class Worker:
         self._bell, self._ring = os.pipe()
         self._listener: Listener | None = None
         self._last_queue: str | None = None
+        self._kinds: Sequence[Needs] = (Needs(),)  # of what waited when it last asked
         self._draining = self._forced = False
         self._signals = 0
         self._drain_at: float | None = None
@@ -231,20 +233,26 @@ class Worker:
         """Claims what fits, and again as long as something comes."""
         told = self._listener is not None and self._listener.fileno() is not None
         self._look_at = time.monotonic() + (_LOOK_SECONDS * random.uniform(0.8, 1.2) if told else _SHORT_LOOK_SECONDS)
+        if not told:
+            self._kinds = self._store.claims.waiting_needs(self._queues)  # a read: it locks nobody out
+        asked = not told
         while not self._draining:
-            capacity = self._capacity()
-            if not capacity.free_slots:
+            order = what_to_claim(self._capacity(), self._kinds)
+            claims = self._claim_once(order, home) if order is not None else 0
+            if order is not None and claims == order.count:
+                continue
+            if asked or not self._capacity().free_slots:
                 return
-            order = what_to_claim(capacity, self._store.claims.waiting_needs(self._queues))
-            if order is None:
-                return
-            fair = self._manner.fair and len(self._queues) > 1
-            queues = order_of_queues(self._queues, self._last_queue, fair=fair)
-            claims = self._store.claims.claim(self._session, queues, order.needs, 1 if fair else order.count)
-            for claim in claims:
-                self._begin(claim, home)
-            if not claims:
-                return
+            # Kinds of needs that were known are tried first, which saves a question; now for others.
+            self._kinds, asked = self._store.claims.waiting_needs(self._queues), True
+
+    def _claim_once(self, order: Order, home: Path) -> int:
+        fair = self._manner.fair and len(self._queues) > 1
+        queues = order_of_queues(self._queues, self._last_queue, fair=fair)
+        claims = self._store.claims.claim(self._session, queues, order.needs, 1 if fair else order.count)
+        for claim in claims:
+            self._begin(claim, home)
+        return order.count if claims and fair else len(claims)
 
     def _begin(self, claim: Claim, home: Path) -> None:
         self._last_queue = claim.queue
