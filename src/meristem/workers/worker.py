@@ -19,15 +19,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 import meristem
-from meristem.errors import QueueNotFound, StoreUnavailable, WorkerLost
+from meristem.errors import QueueNotFound, StoreUnavailable, WorkerLost, one_line
 from meristem.needs import Needs
+from meristem.statuses import Cause, TaskStatus
 from meristem.store.lease import LEASE
 from meristem.store.store import Store
 from meristem.store.task_rows import Claim, Ending, Held, NewWorker, WorkerPulse
@@ -276,7 +277,7 @@ class Worker:
         ends = [over for over in worth if over.verdict is not None and over.verdict.status is not None]
         back = [over for over in worth if over.verdict is not None and over.verdict.status is None]
         if ends:
-            stand = self._store.claims.finish(self._session, [_ending(over) for over in ends])
+            stand = self._finish([_ending(over) for over in ends])
             for over in ends:
                 _log_end(over, stand.get(over.claim.number))
                 self._held.pop(_held(over), None)
@@ -288,6 +289,19 @@ class Worker:
         for over in self._ends:
             self._held.pop(_held(over), None)
         self._ends.clear()
+
+    def _finish(self, endings: Sequence[Ending]) -> dict[int, TaskStatus]:
+        try:
+            return self._store.claims.finish(self._session, endings)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # a result that the store does not take is its task's fault, not the others'
+            log.exception("ends of tasks %s", [ending.number for ending in endings])
+            if len(endings) > 1:
+                return {number: s for ending in endings for number, s in self._finish([ending]).items()}
+            why = f"its end could not be stored: {one_line(error)}"
+            plain = replace(endings[0], status=TaskStatus.FAILED, cause=Cause.CODE_FAILED, message=why, result=None)
+            return self._store.claims.finish(self._session, [plain])
 
     def _sweep(self) -> None:
         swept = self._store.workers.sweep()
