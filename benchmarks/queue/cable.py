@@ -19,6 +19,7 @@ class Cable:
         self._whole.set()
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.port: int = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
@@ -46,16 +47,24 @@ class Cable:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.sleep(0.01)  # they close in the loop's next turns
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         await self._whole.wait()
         try:
             there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._to)
         except OSError:
             writer.close()
             return
-        with contextlib.suppress(asyncio.CancelledError):  # the cable is taken away
+        self._writers.add(there_writer)
+        try:
             await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer))
+        except asyncio.CancelledError:  # the cable is taken away
+            return
+        self._writers -= {writer, there_writer}
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

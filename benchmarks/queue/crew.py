@@ -27,7 +27,7 @@ class Place:
     process: subprocess.Popen[bytes] | None = None
     born: int = 0
     busy: bool = False  # something is being done to it
-    deaths: dict[str, float] = field(default_factory=dict)  # when each that was lost was last heard of, by name
+    deaths: dict[str, list[float]] = field(default_factory=dict)  # when each was killed, frozen or cut off, by name
 
     @property
     def name(self) -> str:
@@ -63,12 +63,12 @@ class Crew:
     def kill(self, place: Place) -> None:
         """kill -9."""
         if place.process is not None:
-            place.deaths[place.name] = time.time()
+            place.deaths.setdefault(place.name, []).append(time.time())
             place.process.kill()
             place.process.wait()
 
     def freeze(self, place: Place) -> None:
-        place.deaths[place.name] = time.time()
+        place.deaths.setdefault(place.name, []).append(time.time())
         self._signal(place, signal.SIGSTOP)
 
     def thaw(self, place: Place) -> None:
@@ -76,7 +76,7 @@ class Crew:
 
     def cut(self, place: Place) -> None:
         assert place.cable is not None
-        place.deaths[place.name] = time.time()
+        place.deaths.setdefault(place.name, []).append(time.time())
         place.cable.cut()
 
     def replace_ended(self) -> int:

@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from meristem.events import TaskEvent, TaskEventKind
-from meristem.statuses import TASK_ENDED, TaskStatus
+from meristem.statuses import TASK_ENDED, Cause, TaskStatus
 from meristem.store.store import Store
 from meristem.store.task_rows import TaskRow
 
@@ -71,7 +71,7 @@ def judge(
     rows: Mapping[int, TaskRow],
     events: Sequence[TaskEvent],
     notes: Sequence[Note],
-    deaths: Mapping[str, float],
+    deaths: Mapping[str, Sequence[float]],
 ) -> Judgement:
     """Judges a run.
 
@@ -109,16 +109,12 @@ def judge(
         overlaps=_overlaps(notes),
         requeued=dict(Counter(str(event.payload["cause"]) for event in requeues)),
         requeue_seconds=_summary(
-            [
-                event.at - deaths[event.payload["worker"]]
-                for event in requeues
-                if event.payload["cause"] == "machine_lost" and event.payload.get("worker") in deaths
-            ]
+            [seconds for event in requeues if (seconds := _since_death(event, deaths)) is not None]
         ),
     )
 
 
-def read_run(store: Store, numbers: Sequence[int], tracked: Path, deaths: Mapping[str, float]) -> Judgement:
+def read_run(store: Store, numbers: Sequence[int], tracked: Path, deaths: Mapping[str, Sequence[float]]) -> Judgement:
     """Judges the run whose tasks are in `store` and wrote into the file `tracked`."""
     rows: dict[int, TaskRow] = {}
     for start in range(0, len(numbers), 1000):
@@ -144,6 +140,14 @@ def _founded(row: TaskRow, finished: set[tuple[int, int, int]]) -> bool:
     result = row.result if isinstance(row.result, dict) else json.loads(row.result or "{}")
     told = (row.number, result.get("attempt"), result.get("fence"))
     return told == (row.number, row.attempt, row.fence) and told in finished
+
+
+def _since_death(event: TaskEvent, deaths: Mapping[str, Sequence[float]]) -> float | None:
+    """Seconds from what befell the worker to its task's being back in the queue."""
+    if event.payload["cause"] != Cause.MACHINE_LOST:
+        return None
+    before = [at for at in deaths.get(str(event.payload.get("worker")), ()) if at <= event.at]
+    return event.at - max(before) if before else None
 
 
 def _overlaps(notes: Sequence[Note]) -> int:

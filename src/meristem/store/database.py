@@ -22,7 +22,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import StaticPool
 
 from meristem.errors import InputError, StoreDamaged, StoreError, StoreUnavailable
-from meristem.store.statements import Statements
+from meristem.store.statements import CONNECTING, Statements
 
 log = logging.getLogger("meristem.store")
 T = TypeVar("T")
@@ -163,7 +163,7 @@ def _sqlite_engine(url: URL, in_memory: bool) -> Engine:
 
 
 def _postgres_engine(url: URL) -> Engine:
-    return create_engine(url, connect_args={"connect_timeout": 5})
+    return create_engine(url, connect_args=dict(CONNECTING))
 
 
 def _roll_back(connection: Connection, is_sqlite: bool) -> None:
