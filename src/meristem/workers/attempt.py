@@ -143,9 +143,9 @@ class Attempt:
         self._end_process()
         with suppress(OSError):  # told by the next attempt that needs it
             self.slot.recover()
-        shutil.rmtree(self._folder, ignore_errors=True)
         found = None if self._lost else self._masked(found)
         self._tell(Over(claim=self.claim, verdict=found, seconds=time.monotonic() - self._began))
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _verdict(self) -> Verdict:
         try:

@@ -19,14 +19,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 import meristem
-from meristem.errors import QueueNotFound, StoreUnavailable, WorkerLost
+from meristem.errors import QueueNotFound, StoreUnavailable, WorkerLost, one_line
+from meristem.needs import Needs
+from meristem.statuses import Cause, TaskStatus
 from meristem.store.lease import LEASE
 from meristem.store.store import Store
 from meristem.store.task_rows import Claim, Ending, Held, NewWorker, WorkerPulse
@@ -34,7 +36,7 @@ from meristem.store.wakeups import Listener
 from meristem.tasks.spool_folder import new_task_id
 from meristem.workers.attempt import Attempt, Over, needs_text
 from meristem.workers.offer import usage
-from meristem.workers.plan import Capacity, order_of_queues, slot_for, what_to_claim
+from meristem.workers.plan import Capacity, Order, order_of_queues, slot_for, what_to_claim
 from meristem.workers.settings import Settings
 from meristem.workers.slot import Slot
 
@@ -89,6 +91,7 @@ class Worker:
         self._listener: Listener | None = None
         self._last_queue: str | None = None
         self._begun = 0
+        self._kinds: Sequence[Needs] = (Needs(),)  # of what waited when it last asked
         self._draining = self._forced = False
         self._signals = 0
         self._drain_at: float | None = None
@@ -232,20 +235,26 @@ class Worker:
         """Claims what fits, and again as long as something comes."""
         told = self._listener is not None and self._listener.fileno() is not None
         self._look_at = time.monotonic() + (_LOOK_SECONDS * random.uniform(0.8, 1.2) if told else _SHORT_LOOK_SECONDS)
+        if not told:
+            self._kinds = self._store.claims.waiting_needs(self._queues)  # a read: it locks nobody out
+        asked = not told
         while not self._draining:
-            capacity = self._capacity()
-            if not capacity.free_slots:
+            order = what_to_claim(self._capacity(), self._kinds)
+            claims = self._claim_once(order, home) if order is not None else 0
+            if order is not None and claims == order.count:
+                continue
+            if asked or not self._capacity().free_slots:
                 return
-            order = what_to_claim(capacity, self._store.claims.waiting_needs(self._queues))
-            if order is None:
-                return
-            fair = self._manner.fair and len(self._queues) > 1
-            queues = order_of_queues(self._queues, self._last_queue, fair=fair)
-            claims = self._store.claims.claim(self._session, queues, order.needs, 1 if fair else order.count)
-            for claim in claims:
-                self._begin(claim, home)
-            if not claims:
-                return
+            # Kinds of needs that were known are tried first, which saves a question; now for others.
+            self._kinds, asked = self._store.claims.waiting_needs(self._queues), True
+
+    def _claim_once(self, order: Order, home: Path) -> int:
+        fair = self._manner.fair and len(self._queues) > 1
+        queues = order_of_queues(self._queues, self._last_queue, fair=fair)
+        claims = self._store.claims.claim(self._session, queues, order.needs, 1 if fair else order.count)
+        for claim in claims:
+            self._begin(claim, home)
+        return order.count if claims and fair else len(claims)
 
     def _begin(self, claim: Claim, home: Path) -> None:
         self._last_queue = claim.queue
@@ -272,7 +281,7 @@ class Worker:
         ends = [over for over in worth if over.verdict is not None and over.verdict.status is not None]
         back = [over for over in worth if over.verdict is not None and over.verdict.status is None]
         if ends:
-            stand = self._store.claims.finish(self._session, [_ending(over) for over in ends])
+            stand = self._finish([_ending(over) for over in ends])
             for over in ends:
                 _log_end(over, stand.get(over.claim.number))
                 self._held.pop(_held(over), None)
@@ -289,6 +298,19 @@ class Worker:
     def _holds(self, over: Over) -> bool:
         """Whether this is the end of what it holds: the same number and fence may be claimed again after a crash."""
         return self._held.get(_held(over)) is over.claim
+
+    def _finish(self, endings: Sequence[Ending]) -> dict[int, TaskStatus]:
+        try:
+            return self._store.claims.finish(self._session, endings)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # a result that the store does not take is its task's fault, not the others'
+            log.exception("ends of tasks %s", [ending.number for ending in endings])
+            if len(endings) > 1:
+                return {number: s for ending in endings for number, s in self._finish([ending]).items()}
+            why = f"its end could not be stored: {one_line(error)}"
+            plain = replace(endings[0], status=TaskStatus.FAILED, cause=Cause.CODE_FAILED, message=why, result=None)
+            return self._store.claims.finish(self._session, [plain])
 
     def _sweep(self) -> None:
         swept = self._store.workers.sweep()

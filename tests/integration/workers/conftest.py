@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,12 +15,14 @@ from typing import Any
 
 import pytest
 
+import meristem
 from meristem.needs import Needs
 from meristem.statuses import TaskStatus
 from meristem.store.store import Store
 from meristem.store.task_rows import NewTask, TaskRow
 from meristem.tasks.spool_folder import new_task_id
 
+SOURCES = str(Path(meristem.__file__).parent.parent)
 RUNS = (TaskStatus.QUEUED, TaskStatus.RUNNING)
 
 
@@ -32,15 +35,22 @@ class Team:
         self.store.queues.ensure("default")
         self.workers: list[subprocess.Popen[bytes]] = []
 
-    def worker(self, *options: str, env: Mapping[str, str] | None = None, name: str = "w") -> subprocess.Popen[bytes]:
-        line = [sys.executable, "-m", "meristem.cli.main", "worker", "--queue", "default", "--store", self.url]
+    def worker(
+        self,
+        *options: str,
+        env: Mapping[str, str] | None = None,
+        name: str = "w",
+        limit: str = "true",
+        store: str | None = None,
+    ) -> subprocess.Popen[bytes]:
+        """Starts one. `limit`: what the shell does before; `store`: another way to the store."""
+        line = [sys.executable, "-m", "meristem.cli.main", "worker", "--queue", "default", "--store", store or self.url]
         line += ["--folder", str(self.folder / "workers"), "--name", name, "--verbose", "--lease", "2"]
         line += [] if "--env" in options else ["--env", "current"]
-        log = open(self.folder / f"{name}.log", "ab")
-        with log:
-            found = subprocess.Popen(
-                [*line, *options], cwd=self.folder, env={**os.environ, **(env or {})}, stderr=log, stdout=log
-            )
+        command = ["bash", "-c", f"{limit}; exec {shlex.join([*line, *options])}"]
+        variables = {**os.environ, "PYTHONPATH": SOURCES, **(env or {})}
+        with open(self.folder / f"{name}.log", "ab") as log:
+            found = subprocess.Popen(command, cwd=self.folder, env=variables, stderr=log, stdout=log)
         self.workers.append(found)
         return found
 
