@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 DEFAULT_URL = "sqlite:///meristem.db"
 _LONGEST_PAUSE_SECONDS = 2.0
+_CROSSED = ("40001", "40P01")  # of PostgreSQL: not serializable, or each waited for the other: once more, it works
 
 
 class Database:
@@ -209,6 +210,8 @@ def translate(error: exc.DBAPIError, url: str) -> StoreError:
     if "unable to open database" in lower:
         folder = Path(url.removeprefix("sqlite:///")).parent
         return _unavailable(f"The store {url} cannot be opened.", f"Does the folder {folder} exist, may you write it?")
+    if getattr(error.orig, "sqlstate", None) in _CROSSED:
+        return _unavailable(f"Two writers of the store {url} crossed.", "Try again.", True)
     if _is_away(error):
         return _unavailable(
             f"The store {url} cannot be reached ({text.splitlines()[0] if text else error}).",

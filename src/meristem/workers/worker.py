@@ -90,8 +90,8 @@ class Worker:
         self._bell, self._ring = os.pipe()
         self._listener: Listener | None = None
         self._last_queue: str | None = None
-        self._kinds: Sequence[Needs] = (Needs(),)  # of what waited when it last asked
         self._begun = 0
+        self._kinds: Sequence[Needs] = (Needs(),)  # of what waited when it last asked
         self._draining = self._forced = False
         self._signals = 0
         self._drain_at: float | None = None
@@ -295,6 +295,10 @@ class Worker:
                 self._held.pop(_held(over))
         self._ends.clear()
 
+    def _holds(self, over: Over) -> bool:
+        """Whether this is the end of what it holds: the same number and fence may be claimed again after a crash."""
+        return self._held.get(_held(over)) is over.claim
+
     def _finish(self, endings: Sequence[Ending]) -> dict[int, TaskStatus]:
         try:
             return self._store.claims.finish(self._session, endings)
@@ -307,10 +311,6 @@ class Worker:
             why = f"its end could not be stored: {one_line(error)}"
             plain = replace(endings[0], status=TaskStatus.FAILED, cause=Cause.CODE_FAILED, message=why, result=None)
             return self._store.claims.finish(self._session, [plain])
-
-    def _holds(self, over: Over) -> bool:
-        """Whether this is the end of what it holds: the same number and fence may be claimed again after a crash."""
-        return self._held.get(_held(over)) is over.claim
 
     def _sweep(self) -> None:
         swept = self._store.workers.sweep()
