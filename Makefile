@@ -7,7 +7,7 @@ MONAI := .venv-monai
 MONAI_STAMP := $(MONAI)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv quickstart test test-fast check bench bench-search bench-search-quick bench-early-stopping bench-loop bench-report bench-reinforcement docs clean monai example-spleen
+.PHONY: help .venv quickstart test test-fast check bench bench-search bench-search-quick bench-early-stopping bench-loop bench-report bench-reinforcement bench-queue fault-queue docs clean monai example-spleen example-team
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ $(MONAI_STAMP): examples/spleen/requirements.txt
 
 example-spleen: $(STAMP) $(MONAI_STAMP) ## Search a 3D segmentation, as an MMAR and as a MONAI bundle, about 10 minutes
 	$(BIN)/python examples/spleen/run.py
+
+example-team: $(STAMP) ## A store, two workers, a training run by hand and again on them, compared, half a minute
+	$(BIN)/python examples/team/run.py
 
 quickstart: $(STAMP) ## Search for the best model of a real data set, about a minute
 	$(BIN)/python examples/quickstart/digits.py
@@ -75,6 +78,12 @@ bench-report: $(STAMP) ## How long the report of a study takes, and how large it
 
 bench-reinforcement: $(STAMP) ## Compare reinforcement with auto and random on mixed problems, about half an hour
 	$(BIN)/python -m benchmarks.reinforcement $(ARGS)
+
+bench-queue: $(STAMP) ## Measure queues and workers beside Procrastinate, a plain loop and Ray, about 20 minutes
+	$(BIN)/python -m benchmarks.queue $(ARGS)
+
+fault-queue: $(STAMP) ## Kill workers and the database under load for 10 minutes (ARGS="--minutes 1" for a quick look)
+	$(BIN)/python -m benchmarks.queue.faults $(ARGS)
 
 docs: $(STAMP) ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet

@@ -68,7 +68,7 @@ def check() -> None:
     measured = []
     for number in (1, 2, 3):
         points = json.loads(output("task", "scalars", str(number), "accuracy", "--json"))
-        measured.append([point["value"] for series in points["series"] for point in series["points"]])
+        measured.append([point["value"] for point in points["scalars"]["accuracy"]])
     assert measured[0], "the run by hand reported nothing"
     assert measured[1] == measured[0], "the worker measured something else with the same parameter"
     assert measured[2] != measured[0], "the other parameter had no effect"
@@ -109,7 +109,7 @@ def worker(arguments: list[str], log: Path) -> Iterator[None]:
 
 
 def wait_for_workers(count: int) -> None:
-    until(lambda: len(json.loads(output("worker", "list", "--json"))["workers"]) >= count, "the workers did not start")
+    until(lambda: len(json.loads(output("worker", "list", "--json"))) >= count, "the workers did not start")
 
 
 def wait_for_ended(number: int) -> None:

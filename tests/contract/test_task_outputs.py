@@ -1,4 +1,4 @@
-"""What every store must do with the outputs of tasks, and with big bytes, on SQLite in memory, in a file, PostgreSQL."""
+"""What every store must do with the outputs of tasks, and with big bytes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import math
 
 import pytest
+from blake3 import blake3
 
 from meristem.errors import AttemptLost, InputError, StoreDamaged, StoreError
 from meristem.store import task_console
@@ -66,7 +67,7 @@ def test_two_curves_of_one_cleaned_name_become_one(store: Store, number: int) ->
 
 
 def test_points_are_paged_and_thinned_without_losing_a_spike(store: Store, number: int) -> None:
-    ship(store, number, curves=[curve({i: 100.0 if i == 333 else math.sin(i) for i in range(1000)})])
+    ship(store, number, curves=[curve({i: 100.0 if i == 350 else math.sin(i) for i in range(1000)})])
     outputs = store.task_outputs
     assert [p.step for p in outputs.points(number, "loss", "train", after_step=10, limit=2)] == [11, 12]
     thin = outputs.points(number, "loss", "train", max_points=50)
@@ -173,6 +174,21 @@ def test_a_blob_that_was_not_written_whole_is_not_there(store: Store) -> None:
         blobs.get(name)
     assert blobs.put(b"a" * (3 << 20)) == name
     assert len(blobs.get(name)) == 3 << 20
+
+
+def test_a_writer_that_dies_in_the_middle_of_a_blob_leaves_none(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    blobs = StoredBlobs(store.database)
+    write, content = blobs._write_part, b"a" * (3 << 20)
+
+    def die_at_the_third(name: str, part: int, block: bytes) -> None:
+        if part == 2:
+            raise KeyboardInterrupt
+        write(name, part, block)
+
+    monkeypatch.setattr(blobs, "_write_part", die_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        blobs.put(content)
+    assert not blobs.exists(blake3(content).hexdigest())
 
 
 def test_a_damaged_blob_is_told(store: Store) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -40,12 +41,12 @@ WITH me AS MATERIALIZED (
     SELECT id, set_config('synchronous_commit', 'off', true) AS unsynced FROM workers
     WHERE id = %(worker)s AND status = 'active' FOR SHARE
 ), wanted AS (
-    SELECT q.id AS queue, w.rank, n.id AS needs
+    SELECT q.id AS queue, q.name, w.rank, n.id AS needs, n.key
     FROM unnest(%(queues)s::text[]) WITH ORDINALITY AS w(name, rank)
     JOIN queues q ON q.name = w.name AND q.status <> 'paused'
     JOIN needs n ON n.key = ANY(%(needs)s::text[])
 ), picked AS (
-    SELECT t.number, wanted.rank, t.priority, t.position
+    SELECT t.number, wanted.name, wanted.key, wanted.rank, t.priority, t.position
     FROM me CROSS JOIN wanted CROSS JOIN LATERAL (
         SELECT number, priority, position FROM tasks
         WHERE queue = wanted.queue AND needs = wanted.needs AND status = 'queued' AND not_before IS NULL
@@ -56,16 +57,15 @@ WITH me AS MATERIALIZED (
     UPDATE tasks t SET status = 'running', worker = %(worker)s, attempt = attempt + 1, fence = fence + 1,
         started_at = {POSTGRES_NOW}, cause = NULL, message = NULL
     FROM picked WHERE t.number = picked.number
-    RETURNING t.number, t.attempt, t.fence, t.queue, t.needs, picked.rank, t.priority, t.position
+    RETURNING t.number, t.attempt, t.fence, picked.name AS queue, picked.key, picked.rank, t.priority, t.position
 ), told AS (
     INSERT INTO task_events (xact, at, kind, task, payload)
     SELECT {THIS_TRANSACTION}, {POSTGRES_NOW}, 'task_started', number,
         '{{"attempt":' || attempt || ',"worker":' || %(told)s::text || '}}'
     FROM claimed
 )
-SELECT c.number, c.attempt, c.fence, q.name, n.key, d.id, d.project, d.name, d.source, d.environment, d.parameters
-FROM claimed c
-JOIN task_definitions d ON d.number = c.number JOIN queues q ON q.id = c.queue JOIN needs n ON n.id = c.needs
+SELECT c.number, c.attempt, c.fence, c.queue, c.key, d.id, d.project, d.name, d.source, d.environment, d.parameters
+FROM claimed c JOIN task_definitions d ON d.number = c.number
 ORDER BY c.rank, c.priority DESC, c.position, c.number
 """
 
@@ -264,7 +264,7 @@ class Claims:
                 "cause": ending.cause and ending.cause.value,
                 "message": clean(ending.message),
                 "result": _result(ending),
-                "told": to_text(_told(ending))[1:-1],
+                "told": _told(ending.status, ending.cause, ending.message)[1:-1],
             }
             for ending in endings
         ]
@@ -293,16 +293,19 @@ def _finish_sqlite(connection: Connection, worker: str, endings: Sequence[Ending
         attempt = connection.exec_driver_sql(_SQLITE_FINISH, given).scalar()
         if attempt is None:
             continue
-        told.append(("task_ended", ending.number, to_text({"attempt": attempt, **_told(ending)})))
+        told_of = _told(ending.status, ending.cause, ending.message)
+        told.append(("task_ended", ending.number, f'{{"attempt":{attempt},{told_of[1:]}'))
         ended[ending.number] = ending.status
     if told:
         connection.exec_driver_sql(_SQLITE_TELL, told)
     return ended
 
 
-def _told(ending: Ending) -> dict[str, Any]:
-    facts = {"status": ending.status.value, "cause": ending.cause and ending.cause.value, "message": ending.message}
-    return {name: clean(fact) for name, fact in facts.items() if fact is not None}
+@lru_cache(maxsize=64)  # most ends are alike
+def _told(status: TaskStatus, cause: Cause | None, message: str | None) -> str:
+    """What the event of an end says, as JSON."""
+    facts = {"status": status.value, "cause": cause and cause.value, "message": clean(message)}
+    return to_text({name: fact for name, fact in facts.items() if fact is not None})
 
 
 def _result(ending: Ending) -> str | None:

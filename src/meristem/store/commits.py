@@ -30,6 +30,7 @@ _MOVABLE = (
     "traceback", "started_at", "ended_at", "end_event",
 )  # fmt: skip
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 _NEW_TRIALS = insert(trials)
 _NEW_EVENTS = insert(events)
 _MOVE = (
@@ -170,7 +171,7 @@ def _status(connection: Connection, study_id: int, number: int) -> str:
 
 
 def to_text(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def clean(text: str | None) -> str | None:

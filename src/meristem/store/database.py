@@ -17,18 +17,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import StaticPool
 
 from meristem.errors import InputError, StoreDamaged, StoreError, StoreUnavailable
+from meristem.store.statements import CONNECTING, Statements
 
 log = logging.getLogger("meristem.store")
 T = TypeVar("T")
 
 DEFAULT_URL = "sqlite:///meristem.db"
 _LONGEST_PAUSE_SECONDS = 2.0
+_CROSSED = ("40001", "40P01")  # of PostgreSQL: not serializable, or each waited for the other: once more, it works
 
 
 class Database:
@@ -38,6 +39,9 @@ class Database:
         url: `sqlite:///file.db` (`?durability=full` for an fsync per commit), `sqlite://` (memory),
             or `postgresql://user:password@host/name`.
         patience: How long a piece of work waits for a database that is away or locked.
+
+    Attributes:
+        shown_url: The URL without its password.
     """
 
     def __init__(self, url: str, *, patience: timedelta = timedelta(seconds=30)) -> None:
@@ -46,15 +50,11 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.in_memory = self.is_sqlite and self.url.database in (None, "", ":memory:")
         self._engine = _sqlite_engine(self.url, self.in_memory) if self.is_sqlite else _postgres_engine(self.url)
-        self._at_once = self._engine if self.is_sqlite else _postgres_engine(self.url, at_once=True)
+        self._statements = Statements(self.url)
+        self.shown_url = self.url.render_as_string(hide_password=True)
         self._memory_lock = threading.RLock()
         weakref.finalize(self, self._engine.dispose)
-        weakref.finalize(self, self._at_once.dispose)
-
-    @property
-    def shown_url(self) -> str:
-        """The URL without its password."""
-        return self.url.render_as_string(hide_password=True)
+        weakref.finalize(self, self._statements.close)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Runs `work` in a transaction that only reads."""
@@ -71,8 +71,8 @@ class Database:
     def statement(self, sql: str, given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Runs one statement of PostgreSQL as a transaction of its own, as `write` perhaps again; returns its rows.
 
-        It goes straight to the driver, saves the round trips around it, and is planned once and for all: such a
-        statement names what its indexes are chosen by literally, never as a parameter.
+        It is planned once and for all (see `statements`): it names what its indexes are chosen by literally, never as
+        a parameter.
         """
         return self._patiently(lambda: self._alone(sql, given))
 
@@ -84,7 +84,7 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
-        self._at_once.dispose()
+        self._statements.close()
 
     def _once(self, work: Callable[[Connection], T], begin: str) -> T:
         with _translated(self.shown_url), self._locked(), self._engine.connect() as connection:
@@ -102,18 +102,7 @@ class Database:
 
     def _alone(self, sql: str, given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         with _translated(self.shown_url):
-            connection = self._at_once.raw_connection()
-            try:
-                cursor = connection.cursor()
-                cursor.execute(sql, given)
-                return list(cursor.fetchall())
-            except psycopg.Error as error:
-                kind = exc.OperationalError if isinstance(error, psycopg.OperationalError) else exc.DBAPIError
-                if connection.driver_connection is None or connection.driver_connection.closed:
-                    connection.invalidate()
-                raise kind(sql, None, error) from error
-            finally:
-                connection.close()
+            return self._statements.run(sql, given)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -174,12 +163,8 @@ def _sqlite_engine(url: URL, in_memory: bool) -> Engine:
     return engine
 
 
-def _postgres_engine(url: URL, *, at_once: bool = False) -> Engine:
-    given: dict[str, Any] = {"connect_timeout": 5}
-    if not at_once:
-        return create_engine(url, connect_args=given)
-    given["options"] = f"{url.query.get('options', '')} -c plan_cache_mode=force_generic_plan".strip()
-    return create_engine(url.difference_update_query(["options"]), connect_args=given, isolation_level="AUTOCOMMIT")
+def _postgres_engine(url: URL) -> Engine:
+    return create_engine(url, connect_args=dict(CONNECTING))
 
 
 def _roll_back(connection: Connection, is_sqlite: bool) -> None:
@@ -225,6 +210,8 @@ def translate(error: exc.DBAPIError, url: str) -> StoreError:
     if "unable to open database" in lower:
         folder = Path(url.removeprefix("sqlite:///")).parent
         return _unavailable(f"The store {url} cannot be opened.", f"Does the folder {folder} exist, may you write it?")
+    if getattr(error.orig, "sqlstate", None) in _CROSSED:
+        return _unavailable(f"Two writers of the store {url} crossed.", "Try again.", True)
     if _is_away(error):
         return _unavailable(
             f"The store {url} cannot be reached ({text.splitlines()[0] if text else error}).",

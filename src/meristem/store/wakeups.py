@@ -16,6 +16,7 @@ import psycopg
 from sqlalchemy import Connection
 
 from meristem.store.database import Database
+from meristem.store.statements import CONNECTING
 
 log = logging.getLogger("meristem.store")
 
@@ -99,7 +100,7 @@ class _PostgresListener(Listener):
     def _connect(self) -> None:
         url = self._database.url.set(drivername="postgresql").render_as_string(hide_password=False)
         try:
-            self._connection = psycopg.connect(url, autocommit=True, connect_timeout=5)
+            self._connection = psycopg.connect(url, autocommit=True, **CONNECTING)
             for channel in self._channels:
                 self._connection.execute(f'LISTEN "{channel}"')
         except psycopg.Error as error:

@@ -61,6 +61,15 @@ class Comparison:
     def section(self, name: str) -> list[Row]:
         return [row for row in self.rows if row.section == name]
 
+    def __str__(self) -> str:
+        """Plain text: a line for each row, with the values of the tasks in their order, then the diffs."""
+        lines = [" | ".join(self.labels)]
+        for name in SECTIONS:
+            rows = self.section(name)
+            lines += [f"{name}:"] if rows else []
+            lines += [f"  {row.name}: {' | '.join('-' if v is None else str(v) for v in row.values)}" for row in rows]
+        return "\n".join([*lines, *(diff for diff in self.diffs if diff)])
+
     def to_json(self) -> dict[str, Any]:
         sections = {
             name: {row.name: list(row.values) for row in rows} for name in SECTIONS if (rows := self.section(name))

@@ -66,6 +66,7 @@ def _import(place: Path, store: Store) -> TaskRow:
 
 def _ship_all(run: HandRun, store: Store) -> TaskRow:
     known = store.tasks.find(run.task.id)
+    run.note.state = "importing"
     try:
         row = run.take_up()
     except AttemptLost:
@@ -78,7 +79,7 @@ def _ship_all(run: HandRun, store: Store) -> TaskRow:
     if not run.has_ended:
         run.shipping.finish()
         run.finish(*verdict(run.shipping.ended, run.folder.read_exit_status(), None))
-    run.mark("shipped")
+    run.mark("imported")
     return store.tasks.get(row.number)
 
 

@@ -21,8 +21,7 @@ def open_store(given: Store | str | None = None, *, make: bool = False) -> Store
     """
     if isinstance(given, Store):
         return given
-    text = str(given or os.environ.get(STORE_VARIABLE) or DEFAULT_URL)
-    url = parse_url(text if "://" in text else f"sqlite:///{text}")
+    url = parse_url(store_url(given))
     in_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
     if in_file:
         file = Path(str(url.database)).expanduser().absolute()
@@ -34,3 +33,9 @@ def open_store(given: Store | str | None = None, *, make: bool = False) -> Store
     if key not in _opened:
         _opened[key] = Store(url.render_as_string(hide_password=False))
     return _opened[key]
+
+
+def store_url(given: str | None = None) -> str:
+    """The URL of the store that is meant: a file's name is one too."""
+    text = str(given or os.environ.get(STORE_VARIABLE) or DEFAULT_URL)
+    return text if "://" in text else f"sqlite:///{text}"

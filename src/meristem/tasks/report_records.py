@@ -78,7 +78,7 @@ class Harvest:
                 reader(self, record)
             else:
                 raise ValueError("no record of that kind is known")
-        except (ValueError, TypeError, AttributeError, OSError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError, OSError) as error:
             faults.add(f"record {kind!r:.40}: {error}")
 
     def _parameters(self, record: Mapping[str, Any]) -> None:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from sqlalchemy.engine import URL
+
 BY_HAND = "hand-"  # how the names of such sessions begin; only one folder in the world ships such a task
 NOTE_FILE, LOCK_FILE = "shipper.json", "shipper.lock"
 
@@ -25,7 +27,8 @@ class Note:
         number: The task's number there; None until it is known.
         started: The attempt was counted as running there.
         lost: The session that it had before, whose lease ran out; it is taken over from it.
-        state: `shipping`; `shipped`: all of it is in the store; `refused`: the task is another's by now.
+        state: `shipping`; `shipped`: all of it is in the store; `refused`: the task is another's by now; `importing`,
+            `imported`: the same of a folder that was kept offline, which no shipper touches.
         queue, priority: Set: the script ended to be run by a worker (`execute_remotely`).
     """
 
@@ -37,6 +40,12 @@ class Note:
     state: str = "shipping"
     queue: str | None = None
     priority: int = 0
+
+
+def place_of(url: URL) -> str:
+    """A store's URL without password; a file by its whole path, since shippers start in many folders."""
+    in_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    return f"sqlite:///{Path(str(url.database)).absolute()}" if in_file else url.render_as_string(hide_password=True)
 
 
 def new_session() -> str:

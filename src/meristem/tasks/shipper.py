@@ -24,13 +24,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from meristem.errors import AttemptLost, InputError, MeristemError, StoreError
-from meristem.store.database import DEFAULT_URL
+from meristem.store.database import parse_url
 from meristem.store.store import Store
 from meristem.tasks.hand_run import HandRun, verdict
+from meristem.tasks.opening import store_url
 from meristem.tasks.process_mark import is_alive
 from meristem.tasks.report_records import Remote
-from meristem.tasks.shipped import locked, read_note, write_note
-from meristem.tasks.spool_folder import STORE_VARIABLE, SpoolFolder, TaskFile
+from meristem.tasks.shipped import locked, place_of, read_note, write_note
+from meristem.tasks.spool_folder import SpoolFolder, TaskFile
 
 log = logging.getLogger("meristem.shipper")
 
@@ -100,7 +101,7 @@ class Shipper:
 
     def _ship_left_overs(self) -> None:
         """Has another process ship what killed shippers left beside this folder."""
-        if self._left_overs is None and any(left_overs(self.folder.path.parent, besides=self.folder.path)):
+        if self._left_overs is None and any(left_overs(self.folder.path.parent, self._url, besides=self.folder.path)):
             command = [sys.executable, "-P", "-m", __spec__.name, "--left-overs", str(self.folder.path.parent)]
             with suppress(OSError):
                 self._left_overs = subprocess.Popen([*command, "--store", self._url], start_new_session=True)
@@ -205,13 +206,14 @@ def script_lives(task: TaskFile) -> bool:
     return True
 
 
-def left_overs(folders: Path, *, besides: Path | None = None) -> list[Path]:
-    """Spool folders in `folders` that a shipper began to ship, and whose script ran here and is gone."""
-    found = []
+def left_overs(folders: Path, url: str, *, besides: Path | None = None) -> list[Path]:
+    """Spool folders in `folders` that a shipper began to ship to this store, and whose script ran here and is gone."""
+    store, found = place_of(parse_url(url)), []
+    states = ("shipping",) if os.environ.get(KEEP_VARIABLE) else ("shipping", "shipped")
     for file in sorted(folders.glob("*/shipper.json")):
         folder = file.parent
         note = read_note(folder)
-        if folder == besides or note is None or note.state == "refused":
+        if folder == besides or note is None or note.store != store or note.state not in states:
             continue
         with suppress(OSError, InputError):
             task = SpoolFolder(folder).read_task()
@@ -239,15 +241,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m meristem.tasks.shipper", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", help="the spool folder of a script")
     parser.add_argument("--left-overs", type=Path, metavar="FOLDERS", help="ship all that is left in a folder of them")
-    parser.add_argument("--store", default=os.environ.get(STORE_VARIABLE) or DEFAULT_URL)
+    parser.add_argument("--store", help="URL or file; by default MERISTEM_STORE, or meristem.db here")
     given = parser.parse_args(arguments)
+    given.store = store_url(given.store)
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
     for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C in the script's terminal is meant for the script
         signal.signal(number, signal.SIG_IGN)
     with suppress(OSError):
         os.nice(10)
     if given.left_overs is not None:
-        for folder in left_overs(given.left_overs):
+        for folder in left_overs(given.left_overs, given.store):
             ship_folder(folder, given.store, patient=False)
         return 0
     if given.folder is None:

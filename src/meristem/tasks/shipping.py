@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from meristem.errors import StoreError
 from meristem.spool import REPORT_FILE
 from meristem.store.blob_place import BlobStore
 from meristem.store.output_rows import CONSOLE_HALF_BYTES, Positions, PositionsMoved, Shipment
@@ -26,6 +27,7 @@ from meristem.tasks.spool_folder import CONSOLE_FILE, FILES_FOLDER
 REPORT_PIECE_BYTES = 2 << 20  # some 40,000 points: what a transaction writes in about 0.1 s
 CONSOLE_PIECE_BYTES = 2 << 20
 _CHUNK_CHARACTERS = 64 << 10
+_LINES_AT_ONCE = 100_000
 _END_SEARCHED_BYTES = 2 * LINE_LIMIT_BYTES
 
 
@@ -85,6 +87,7 @@ class Shipping:
         self._parameters_yield = parameters_yield
         self._kept: dict[str, tuple[str, int]] = {}
         self._looked_back = False
+        self._lines_at_once = _LINES_AT_ONCE
 
     @property
     def positions(self) -> Positions:
@@ -112,6 +115,12 @@ class Shipping:
         except PositionsMoved:
             self._positions = None
             return True
+        except (StoreError, ValueError, RecursionError) as error:
+            if isinstance(error, StoreError) and type(error) is not StoreError:
+                raise  # the store's trouble, not that of what is shipped
+            self._pass_over(error, before, piece)
+            return True
+        self._lines_at_once = min(10 * self._lines_at_once, _LINES_AT_ONCE)
         self._positions = after
         self._kept.clear()
         self.faults.take(piece.lines.faults)
@@ -124,6 +133,17 @@ class Shipping:
         """Ships all that is left, once the training has ended. Errors as `step`."""
         while self.step(final=True):
             pass
+
+    def _pass_over(self, error: Exception, before: Positions, piece: _Piece) -> None:
+        """Finds the line that no store takes, by shipping ever fewer at once, and leaves it out."""
+        if self._lines_at_once > 1:
+            self._lines_at_once //= 10
+            return
+        self.faults.add(f"passed over, no store takes it: {error}")
+        after = Positions(report=piece.report_end, console=piece.console.end)
+        empty = Shipment(number=self.number, fence=self.fence, before=before, after=after)
+        self._store.task_outputs.ship(empty)
+        self._positions = after
 
     def _known_positions(self) -> Positions:
         if self._positions is None:
@@ -159,7 +179,10 @@ class Shipping:
         lines, harvest = Lines(Faults()), Harvest()
         data = _read_from(self.folder / REPORT_FILE, before.report, REPORT_PIECE_BYTES)
         whole = _whole_lines(data, final=final)
-        lines.take(data[:whole].removesuffix(b"\n").split(b"\n") if whole else [])
+        taken = data[:whole].split(b"\n", self._lines_at_once)
+        if len(taken) > self._lines_at_once:
+            whole -= len(taken.pop())
+        lines.take([line for line in taken if line])
         for record in lines.records:
             harvest.take(record, self.keep, lines.faults)
         console = read_console(self.folder / CONSOLE_FILE, before.console, final=final)

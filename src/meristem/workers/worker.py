@@ -19,15 +19,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 import meristem
-from meristem.errors import QueueNotFound, StoreUnavailable, WorkerLost
+from meristem.errors import QueueNotFound, StoreUnavailable, WorkerLost, one_line
 from meristem.needs import Needs
+from meristem.statuses import Cause, TaskStatus
 from meristem.store.lease import LEASE
 from meristem.store.store import Store
 from meristem.store.task_rows import Claim, Ending, Held, NewWorker, WorkerPulse
@@ -89,6 +90,7 @@ class Worker:
         self._bell, self._ring = os.pipe()
         self._listener: Listener | None = None
         self._last_queue: str | None = None
+        self._begun = 0
         self._kinds: Sequence[Needs] = (Needs(),)  # of what waited when it last asked
         self._draining = self._forced = False
         self._signals = 0
@@ -257,6 +259,8 @@ class Worker:
     def _begin(self, claim: Claim, home: Path) -> None:
         self._last_queue = claim.queue
         held = Held(number=claim.number, fence=claim.fence)
+        if held in self._held:  # a crash of the database undid its claim, and it was made again: it runs already
+            return
         self._held[held] = claim
         number = slot_for(self._capacity(), claim.needs)
         if number is None:  # several came that fit one by one, and not together
@@ -265,18 +269,19 @@ class Worker:
             return
         log.info("task %d (%s/%s) claimed from %s", claim.number, claim.project, claim.name, claim.queue)
         log.debug("task %d needs %s", claim.number, needs_text(claim.needs))
-        folder = home / f"{claim.number}-{claim.fence}"
+        self._begun += 1  # in the name: an attempt that was lost may still be ending when it is claimed anew
+        folder = home / f"{claim.number}-{claim.fence}-{self._begun}"
         attempt = Attempt(claim, self._slots[number], self._store, self._settings, folder, self._hear_end)
         self._running[number] = attempt
         attempt.start()
 
     def _tell_ends(self) -> None:
         """Ends and hand-backs, in one call each."""
-        worth = [over for over in self._ends if over.verdict is not None and _held(over) in self._held]
+        worth = [over for over in self._ends if over.verdict is not None and self._holds(over)]
         ends = [over for over in worth if over.verdict is not None and over.verdict.status is not None]
         back = [over for over in worth if over.verdict is not None and over.verdict.status is None]
         if ends:
-            stand = self._store.claims.finish(self._session, [_ending(over) for over in ends])
+            stand = self._finish([_ending(over) for over in ends])
             for over in ends:
                 _log_end(over, stand.get(over.claim.number))
                 self._held.pop(_held(over), None)
@@ -286,8 +291,26 @@ class Worker:
             log.info("task %d handed back: %s", over.claim.number, over.verdict.message)
             self._held.pop(_held(over), None)
         for over in self._ends:
-            self._held.pop(_held(over), None)
+            if self._holds(over):
+                self._held.pop(_held(over))
         self._ends.clear()
+
+    def _holds(self, over: Over) -> bool:
+        """Whether this is the end of what it holds: the same number and fence may be claimed again after a crash."""
+        return self._held.get(_held(over)) is over.claim
+
+    def _finish(self, endings: Sequence[Ending]) -> dict[int, TaskStatus]:
+        try:
+            return self._store.claims.finish(self._session, endings)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # a result that the store does not take is its task's fault, not the others'
+            log.exception("ends of tasks %s", [ending.number for ending in endings])
+            if len(endings) > 1:
+                return {number: s for ending in endings for number, s in self._finish([ending]).items()}
+            why = f"its end could not be stored: {one_line(error)}"
+            plain = replace(endings[0], status=TaskStatus.FAILED, cause=Cause.CODE_FAILED, message=why, result=None)
+            return self._store.claims.finish(self._session, [plain])
 
     def _sweep(self) -> None:
         swept = self._store.workers.sweep()

@@ -18,7 +18,10 @@ from meristem.tasks.process_mark import is_alive
 from meristem.tasks.spool_folder import SpoolFolder, TaskFile
 
 SOURCES = str(Path(__file__).parents[3] / "src")
-INIT = 'import meristem\ntask = meristem.Task.init("demo", "live", offline=True, capture={"packages": False, "arguments": False})\n'
+INIT = """
+import meristem
+task = meristem.Task.init("demo", "live", offline=True, capture={"packages": False, "arguments": False})
+"""
 _CLEARED = ("MERISTEM_TASK", "MERISTEM_REPORT", "MERISTEM_TASKS", "MERISTEM_OFFLINE", "RANK", "MERISTEM_TASK_OF_PARENT")
 
 
@@ -68,7 +71,7 @@ class Running:
         environment |= {"PYTHONPATH": SOURCES, "PYTHONWARNINGS": "error::ResourceWarning", **variables}
         self.place = place
         self.process = subprocess.Popen(
-            [sys.executable, "train.py", *arguments], cwd=place, env=environment, text=True,
+            [sys.executable, "train.py", *arguments], cwd=place, env=environment, text=True, errors="replace",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
@@ -89,7 +92,10 @@ class Running:
         self.process.send_signal(number)
 
     def ended(self, folder: SpoolFolder | None = None) -> Ran:
-        out, err = self.process.communicate(timeout=60)
+        try:
+            out, err = self.process.communicate(timeout=60)
+        finally:
+            self.process.kill()
         return Ran(folder or self.folder, self.process.returncode, out, err)
 
 

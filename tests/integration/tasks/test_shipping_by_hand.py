@@ -14,14 +14,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from integration.postgres_faults import postgres_server
 
+from integration.postgres_faults import postgres_server
 from meristem.errors import InputError
 from meristem.statuses import Cause, TaskStatus
+from meristem.store.database import parse_url
 from meristem.store.store import Store
 from meristem.store.task_rows import TaskRow
 from meristem.tasks.importing import export_folder, import_folder
 from meristem.tasks.process_mark import process_mark
+from meristem.tasks.shipped import Note, place_of, write_note
+from meristem.tasks.shipper import left_overs
 from meristem.tasks.spool_folder import SpoolFolder, TaskFile, new_task_id
 
 SCRIPT = """
@@ -222,6 +225,18 @@ def test_a_folder_is_imported_once_however_often(tmp_path: Path, url: str) -> No
     assert (rows[0].status, rows[0].cause, rows[0].message) == ("failed", "code_failed", "so")
     assert 0.1 < (rows[0].ended_at or 0) - (rows[0].started_at or 0) < 20
     assert_whole(store, 1, 20)
+
+
+def test_only_what_was_left_on_its_way_to_the_same_store_is_a_left_over(tmp_path: Path, url: str) -> None:
+    script = Script(tmp_path / "tasks")
+    script.process.wait()
+    assert left_overs(tmp_path / "tasks", url) == []  # no shipper was there: it is kept offline
+    note = Note(store=place_of(parse_url(url)), session="hand-1")
+    write_note(script.folder.path, note)
+    assert left_overs(tmp_path / "tasks", url) == [script.folder.path]
+    assert left_overs(tmp_path / "tasks", f"{url}2") == []
+    import_folder(script.folder.path, Store(url))
+    assert left_overs(tmp_path / "tasks", url) == []
 
 
 def test_an_import_that_was_cut_short_goes_on(tmp_path: Path, url: str) -> None:

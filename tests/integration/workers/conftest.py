@@ -36,10 +36,15 @@ class Team:
         self.workers: list[subprocess.Popen[bytes]] = []
 
     def worker(
-        self, *options: str, env: Mapping[str, str] | None = None, name: str = "w", limit: str = "true"
+        self,
+        *options: str,
+        env: Mapping[str, str] | None = None,
+        name: str = "w",
+        limit: str = "true",
+        store: str | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Starts one. `limit`: what the shell does before."""
-        line = [sys.executable, "-m", "meristem.cli.main", "worker", "--queue", "default", "--store", self.url]
+        """Starts one. `limit`: what the shell does before; `store`: another way to the store."""
+        line = [sys.executable, "-m", "meristem.cli.main", "worker", "--queue", "default", "--store", store or self.url]
         line += ["--folder", str(self.folder / "workers"), "--name", name, "--verbose", "--lease", "2"]
         line += [] if "--env" in options else ["--env", "current"]
         command = ["bash", "-c", f"{limit}; exec {shlex.join([*line, *options])}"]

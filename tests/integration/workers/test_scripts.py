@@ -195,3 +195,21 @@ def test_a_disk_that_is_full_fails_the_task_and_not_the_worker(team: Team):
     row = team.ended(number)
     assert (row.status, row.cause) == (TaskStatus.FAILED, Cause.NOT_PREPARED), row
     assert team.ended(small).status is TaskStatus.COMPLETED
+
+
+def test_a_worker_that_slept_through_its_lease_ends_what_is_anothers_by_now_and_begins_anew(team: Team):
+    number = team.script("import os, time\nprint('pid', os.getpid(), flush=True)\ntime.sleep(4)\nprint('done')")
+    first = team.worker(name="first")
+    team.until(lambda: "pid" in team.console(number))
+    slept = pids_in(team.console(number))[0]
+    session = team.store.workers.get("first").id
+    first.send_signal(signal.SIGSTOP)
+    team.worker(name="second")
+    team.until(lambda: team.get(number).attempt == 2, 10)
+    first.send_signal(signal.SIGCONT)
+    team.until(lambda: not alive(slept), 4)
+    team.until(lambda: team.store.workers.get("first").id != session, 5)
+    row = team.ended(number)
+    assert (row.status, row.attempt) == (TaskStatus.COMPLETED, 2)
+    ends = [event for event in team.store.task_log.of(number) if event.kind == "task_ended"]
+    assert len(ends) == 1

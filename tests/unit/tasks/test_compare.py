@@ -54,3 +54,9 @@ def test_a_comparison_is_json() -> None:
     given = json.loads(json.dumps(compare([FIRST, SECOND]).to_json()))
     assert given["tasks"] == ["1 digits", "2 digits"]
     assert given["differences"]["parameters"]["General/lr"] == [0.1, 0.2]
+
+
+def test_a_comparison_can_be_printed() -> None:
+    printed = str(compare([FIRST, SECOND]))
+    assert printed.startswith("1 digits | 2 digits\ntask:\n  seconds: 2.0 | 3.0\ncode:\n")
+    assert "  scipy: 1.15 | -\n" in printed

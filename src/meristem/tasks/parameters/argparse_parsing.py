@@ -125,7 +125,9 @@ def _parse(
     parse: Parse, parser: argparse.ArgumentParser, args: list[str], namespace: Any, stored: Mapping[str, JSON]
 ) -> tuple[Any, list[str]]:
     present = {name.partition("/")[0] for name, value in stored.items() if value is not None}
-    actions = [action for one in _family(parser) for action in one._actions if action.dest in present]
+    actions: list[argparse.Action] = []
+    with quietly(_WHAT):
+        actions = [action for one in _family(parser) for action in one._actions if action.dest in present]
     if not actions:
         return parse(args, namespace)
     missing = [action for action in actions if not action.option_strings]
@@ -135,7 +137,7 @@ def _parse(
         try:
             with _errors_raised(parser):
                 return parse(list(args), namespace)
-        except _Refused:
+        except (_Refused, argparse.ArgumentError):
             pass
         with _not_required(parser, missing), _may_be_absent(missing):
             return parse([*args, *_command(parser, args, stored)], namespace)

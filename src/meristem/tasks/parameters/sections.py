@@ -5,7 +5,7 @@ Pure: what is stored where is for others to say. Nested fields have names with m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -137,11 +137,23 @@ def _cast(name: str, value: JSON, one: Field) -> Any:
     return value if one.wanted is AS_STORED else cast(value, one.value, one.wanted)
 
 
+def _names_inside(names: Iterable[str]) -> dict[str, list[str]]:
+    """By each first part of a name ("a", "a/b" of "a/b/c"), the names that begin with it."""
+    inside: dict[str, list[str]] = {}
+    for name in names:
+        end = name.find("/")
+        while end >= 0:
+            inside.setdefault(name[:end], []).append(name)
+            end = name.find("/", end + 1)
+    return inside
+
+
 class _Plan:
     """Casts everything first, so that either all values are put in place or none."""
 
     def __init__(self, values: Mapping[str, JSON], caster: Caster) -> None:
         self._values, self._caster = values, caster
+        self._inside = _names_inside(values)
         self._problems: list[str] = []
         self.taken: set[str] = set()
         self.added: dict[str, tuple[MutableMapping[Any, Any], Any]] = {}
@@ -195,13 +207,12 @@ class _Plan:
 
     def _below(self, name: str) -> dict[str, JSON]:
         prefix = f"{name}/"
-        return {one[len(prefix) :]: value for one, value in self._values.items() if one.startswith(prefix)}
+        return {one[len(prefix) :]: self._values[one] for one in self._inside.get(name, ())}
 
     def _more(self, section: str | None) -> dict[str, JSON]:
         """Those below `section` that no field has taken, here or deeper."""
-        prefix = "" if section is None else f"{section}/"
-        rest = {name: value for name, value in self._values.items() if name.startswith(prefix)}
-        found = {name: value for name, value in rest.items() if name not in self.taken | self.added.keys()}
+        names = self._values if section is None else self._inside.get(section, ())
+        found = {name: self._values[name] for name in names if name not in self.taken and name not in self.added}
         self.added |= {name: ({}, None) for name in found}  # the mapping follows when it is put there
         return found
 

@@ -16,7 +16,7 @@ from meristem.tasks.parameters.connecting import Parameters
 
 click = pytest.importorskip("click", reason="click is not installed")
 
-CALLS: list[dict[str, Any]] = []
+calls: list[dict[str, Any]] = []
 
 
 class Color(enum.Enum):
@@ -34,19 +34,19 @@ class Color(enum.Enum):
 @click.option("--parts", callback=lambda ctx, param, value: value.split(","), default="q,w")
 @click.argument("files", nargs=-1)
 def command(**values: Any) -> None:
-    CALLS.append(values)
+    calls.append(values)
 
 
 @click.group()
 @click.option("--seed", type=int, default=0)
 def group(seed: int) -> None:
-    CALLS.append({"seed": seed})
+    calls.append({"seed": seed})
 
 
 @group.command()
 @click.argument("n", type=int)
 def train(n: int) -> None:
-    CALLS.append({"n": n})
+    calls.append({"n": n})
 
 
 typed = typer.Typer()
@@ -54,12 +54,12 @@ typed = typer.Typer()
 
 @typed.command()
 def typed_command(lr: float, color: Color = Color.RED, path: Path = Path("x"), sizes: list[int] = [1]) -> None:  # noqa: B006  # Typer's way
-    CALLS.append({"lr": lr, "color": color, "path": path, "sizes": sizes})
+    calls.append({"lr": lr, "color": color, "path": path, "sizes": sizes})
 
 
 @contextlib.contextmanager
 def hooked(stored: dict[str, object] | None = None) -> Iterator[dict[str, object]]:
-    CALLS.clear()
+    calls.clear()
     told: dict[str, object] = {}
     undo = click_hook.install(Parameters(stored or {}, stored is not None, told.update))
     try:
@@ -81,7 +81,7 @@ def test_values_of_the_store_go_before_the_command_line():
     stored = {"lr": "0.5", "data": "e", "fast": "true", "m": ["3"], "parts": ["z"], "files": ["x"], "mode": "b"}
     with hooked({f"Args/{name}": value for name, value in stored.items()}) as told:
         command(["--lr", "7"], standalone_mode=False)
-    assert CALLS == [
+    assert calls == [
         {
             "lr": 0.5, "data": Path("e"), "fast": True, "m": (3,), "parts": ["z"], "files": ("x",), "mode": "b",
             "password": "secret",
@@ -101,7 +101,7 @@ def test_commands_of_a_group_have_their_name_before_theirs():
     assert told == {"Args/seed": 3, "Args/train/n": 7}
     with hooked(told | {"Args/train/n": 9}):
         group(["train"], standalone_mode=False)
-    assert CALLS == [{"seed": 3}, {"n": 9}]
+    assert calls == [{"seed": 3}, {"n": 9}]
 
 
 def test_typer_is_followed_too():
@@ -110,7 +110,7 @@ def test_typer_is_followed_too():
     assert told == {"Args/lr": 0.1, "Args/color": "red", "Args/path": "x", "Args/sizes": [1]}
     with hooked(told | {"Args/lr": 0.5, "Args/color": "blue", "Args/sizes": [3, 4]}):
         typed([], standalone_mode=False)
-    assert CALLS == [{"lr": 0.5, "color": Color.BLUE, "path": Path("x"), "sizes": [3, 4]}]
+    assert calls == [{"lr": 0.5, "color": Color.BLUE, "path": Path("x"), "sizes": [3, 4]}]
 
 
 def test_the_options_of_the_running_command_are_told():

@@ -42,7 +42,7 @@ def test_values_are_replaced_on_a_worker_and_new_ones_told():
 
 
 def test_sections_are_kept_apart():
-    parameters, told = on_worker(Model__lr=0.5, General__lr=0.9)
+    parameters, _ = on_worker(Model__lr=0.5, General__lr=0.9)
     assert parameters.connect({"lr": 0.1}, "Model") == {"lr": 0.5}
     with pytest.raises(InputError, match="section"):
         parameters.connect({}, "a/b")
@@ -61,7 +61,7 @@ def test_one_name_with_two_values_is_refused():
     parameters, _ = by_hand()
     parameters.connect({"lr": 0.1, "seed": 1})
     parameters.connect({"lr": 0.1})
-    with pytest.raises(InputError, match="General/lr is 0.1 in one and 0.2 in the other"):
+    with pytest.raises(InputError, match=r"General/lr is 0\.1 in one and 0\.2 in the other"):
         parameters.connect(Config(0.2))
 
 

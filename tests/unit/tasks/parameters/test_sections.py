@@ -110,7 +110,9 @@ def test_values_are_cast_to_annotations():
 def test_all_mistakes_are_listed_and_nothing_is_changed():
     config = Config()
     with pytest.raises(InputError) as caught:
-        replace(config, {"G/epochs": 2.5, "G/mode": "c", "G/optimizer/betas": [1], "G/lr": 0.5, "G/color": "green"}, "G")
+        replace(
+            config, {"G/epochs": 2.5, "G/mode": "c", "G/optimizer/betas": [1], "G/lr": 0.5, "G/color": "green"}, "G"
+        )
     assert sorted(problem.split()[0] for problem in caught.value.problems) == [
         "G/color", "G/epochs", "G/mode", "G/optimizer/betas",
     ]  # fmt: skip
@@ -248,8 +250,8 @@ def test_a_mapping_that_contains_itself_is_told_as_far_as_it_goes():
     [
         ("0.2", 0.1, 0.2), ("2", 0.1, 2.0), ("0.2", "x", "0.2"), ("7", 3, 7), ("false", True, False),
         ("null", 3, None), ("none", "x", "none"), ("3", None, 3), ("abc", None, "abc"), ("[1, 2]", None, [1, 2]),
-        ("1,2", [3], [1, 2]), ("a, b", ["c"], ["a", "b"]), ('["x"]', ["y"], ["x"]), ("0.5", 1, 0.5), ("nan", 0.1, "nan"),
-        ('{"a": 1}', {"a": 2}, {"a": 1}), ("", "x", ""),
+        ("1,2", [3], [1, 2]), ("a, b", ["c"], ["a", "b"]), ('["x"]', ["y"], ["x"]), ("0.5", 1, 0.5),
+        ("nan", 0.1, "nan"), ('{"a": 1}', {"a": 2}, {"a": 1}), ("", "x", ""),
     ],
 )  # fmt: skip
 def test_what_is_typed_is_read_like_the_current_value(text, current, value):
