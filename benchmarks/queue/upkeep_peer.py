@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-import time
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from benchmarks.queue.measure import Spent
@@ -44,7 +41,11 @@ def sweeps(url: str, server: int, workers: int, tasks: int) -> dict[str, float]:
     with Spent(server) as found:
         swept = store.workers.sweep()
     assert len(swept.requeued) == workers * tasks, len(swept.requeued)
-    return {"idle_ms": 1e3 * idle.wall / 200, "lost_s": found.wall, "lost_cpu_us": found.over(workers * tasks)["cpu_us"]}
+    return {
+        "idle_ms": 1e3 * idle.wall / 200,
+        "lost_s": found.wall,
+        "lost_cpu_us": found.over(workers * tasks)["cpu_us"],
+    }
 
 
 def kept(url: str, server: int, count: int, batch: int, ended: int) -> dict[str, float]:
@@ -70,14 +71,15 @@ def _all_claimed(url: str, workers: int, tasks: int, *, lease: float) -> tuple[S
 
 _ENDED = (
     """
-    INSERT INTO tasks (number, status, queue, needs, position, attempt, fence, worker, enqueued_at, started_at, ended_at,
-        result)
+    INSERT INTO tasks (number, status, queue, needs, position, attempt, fence, worker, enqueued_at, started_at,
+        ended_at, result)
     SELECT i, 'completed', (SELECT id FROM queues), (SELECT id FROM needs LIMIT 1), i, 1, 1, 'w' || (i %% 1000),
         i, i, i, '{"loss": 0.5}'
     FROM generate_series(%(first)s, %(last)s) i
     """,
     """
-    INSERT INTO task_definitions (number, id, project, name, kind, source, environment, parameters, created_at, updated_at)
+    INSERT INTO task_definitions (number, id, project, name, kind, source, environment, parameters, created_at,
+        updated_at)
     SELECT i, 'f' || lpad(to_hex(i), 15, '0'), 'bench', 'nothing', 'training',
         '{"entry":"function","entry_point":"benchmarks.queue.functions:nothing"}', '{}', '{"General/index":1}', i, i
     FROM generate_series(%(first)s, %(last)s) i
