@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,9 +16,13 @@ from typing import Any
 import psutil
 import pytest
 
+from fake_worker import FakeWorker
 from meristem.executors.command import CommandExecutor
 from meristem.executors.function import FunctionExecutor
+from meristem.executors.task import TaskExecutor
 from meristem.spool import LastValues
+from meristem.store.store import Store
+from meristem.store.task_rows import NewTask
 from meristem.study.protocols import Attempt, Executor, OutcomeStatus, Report
 
 SOON, LONG = timedelta(seconds=0.02), timedelta(seconds=20)
@@ -84,14 +89,30 @@ def make(kind: str) -> Executor:
     return FunctionExecutor(make_function(), isolate=kind == "isolated")
 
 
+@contextmanager
+def as_tasks() -> Iterator[Executor]:
+    """Trials as tasks in a store, and a worker with two slots."""
+    store = Store()
+    store.queues.create("q")
+    template = store.tasks.create(NewTask(id="a" * 16, project="demo", name="train"))
+    worker = FakeWorker(store, make_function(), slots=2)
+    executor = TaskExecutor(template.number, "q", poll_seconds=0.02)
+    executor.use_store(store)
+    yield executor
+    worker.stop()
+
+
 @dataclass
 class Driver:
     """An executor with two slots, and what a test needs to ask of it."""
 
     executor: Executor
     root: Path
+    keeps_standard_errors: bool = True
+    started: int = 0
 
     def start(self, act: str, *, number: int = 1, slot: int = 0, **parameters: Any) -> None:
+        self.started += 1
         self.executor.start(
             Attempt(
                 study="größe",
@@ -100,6 +121,7 @@ class Driver:
                 parameters={"act": act, **parameters},
                 folder=self.root / str(number),
                 slot=slot,
+                key=f"k-{self.started}",
             )
         )
 
@@ -134,12 +156,12 @@ def result_of(reports: list[Report]) -> dict[str, float]:
     return {**LastValues(m for r in reports for m in r.measurements).values, **(outcome.score or {})}
 
 
-@pytest.fixture(params=["isolated", "in-process", "command"])
+@pytest.fixture(params=["isolated", "in-process", "command", "task"])
 def driver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Driver]:
-    executor = make(request.param)
-    executor.open(2)
-    yield Driver(executor, tmp_path)
-    executor.close()
+    with as_tasks() if request.param == "task" else nullcontext(make(request.param)) as executor:
+        executor.open(2)
+        yield Driver(executor, tmp_path, keeps_standard_errors=request.param != "task")
+        executor.close()
 
 
 def test_a_training_that_ends_well_gives_its_score(driver):
@@ -153,7 +175,8 @@ def test_measurements_come_in_order_and_never_after_the_outcome(driver):
     driver.start("steps")
     reports = driver.reports()
     found = [(m.metric, m.step, m.value, m.sem) for report in reports for m in report.measurements]
-    assert found == [("loss", 1, 3.0, None), ("loss", 2, 2.0, 0.5), ("loss", None, 1.5, None)]
+    sem = 0.5 if driver.keeps_standard_errors else None
+    assert found == [("loss", 1, 3.0, None), ("loss", 2, 2.0, sem), ("loss", None, 1.5, None)]
     assert [report.outcome is not None for report in reports] == [False] * (len(reports) - 1) + [True]
     assert result_of(reports) == {"loss": 1.5}
     assert driver.executor.poll(SOON) == []
@@ -162,7 +185,7 @@ def test_measurements_come_in_order_and_never_after_the_outcome(driver):
 def test_measurements_come_while_the_training_goes_on(driver):
     driver.start("slow")
     reports = driver.reports()
-    first = reports[0]
+    first = next(report for report in reports if report.measurements)  # one outside tells first where it is
     assert [m.value for m in first.measurements] == [1.0]
     assert first.outcome is None
     assert result_of(reports) == {"loss": 2.0}

@@ -17,7 +17,8 @@ from meristem import errors
 from meristem.cli.main import app
 from meristem.cli.study_file import BUDGET, SECTIONS
 from meristem.components import KINDS, known_names
-from meristem.events import EventKind
+from meristem.events import EventKind, TaskEventKind
+from meristem.statuses import Cause
 from meristem.stopping.combined import build_rule
 from meristem.stopping.curves import Curves
 
@@ -67,6 +68,16 @@ def test_every_command_and_its_options_stand_in_the_reference(words: str) -> Non
 @pytest.mark.parametrize("kind", list(EventKind))
 def test_every_event_stands_in_the_reference(kind: EventKind) -> None:
     assert f"| `{kind}` |" in page("events.md")
+
+
+@pytest.mark.parametrize("kind", list(TaskEventKind))
+def test_every_event_of_tasks_stands_in_the_reference(kind: TaskEventKind) -> None:
+    assert f"| `{kind}` |" in page("events.md")
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_every_cause_stands_in_the_reference(cause: Cause) -> None:
+    assert f"`{cause}`" in page("events.md")
 
 
 @pytest.mark.parametrize("name", ERRORS)

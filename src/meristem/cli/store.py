@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from meristem.cli.output import print_json, print_pairs
 from meristem.cli.store_option import JsonOption, StoreOption, open_store, require_store, store_url
-from meristem.errors import WORK_FAILED
+from meristem.errors import WORK_FAILED, InputError
+
+IN_DATABASE = "database:"
+_PLACES = f"A folder, a URL such as s3://bucket/folder, or {IN_DATABASE} for the database itself."
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,6 +30,33 @@ def info(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """
     found = open_store(store).info()
     print_json(found) if as_json else print_pairs(found.items())
+
+
+@app.command()
+def blobs(
+    place: Annotated[str | None, typer.Argument(metavar="[PLACE]", help=_PLACES)] = None,
+    store: StoreOption = None,
+    default: Annotated[bool, typer.Option("--default", help="The usual place again.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Where big bytes lie (artifacts, plots, uncommitted changes); with a place, new ones go there from now on.
+
+    Usually they lie in a folder beside the file of SQLite, or in PostgreSQL itself. What is elsewhere is not moved.
+
+    \b
+    meristem store blobs
+    meristem store blobs s3://bucket/meristem
+    """
+    if place is not None and default:
+        raise InputError("A place and --default exclude each other.")
+    opened = open_store(store)
+    if place is not None or default:
+        opened.set_blobs_url(place)
+    url = opened.blobs_url
+    if as_json:
+        print_json({"store": opened.database.shown_url, "blobs": url})
+    else:
+        typer.echo("in the database itself" if url == IN_DATABASE else url)
 
 
 @app.command()

@@ -46,6 +46,17 @@ def open_store(given: str | None) -> Store:
     return Store(url)
 
 
+def make_store(given: str | None) -> Store:
+    """The store, made now if there is none.
+
+    Raises:
+        StoreError: It cannot be opened.
+    """
+    from meristem.store.store import Store  # slow to import: not for --help
+
+    return Store(store_url(given))
+
+
 def require_store(url: str) -> None:
     """Raises InputError where `url` means a file that does not exist."""
     from meristem.store.database import parse_url  # slow to import: not for --help
@@ -55,5 +66,6 @@ def require_store(url: str) -> None:
     if file not in (None, "", ":memory:") and not Path(file).exists():
         raise InputError(
             f"There is no store {url}.",
-            fix="The first study makes it (meristem run study.yaml). Another is chosen with --store or MERISTEM_STORE.",
+            fix="The first study, task or queue makes it (meristem run study.yaml, meristem queue create NAME). "
+            "Another is chosen with --store or MERISTEM_STORE.",
         )

@@ -6,12 +6,16 @@ attempt that there is. The repository of tasks starts them (`Tasks.start_by_hand
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select, update
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, select, update
 
 from meristem.errors import AttemptLost
 from meristem.events import TaskEventKind
 from meristem.statuses import Cause, TaskStatus
 from meristem.store.database import Database
+from meristem.store.lease import database_now
 from meristem.store.tables import task_spools, tasks
 from meristem.store.task_log import TaskTeller
 
@@ -24,6 +28,7 @@ class ByHand:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._teller = TaskTeller(database)
+        self._now = database_now(database)
 
     def revive(self, number: int, *, lost: str, session: str) -> int:
         """Counts an attempt as running again that was given up with the lease of session `lost`; returns its fence.
@@ -35,14 +40,12 @@ class ByHand:
         """
 
         def work(connection: Connection) -> int:
-            query = select(_T.status, _T.cause, _T.worker, _T.queue, _T.fence, _T.attempt).where(_T.number == number)
-            row = connection.execute(query if self._database.is_sqlite else query.with_for_update()).one_or_none()
+            row = self._locked(connection, number)
             if row is None:
                 raise AttemptLost(number, 0)
             if row.status == TaskStatus.RUNNING and row.worker == session:
                 return int(row.fence)
-            given_up = (TaskStatus.FAILED, Cause.MACHINE_LOST)
-            if (row.status, row.cause) != given_up or row.worker != lost or row.queue is not None:
+            if (row.status, row.cause) != (TaskStatus.FAILED, Cause.MACHINE_LOST) or row.worker != lost:
                 raise AttemptLost(number, row.fence)
             values = {
                 "status": TaskStatus.RUNNING.value, "worker": session, "fence": _T.fence + 1, "cause": None,
@@ -57,13 +60,22 @@ class ByHand:
 
         return self._database.write(work)
 
+    def _locked(self, connection: Connection, number: int) -> Row[Any] | None:
+        query: Select[Any] = select(_T.status, _T.cause, _T.worker, _T.fence, _T.attempt)
+        query = query.where(_T.number == number, _T.queue.is_(None))
+        return connection.execute(query if self._database.is_sqlite else query.with_for_update()).one_or_none()
+
     def abort_message(self, number: int, fence: int) -> str | None:
         """What somebody said who asked for the end of this attempt; None where nobody did."""
         query = select(_T.abort_message).where(_T.number == number, _T.fence == fence)
         return self._database.read(lambda connection: connection.execute(query).scalar())
 
-    def set_times(self, number: int, fence: int, *, started_at: float, ended_at: float) -> None:
-        """Dates an ended attempt by its own machine's clock: one that was imported ran long before it came here."""
+    def set_times(self, number: int, fence: int, *, started_ago: timedelta, ended_ago: timedelta) -> None:
+        """Dates an ended attempt, counted back from now: the store heard of it after it had begun, or ended."""
         statement = update(tasks).where(_T.number == number, _T.fence == fence, _T.status != TaskStatus.RUNNING.value)
-        times = {"started_at": started_at, "ended_at": max(started_at, ended_at)}
+        seconds = max(0.0, ended_ago.total_seconds())
+        times = {
+            "started_at": self._now - max(seconds, started_ago.total_seconds()),
+            "ended_at": self._now - seconds,
+        }
         self._database.write(lambda connection: connection.execute(statement.values(times)))

@@ -94,6 +94,7 @@ class Shipment:
         console: What was printed, as text.
         console_left_out: Bytes of console output before `console` that are not shipped.
         parameters: Newly connected values; those that the store has win where `parameters_yield`.
+        source, environment: What was found out later of what runs, in place of what the task has of these names.
         result: JSON value, where `has_result`.
     """
 
@@ -108,6 +109,8 @@ class Shipment:
     artifacts: Sequence[Artifact] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     parameters_yield: bool = False
+    source: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
     add_tags: Sequence[str] = ()
     remove_tags: Sequence[str] = ()
     comment: str | None = None

@@ -20,6 +20,7 @@ from meristem.store.queues import Queues
 from meristem.store.studies import Studies
 from meristem.store.tables import events, studies, tasks, trials
 from meristem.store.task_log import TaskLog
+from meristem.store.task_news import TaskNews
 from meristem.store.task_outputs import TaskOutputs
 from meristem.store.tasks import Tasks
 from meristem.store.trials import Trials
@@ -55,6 +56,7 @@ class Store:
         self.task_log = TaskLog(self.database)
         self.wakeups = Wakeups(self.database)
         self.task_outputs = TaskOutputs(self.database)
+        self.task_news = TaskNews(self.database)
         self.by_hand = ByHand(self.database)
 
     @cached_property

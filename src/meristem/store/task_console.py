@@ -20,6 +20,7 @@ from meristem.store.tables import task_console
 
 _LEDGER = 0
 _DROPPED_AT_ONCE = 256  # chunks that are looked at when the end has grown too long
+_READ_AT_ONCE = 16
 _columns = task_console.c
 
 
@@ -128,13 +129,18 @@ def read_console_end(connection: Connection, number: int, attempt: int, lines: i
         select(_columns.number, _columns.text, _columns.at)
         .where(_columns.task == number, _columns.attempt == attempt, _columns.number > _LEDGER)
         .order_by(_columns.number.desc())
+        .limit(_READ_AT_ONCE)
     )
     found: list[Any] = []
     ends = 0
-    for row in connection.execution_options(yield_per=16).execute(query):
-        found.append(row)
-        ends += row.text.count("\n")
-        if ends > lines:
+    while ends <= lines:
+        page = connection.execute(query.where(_columns.number < found[-1].number) if found else query).all()
+        for row in page:
+            found.append(row)
+            ends += row.text.count("\n")
+            if ends > lines:
+                break
+        if len(page) < _READ_AT_ONCE:
             break
     found.reverse()
     return _marked(connection, number, attempt, found, after=found[0].number - 1 if found else 0)

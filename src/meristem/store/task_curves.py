@@ -107,18 +107,20 @@ def read_summaries(connection: Connection, number: int, attempt: int) -> list[Me
         .where(task_metrics.c.task == number, task_metrics.c.attempt == attempt)
         .order_by(task_metrics.c.title, task_metrics.c.series)
     )
-    return [
-        MetricSummary(
-            title=row.title,
-            series=row.series,
-            count=row._mapping["count"],  # `row.count` is a method
-            last=math.nan if row.last is None else row.last,
-            last_step=None if row.last_step == NO_STEP else row.last_step,
-            min=row.min,
-            max=row.max,
-        )
-        for row in connection.execute(query)
-    ]
+    return [summary_of(row) for row in connection.execute(query)]
+
+
+def summary_of(row: Row[Any]) -> MetricSummary:
+    """The summary that a row of `task_metrics` holds."""
+    return MetricSummary(
+        title=row.title,
+        series=row.series,
+        count=row._mapping["count"],  # `row.count` is a method
+        last=math.nan if row.last is None else row.last,
+        last_step=None if row.last_step == NO_STEP else row.last_step,
+        min=row.min,
+        max=row.max,
+    )
 
 
 def read_points(

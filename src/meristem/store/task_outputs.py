@@ -251,11 +251,14 @@ def _write_definition(connection: Connection, s: Shipment) -> None:
         values["comment"] = clean(s.comment)
     if s.progress is not None:
         values["progress"] = s.progress
-    if s.parameters:
-        stored = json.loads(connection.execute(select(task_definitions.c.parameters).where(of_task)).scalar_one())
-        merged = {**s.parameters, **stored} if s.parameters_yield else {**stored, **s.parameters}
+    for name, new in {"parameters": s.parameters, "source": s.source, "environment": s.environment}.items():
+        if not new:
+            continue
+        stored = json.loads(connection.execute(select(task_definitions.c[name]).where(of_task)).scalar_one())
+        yields = name == "parameters" and s.parameters_yield
+        merged = {**new, **stored} if yields else {**stored, **new}
         if merged != stored:
-            values["parameters"] = to_text(merged)
+            values[name] = to_text(merged)
     if values:
         connection.execute(update(task_definitions).where(of_task).values(updated_at=time.time(), **values))
 

@@ -92,6 +92,7 @@ class Executor(Protocol):
     that never can stop an attempt has `can_stop = False`; one that fetches metrics itself names them in `metric_names`.
     `describe_slot(slot)` gives facts on a slot for people: a mapping that may have `gpus` (ids) and `worker` (a name).
     A lasting one may have `hold()`: it launches nothing more, and what it has not launched ends as stopped.
+    One that runs trials through a store may have `use_store(store)`: it is called with the study's before it is opened.
     """
 
     @property

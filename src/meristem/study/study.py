@@ -248,6 +248,9 @@ class Study(AskAndTell, SlotControl):
         self, executor: Executor, handlers: list[Handler], setup: Setup, rule: StoppingRule | None, wait: bool
     ) -> Ending:
         controller = self._controller()
+        use_store = getattr(executor, "use_store", None)
+        if callable(use_store):  # it runs trials through the study's own store
+            use_store(self._store)
         expect = getattr(executor, "expect", None)
         if callable(expect) and (problems := expect(self.space.names)):  # it fills names into a command
             raise InputError("The executor does not fit the space", problems)

@@ -95,7 +95,11 @@ def _announce(live: LiveTask, *, shipped: bool) -> None:
 def _spawned() -> bool:
     """Whether multiprocessing started this process, which may run the script's top level again."""
     multiprocessing = sys.modules.get("multiprocessing.process")
-    return multiprocessing is not None and multiprocessing.parent_process() is not None
+    if multiprocessing is None:
+        return False
+    # A child has no parent yet while it imports the script.
+    inheriting = getattr(multiprocessing.current_process(), "_inheriting", False)
+    return inheriting or multiprocessing.parent_process() is not None
 
 
 def is_same(live: LiveTask, wanted: Wanted) -> bool:

@@ -28,7 +28,7 @@ class Ending:
 
     Attributes:
         at_exit: It was noticed as the process ended, whose exit status, known only then, may still say otherwise.
-        by_signal: There is little time left.
+        by_signal: Somebody waits for it to end.
     """
 
     status: str
@@ -60,7 +60,7 @@ class Ending:
 def ending_of(error: BaseException) -> Ending:
     """How a training ends that this exception leaves."""
     if isinstance(error, KeyboardInterrupt):
-        return Ending(status=ABORTED, message="Interrupted (Ctrl-C).")
+        return Ending(status=ABORTED, message="Interrupted (Ctrl-C).", by_signal=True)
     if isinstance(error, SystemExit):
         status = exit_status.status_of(error.code)
         if status == 0:
@@ -145,6 +145,7 @@ class ExitWatch:
             os.kill(os.getpid(), number)
 
         signal.signal(signal.SIGTERM, handle)
+        _handlers.append(handle)
         self._undo.append(lambda: _restore_sigterm(handle))
 
 
@@ -157,3 +158,32 @@ def _restore_sigterm(ours: Any) -> None:
     in_main = threading.current_thread() is threading.main_thread()
     if in_main and signal.getsignal(signal.SIGTERM) is ours:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _handlers.remove(ours)
+
+
+# Python forgets signals that come to a forked child before it is set up, where they have a handler: a child that is
+# terminated at once would live on. So they wait until the child, which needs no handler of ours, has none.
+_handlers: list[Any] = []
+_masks = threading.local()
+
+
+def _before_fork() -> None:
+    if _handlers:
+        _masks.earlier = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def _after_fork_in_parent() -> None:
+    if getattr(_masks, "earlier", None) is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, _masks.earlier)
+        _masks.earlier = None
+
+
+def _after_fork_in_child() -> None:
+    if signal.getsignal(signal.SIGTERM) in _handlers:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _handlers.clear()
+    _after_fork_in_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

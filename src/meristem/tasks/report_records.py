@@ -21,11 +21,26 @@ Keep = Callable[[str], tuple[str, int]]  # stores a file of the spool: the name 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How the training said that it ended."""
+    """How the training said that it ended.
+
+    Attributes:
+        at_exit: Told as the process ended, whose exit status may still say otherwise.
+        at: Seconds since the epoch, on the training's clock.
+    """
 
     status: TaskStatus
     message: str | None = None
     traceback: str | None = None
+    at_exit: bool = False
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remote:
+    """The script ended so that a worker runs it."""
+
+    queue: str
+    priority: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,12 +50,15 @@ class Harvest:
     reports: list[Report] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
     parameters: dict[str, Any] = field(default_factory=dict)
+    source: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, bool] = field(default_factory=dict)  # whether each is there in the end
     comment: str | None = None
     progress: float | None = None
     result: Any = None
     has_result: bool = False
     ended: Ended | None = None
+    remote: Remote | None = None
 
     def take(self, record: Mapping[str, Any], keep: Keep, faults: Faults) -> None:
         """Adds one record; one that cannot be understood, or whose file is not there, is told in `faults`.
@@ -54,18 +72,20 @@ class Harvest:
                 self.reports.append(_report(str(kind), record, keep))
             elif kind == "artifact":
                 self.artifacts.append(_artifact(record, keep))
+            elif kind == "source":
+                self.source.update(stored_files(_values(record), keep))
             elif isinstance(kind, str) and (reader := _READERS.get(kind)):
                 reader(self, record)
             else:
                 raise ValueError("no record of that kind is known")
-        except (ValueError, TypeError, AttributeError, OSError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError, OSError) as error:
             faults.add(f"record {kind!r:.40}: {error}")
 
     def _parameters(self, record: Mapping[str, Any]) -> None:
-        values = record["values"] if isinstance(record.get("values"), dict) else None
-        if values is None:
-            raise ValueError("it needs values by name")
-        self.parameters.update(values)
+        self.parameters.update(_values(record))
+
+    def _environment(self, record: Mapping[str, Any]) -> None:
+        self.environment.update(_values(record))
 
     def _tags(self, record: Mapping[str, Any]) -> None:
         self.tags.update({_name(tag): True for tag in record.get("add") or ()})
@@ -86,14 +106,19 @@ class Harvest:
     def _ended(self, record: Mapping[str, Any]) -> None:
         self.ended = read_ended(record)
 
+    def _enqueue(self, record: Mapping[str, Any]) -> None:
+        self.remote = read_remote(record)
+
 
 _READERS: Mapping[str, Callable[[Harvest, Mapping[str, Any]], None]] = {
     "parameters": Harvest._parameters,
+    "environment": Harvest._environment,
     "tags": Harvest._tags,
     "comment": Harvest._comment,
     "progress": Harvest._progress,
     "result": Harvest._result,
     "ended": Harvest._ended,
+    "enqueue": Harvest._enqueue,
 }
 
 
@@ -102,7 +127,42 @@ def read_ended(record: Mapping[str, Any]) -> Ended:
     status = TaskStatus(str(record.get("status")))
     if status not in _ENDS:
         raise ValueError(f"a task does not end as {status}")
-    return Ended(status=status, message=_text(record.get("message")), traceback=_text(record.get("traceback")))
+    return Ended(
+        status=status,
+        message=_text(record.get("message")),
+        traceback=_text(record.get("traceback")),
+        at_exit=record.get("at_exit") is True,
+        at=_at(record),
+    )
+
+
+def read_remote(record: Mapping[str, Any]) -> Remote:
+    """Raises ValueError where it names no queue."""
+    return Remote(queue=_name(record.get("queue")), priority=int(record.get("priority") or 0))
+
+
+def stored_files(source: Any, keep: Keep) -> Any:
+    """A source whose files are in the blob store: `{"blob": name, "bytes": n}` in place of each `{"file": path}`.
+
+    A file that is not there is left out; that it is missing shows when the task is prepared.
+    """
+    if not isinstance(source, dict):
+        return source
+    if isinstance(source.get("file"), str) and len(source) == 1:
+        try:
+            blob, size = keep(source["file"])
+        except (ValueError, OSError):
+            return None
+        return {"blob": blob, "bytes": size}
+    stored = {name: stored_files(value, keep) for name, value in source.items()}
+    return {name: value for name, value in stored.items() if value is not None or source[name] is None}
+
+
+def _values(record: Mapping[str, Any]) -> dict[str, Any]:
+    values = record.get("values")
+    if not isinstance(values, dict):
+        raise ValueError("it needs values by name")
+    return values
 
 
 def _report(kind: str, record: Mapping[str, Any], keep: Keep) -> Report:

@@ -15,17 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from meristem.errors import StoreError
 from meristem.spool import REPORT_FILE
 from meristem.store.blob_place import BlobStore
 from meristem.store.output_rows import CONSOLE_HALF_BYTES, Positions, PositionsMoved, Shipment
 from meristem.store.task_outputs import TaskOutputs
 from meristem.tasks.report_lines import KIND, LINE_LIMIT_BYTES, Faults, Lines
-from meristem.tasks.report_records import Ended, Harvest, read_ended
+from meristem.tasks.report_records import Ended, Harvest, Remote, read_ended, read_remote
 from meristem.tasks.spool_folder import CONSOLE_FILE, FILES_FOLDER
 
 REPORT_PIECE_BYTES = 2 << 20  # some 40,000 points: what a transaction writes in about 0.1 s
 CONSOLE_PIECE_BYTES = 2 << 20
 _CHUNK_CHARACTERS = 64 << 10
+_LINES_AT_ONCE = 100_000
 _END_SEARCHED_BYTES = 2 * LINE_LIMIT_BYTES
 
 
@@ -59,6 +61,7 @@ class Shipping:
 
     Attributes:
         ended: How the training said that it ended; None as long as it has not.
+        remote: Where the training asked to be run by a worker instead; None where it did not.
         faults: What could not be understood.
         points: Scalar values shipped by this object.
     """
@@ -76,6 +79,7 @@ class Shipping:
         self.folder = Path(folder)
         self.number, self.fence = number, fence
         self.ended: Ended | None = None
+        self.remote: Remote | None = None
         self.faults = Faults()
         self.points = 0
         self._store = store
@@ -83,6 +87,7 @@ class Shipping:
         self._parameters_yield = parameters_yield
         self._kept: dict[str, tuple[str, int]] = {}
         self._looked_back = False
+        self._lines_at_once = _LINES_AT_ONCE
 
     @property
     def positions(self) -> Positions:
@@ -110,17 +115,35 @@ class Shipping:
         except PositionsMoved:
             self._positions = None
             return True
+        except (StoreError, ValueError, RecursionError) as error:
+            if isinstance(error, StoreError) and type(error) is not StoreError:
+                raise  # the store's trouble, not that of what is shipped
+            self._pass_over(error, before, piece)
+            return True
+        self._lines_at_once = min(10 * self._lines_at_once, _LINES_AT_ONCE)
         self._positions = after
         self._kept.clear()
         self.faults.take(piece.lines.faults)
         self.points += piece.lines.points
         self.ended = piece.harvest.ended or self.ended
+        self.remote = piece.harvest.remote or self.remote
         return True
 
     def finish(self) -> None:
         """Ships all that is left, once the training has ended. Errors as `step`."""
         while self.step(final=True):
             pass
+
+    def _pass_over(self, error: Exception, before: Positions, piece: _Piece) -> None:
+        """Finds the line that no store takes, by shipping ever fewer at once, and leaves it out."""
+        if self._lines_at_once > 1:
+            self._lines_at_once //= 10
+            return
+        self.faults.add(f"passed over, no store takes it: {error}")
+        after = Positions(report=piece.report_end, console=piece.console.end)
+        empty = Shipment(number=self.number, fence=self.fence, before=before, after=after)
+        self._store.task_outputs.ship(empty)
+        self._positions = after
 
     def _known_positions(self) -> Positions:
         if self._positions is None:
@@ -141,6 +164,9 @@ class Shipping:
             artifacts=harvest.artifacts,
             parameters=harvest.parameters,
             parameters_yield=self._parameters_yield,
+            # A worker runs what the task says: what is found out there would undo an edit.
+            source={} if self._parameters_yield else harvest.source,
+            environment={} if self._parameters_yield else harvest.environment,
             add_tags=[tag for tag, there in harvest.tags.items() if there],
             remove_tags=[tag for tag, there in harvest.tags.items() if not there],
             comment=harvest.comment,
@@ -153,13 +179,17 @@ class Shipping:
         lines, harvest = Lines(Faults()), Harvest()
         data = _read_from(self.folder / REPORT_FILE, before.report, REPORT_PIECE_BYTES)
         whole = _whole_lines(data, final=final)
-        lines.take(data[:whole].removesuffix(b"\n").split(b"\n") if whole else [])
+        taken = data[:whole].split(b"\n", self._lines_at_once)
+        if len(taken) > self._lines_at_once:
+            whole -= len(taken.pop())
+        lines.take([line for line in taken if line])
         for record in lines.records:
-            harvest.take(record, self._keep, lines.faults)
+            harvest.take(record, self.keep, lines.faults)
         console = read_console(self.folder / CONSOLE_FILE, before.console, final=final)
         return _Piece(lines=lines, harvest=harvest, report_end=before.report + whole, console=console)
 
-    def _keep(self, file: str) -> tuple[str, int]:
+    def keep(self, file: str) -> tuple[str, int]:
+        """Stores a file of the spool: the name of its blob, and its size in bytes. Raises ValueError: it has none."""
         kept = self._kept.get(file)
         if kept is None:
             path = file_in(self.folder, file)
@@ -175,11 +205,13 @@ class Shipping:
         start = max(0, at.report - _END_SEARCHED_BYTES)
         data = _read_from(self.folder / REPORT_FILE, start, at.report - start)
         for line in data.splitlines():
-            if b'"ended"' in line and b'"meristem"' in line:
-                with suppress(ValueError):
+            if b'"meristem"' in line and (b'"ended"' in line or b'"enqueue"' in line):
+                with suppress(ValueError, TypeError):
                     record = json.loads(line)
-                    if isinstance(record, dict) and record.get(KIND) == "ended":
+                    if record.get(KIND) == "ended":
                         self.ended = read_ended(record)
+                    elif record.get(KIND) == "enqueue":
+                        self.remote = read_remote(record)
 
 
 @dataclass(frozen=True, slots=True)

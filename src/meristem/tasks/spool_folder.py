@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -121,7 +120,7 @@ class SpoolFolder:
         """Writes task.json whole or not at all. Raises OSError where the disk does not take it."""
         text = json.dumps(task.to_json(), indent=1, ensure_ascii=True) + "\n"
         self.path.mkdir(parents=True, exist_ok=True)
-        draft = self.path / f"{TASK_FILE}.{secrets.token_hex(4)}"
+        draft = self.path / f"{TASK_FILE}.{os.urandom(4).hex()}"
         try:
             with open(draft, "w", encoding="utf-8") as file:
                 file.write(text)
@@ -164,7 +163,8 @@ class SpoolFolder:
 
 def new_task_id() -> str:
     """16 random hex digits, the first a letter, so that nobody takes an id for a number."""
-    return secrets.choice("abcdef") + secrets.token_hex(_ID_BYTES)[1:]
+    digits = os.urandom(_ID_BYTES).hex()
+    return "abcdef"[int(digits[0], 16) % 6] + digits[1:]
 
 
 def tasks_folder() -> Path:

@@ -10,6 +10,7 @@ what needs a store. Only the standard library is imported: this file is loaded i
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,10 @@ from meristem.tasks.reporting.reporter import Reporter
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+
+    from meristem.store.store import Store
+    from meristem.tasks.compare import Comparison
+    from meristem.tasks.operations import StoredTask
 
 T = TypeVar("T")
 
@@ -99,6 +104,49 @@ class Task(Reporter):
     def current(cls) -> Task | None:
         """The task that this process runs; None where `Task.init` was not called or the task has ended."""
         return None if _current is None or _current._live.ended else _current
+
+    @staticmethod
+    def get(ref: int | str, *, store: Store | str | None = None) -> StoredTask:
+        """The task of a store by its number, its id, or the beginning of its id; see `tasks.operations.StoredTask`."""
+        return _stored().get(ref, store=store)
+
+    @staticmethod
+    def list(**which: Any) -> Sequence[StoredTask]:
+        """Tasks of a store, newest first, by project, name, status, tags, queue; see `StoredTask.list`."""
+        return _stored().list(**which)
+
+    @staticmethod
+    def create(project: str, name: str, **draft: Any) -> StoredTask:
+        """Makes a draft without running anything: a function, script or module; see `StoredTask.create`."""
+        return _stored().create(project, name, **draft)
+
+    @staticmethod
+    def compare(tasks: Sequence[StoredTask | int | str], **options: Any) -> Comparison:
+        """In what tasks differ: code, packages, parameters, metrics, artifacts."""
+        from meristem.tasks.operations import compare_tasks  # needs a store: not loaded into trainings
+
+        return compare_tasks(tasks, **options)
+
+    def execute_remotely(self, queue: str, *, priority: int = 0) -> None:
+        """Ends this process here, and has a worker run the script from its beginning, as it was captured.
+
+        What was connected so far goes with it. On a worker this does nothing, so the same script goes on there.
+
+        Raises:
+            SystemExit: The task goes to the queue.
+            QueueNotFound, QueueRefused: The queue does not exist, or takes no tasks now; the script goes on.
+            InputError: The task is kept offline.
+        """
+        if self._live.mode not in (Mode.BY_HAND, Mode.MUTE):
+            return
+        if self._live.mode is Mode.BY_HAND:
+            from meristem.tasks.leaving import check_queue  # needs a store: not loaded into trainings
+
+            check_queue(self._live.wanted, queue)
+            self._live.lines.record("enqueue", queue=queue, priority=int(priority))
+            self.close()
+            print(f"Meristem task {self.id} goes to the workers of queue {queue}.", file=sys.stderr, flush=True)
+        raise SystemExit(0)
 
     @property
     def id(self) -> str:
@@ -200,6 +248,12 @@ class Task(Reporter):
 
     def __repr__(self) -> str:
         return f"Task({self.id}, {self.project!r}, {self.name!r}, {self._live.mode.value})"
+
+
+def _stored() -> type[StoredTask]:
+    from meristem.tasks.operations import StoredTask  # needs a store: not loaded into trainings
+
+    return StoredTask
 
 
 _current: Task | None = None

@@ -70,3 +70,9 @@ def test_what_cannot_be_a_secret_is_not_held_back():
     assert stream.feed(b"epoch 3") == b"epoch 3"
     assert stream.feed(b" hunt") == b" "
     assert stream.feed(b"ing") == b"hunting"
+
+
+def test_a_longer_secret_is_waited_for_where_a_shorter_one_is_its_beginning():
+    stream = Masking(["abc", "abcd"])
+    assert stream.feed(b"xabc") == b"x"
+    assert stream.feed(b"d.") + stream.finish() == b"****."

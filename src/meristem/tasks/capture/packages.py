@@ -16,36 +16,12 @@ from meristem.tasks.capture.static_imports import reachable
 
 # They start with the interpreter or belong to the page where a notebook is typed, not to its code.
 _AT_START = ("_distutils_hack", "_virtualenv", "sitecustomize", "usercustomize", "distutils-precedence")
-_FRONT_ENDS = frozenset(
-    [
-        "ipython",
-        "ipykernel",
-        "ipywidgets",
-        "debugpy",
-        "jupyter-client",
-        "jupyter-core",
-        "jupyterlab-widgets",
-        "tornado",
-        "pyzmq",
-        "jedi",
-        "parso",
-        "comm",
-        "traitlets",
-        "matplotlib-inline",
-        "prompt-toolkit",
-        "pexpect",
-        "ptyprocess",
-        "stack-data",
-        "executing",
-        "asttokens",
-        "pure-eval",
-        "wcwidth",
-        "nest-asyncio",
-        "decorator",
-        "widgetsnbextension",
-        "ipython-pygments-lexers",
-    ]
-)
+_FRONT_ENDS = frozenset({
+    "asttokens", "comm", "debugpy", "decorator", "executing", "ipykernel", "ipython", "ipython-pygments-lexers",
+    "ipywidgets", "jedi", "jupyter-client", "jupyter-core", "jupyterlab-widgets", "matplotlib-inline", "nest-asyncio",
+    "parso", "pexpect", "prompt-toolkit", "ptyprocess", "pure-eval", "pyzmq", "stack-data", "tornado", "traitlets",
+    "wcwidth", "widgetsnbextension",
+})  # fmt: skip
 
 
 def capture_packages(

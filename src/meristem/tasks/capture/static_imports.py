@@ -69,7 +69,7 @@ def _only_for_types(test: ast.expr) -> bool:
 def _package_of(file: Path, roots: Sequence[Path]) -> str:
     """Dotted name of the folder of `file` below the nearest of `roots`, where its relative imports start."""
     homes = [file.parent.relative_to(root).parts for root in roots if file.parent.is_relative_to(root)]
-    return ".".join(min(homes, key=len, default=()))
+    return ".".join(sorted(homes, key=len)[0]) if homes else ""
 
 
 def _files_of(name: str, roots: Sequence[Path]) -> Iterator[Path]:

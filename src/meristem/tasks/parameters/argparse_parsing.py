@@ -109,14 +109,14 @@ def _one(action: argparse.Action, value: JSON, current: Any = None) -> Any:
 
 
 def _converted(action: argparse.Action, value: JSON, current: Any) -> Any:
-    kind = action.type
+    kind: Any = action.type
     if kind is None:
         return cast(value, current) if current is not None else value
     if kind in (int, float, bool, str) or (isinstance(kind, type) and issubclass(kind, Enum)):
         return cast(value, UNKNOWN, kind)
     text = value if isinstance(value, str) else str(value) if isinstance(value, bool) else json.dumps(value)
     try:
-        return kind(text)  # type: ignore[operator]  # a name of a registered type is no case here: it is called below
+        return kind(text)
     except (argparse.ArgumentTypeError, TypeError, ValueError) as error:
         raise CannotCast(f"what its type takes ({error or getattr(kind, '__name__', kind)})") from error
 
@@ -125,19 +125,21 @@ def _parse(
     parse: Parse, parser: argparse.ArgumentParser, args: list[str], namespace: Any, stored: Mapping[str, JSON]
 ) -> tuple[Any, list[str]]:
     present = {name.partition("/")[0] for name, value in stored.items() if value is not None}
-    actions = [action for one in _family(parser) for action in one._actions if action.dest in present]
+    actions: list[argparse.Action] = []
+    with quietly(_WHAT):
+        actions = [action for one in _family(parser) for action in one._actions if action.dest in present]
     if not actions:
         return parse(args, namespace)
-    with _not_required(parser, actions):
-        missing = [action for action in actions if not action.option_strings]
+    missing = [action for action in actions if not action.option_strings]
+    with _not_required(parser, [action for action in actions if action.option_strings]):
         if not missing:
             return parse(args, namespace)
         try:
             with _errors_raised(parser):
                 return parse(list(args), namespace)
-        except _Refused:
+        except (_Refused, argparse.ArgumentError):
             pass
-        with _may_be_absent(missing):
+        with _not_required(parser, missing), _may_be_absent(missing):
             return parse([*args, *_command(parser, args, stored)], namespace)
 
 
@@ -202,7 +204,7 @@ def _actions(parser: argparse.ArgumentParser, namespace: Any) -> Iterator[argpar
     for action in parser._actions:
         yield action
         if isinstance(action, argparse._SubParsersAction):
-            chosen = action.choices.get(getattr(namespace, action.dest, None))
+            chosen = action.choices.get(str(getattr(namespace, action.dest, None)))
             for one in [chosen] if chosen else action.choices.values():
                 yield from _actions(one, namespace)
 

@@ -15,6 +15,7 @@ from decimal import Decimal
 from enum import Enum
 from pathlib import Path, PurePath
 from typing import Any
+from uuid import UUID
 
 from meristem.tasks.parameters.json_values import JSON, to_json
 
@@ -124,8 +125,8 @@ def _by_class(value: JSON, kind: type, arguments: tuple[Any, ...], current: Any)
     if issubclass(kind, tuple):
         return _tuple(value, arguments, current)
     if kind in _LISTS or issubclass(kind, list):
-        made = [_element(item, arguments) for item in _expect(value, list, "a list")]
-        return made if kind in _LISTS else kind(made)
+        made: Any = [_element(item, arguments) for item in _expect(value, list, "a list")]
+        return made if kind in _LISTS else _made(kind, made)
     if issubclass(kind, AbstractSet):
         made = [_element(item, arguments) for item in _expect(value, list, "a list")]
         return frozenset(made) if issubclass(kind, frozenset) else set(made)
@@ -140,6 +141,10 @@ def _by_class(value: JSON, kind: type, arguments: tuple[Any, ...], current: Any)
         if issubclass(kind, scalar):  # a subclass, such as a unit
             return kind(_CASTERS[scalar](value))
     return _unchangeable(value, current)
+
+
+def _made(kind: Any, items: list[Any]) -> Any:
+    return kind(items)  # a list of the script's own kind
 
 
 def _by_union(value: JSON, arguments: tuple[Any, ...], current: Any) -> Any:
@@ -282,6 +287,13 @@ def _decimal(value: JSON) -> Decimal:
         raise CannotCast("a number") from None
 
 
+def _uuid(value: JSON) -> UUID:
+    try:
+        return UUID(value)
+    except (AttributeError, TypeError, ValueError):
+        raise CannotCast("a UUID") from None
+
+
 def _by_iso(kind: Any, name: str) -> Callable[[JSON], Any]:
     def made(value: JSON) -> Any:
         try:
@@ -300,6 +312,7 @@ _CASTERS: dict[Any, Callable[[JSON], Any]] = {
     complex: _complex,
     Decimal: _decimal,
     timedelta: _seconds,
+    UUID: _uuid,
     datetime: _by_iso(datetime, "a date and time such as 2026-01-31T12:00:00"),
     date: _by_iso(date, "a date such as 2026-01-31"),
     time: _by_iso(time, "a time such as 12:00:00"),

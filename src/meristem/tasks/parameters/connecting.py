@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Mapping, MutableMapping
 from threading import RLock
 from typing import Any
 
@@ -85,12 +85,19 @@ class Parameters:
                 return parse_connected(holder, self, section)
             coded = flatten(holder, section)
             self._refuse_conflicts(holder, coded)
-            return self._follow(holder, section, coded, None, tell_unknown=True)
+            return self._follow(holder, section, coded, None, warn=True)
 
-    def record(self, holder: Any, section: str, *, caster: Caster | None = None) -> Any:
-        """As `connect`, for what hooks find: a name that comes again is the newest, and nothing is missed."""
+    def record(
+        self, holder: Any, section: str, *, caster: Caster | None = None, without: Collection[str] | None = None
+    ) -> Any:
+        """As `connect`, for what hooks find: a name that comes again is the newest, and no name is warned of.
+
+        Args:
+            caster: Casts values of the store.
+            without: Names whose values of the store are not used; then names that are new to `holder` are added.
+        """
         with self._lock:
-            return self._follow(holder, section, flatten(holder, section), caster, tell_unknown=False)
+            return self._follow(holder, section, flatten(holder, section), caster, without=without)
 
     def tell(self, values: Mapping[str, JSON]) -> None:
         """Tell values that are no object's; on a worker those of the store stay."""
@@ -102,14 +109,22 @@ class Parameters:
                 self._tell(fresh)
 
     def _follow(
-        self, holder: Any, section: str, coded: Mapping[str, JSON], caster: Caster | None, *, tell_unknown: bool
+        self,
+        holder: Any,
+        section: str,
+        coded: Mapping[str, JSON],
+        caster: Caster | None,
+        *,
+        warn: bool = False,
+        without: Collection[str] | None = None,
     ) -> Any:
         self._connected[id(holder)] = holder
         self._take_back(holder, coded)
         if self.remote:
-            done = replace(holder, self._for(holder, section, coded, takes_more=tell_unknown), section, caster=caster)
-            if tell_unknown:
-                self._note_strangers(done)
+            values = self._for(holder, section, coded, adds=warn or without is not None)
+            values = {name: value for name, value in values.items() if name not in (without or ())}
+            done = replace(holder, values, section, caster=caster)
+            self._note_more(done, warn=warn)
             holder = self._connected[id(done.holder)] = done.holder
             self._coded |= {name: self._values.get(name) for name in done.taken}
         self._owners |= dict.fromkeys(coded, holder)
@@ -120,12 +135,13 @@ class Parameters:
         """What the code has empty has values in the store."""
         return self.remote and any(one.startswith(f"{name}/") for one in self._values)
 
-    def _for(self, holder: Any, section: str, coded: Mapping[str, JSON], *, takes_more: bool) -> dict[str, JSON]:
+    def _for(self, holder: Any, section: str, coded: Mapping[str, JSON], *, adds: bool) -> dict[str, JSON]:
         """The store's values for `holder`: without those of other objects of its section."""
-        others = {name for name, owner in self._owners.items() if owner is not holder and name not in coded}
+        others = {name for name, owner in self._owners.items() if owner is not holder} | self._guests.keys()
+        others -= coded.keys()
         prefix = f"{section}/"
         mine = {n: v for n, v in self._values.items() if n.startswith(prefix) and n not in others}
-        if takes_more:
+        if adds:
             return mine
         fields = tuple(f"{name}/" for name in coded)
         return {n: v for n, v in mine.items() if n in coded or n.startswith(fields)}
@@ -137,10 +153,10 @@ class Parameters:
             if mapping is not holder:
                 mapping.pop(key, None)
 
-    def _note_strangers(self, done: Replaced) -> None:
+    def _note_more(self, done: Replaced, *, warn: bool) -> None:
         self._guests |= done.added
         self._coded |= {name: self._values.get(name) for name in done.added}
-        for name in done.unknown:
+        for name in done.unknown if warn else ():
             if name not in self._warned:
                 self._warned.add(name)
                 _log.warning(

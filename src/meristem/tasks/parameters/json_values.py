@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from datetime import date, time, timedelta
 from enum import Enum
 from typing import Any
+from uuid import UUID
 
 JSON = Any  # None | bool | int | float | str | list[JSON] | dict[str, JSON]
 
@@ -41,6 +42,8 @@ def _to_json(value: Any) -> JSON:
             return [_to_json(item) for item in value]
         case set() | frozenset():
             return sorted((_to_json(item) for item in value), key=lambda item: (type(item).__name__, str(item)))
+        case UUID():
+            return str(value)
         case os.PathLike():
             return os.fsdecode(value)
         case date() | time():

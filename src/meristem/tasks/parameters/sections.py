@@ -5,7 +5,7 @@ Pure: what is stored where is for others to say. Nested fields have names with m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,7 +55,7 @@ def flatten(holder: Any, section: str = "") -> dict[str, JSON]:
         )
     found: dict[str, JSON] = {}
     problems: list[str] = []
-    for name, value in _leaves(holder, form, section, depth=0):
+    for name, value in _leaves(holder, form, section or None, depth=0):
         if name in found:
             problems.append(f"{name} stands for two values; rename one")
         if len(name) > _LONGEST_NAME:
@@ -100,7 +100,7 @@ def replace(holder: Any, values: Mapping[str, JSON], section: str = "", *, caste
     prefix = f"{section}/" if section else ""
     wanted = dict(_spread((name, value) for name, value in values.items() if name.startswith(prefix)))
     plan = _Plan(wanted, caster or _cast)
-    change = plan.of(holder, form, section)
+    change = plan.of(holder, form, section or None)
     plan.refuse()
     result = Replaced(holder=change(), taken=plan.taken)
     plan.refuse()
@@ -110,7 +110,7 @@ def replace(holder: Any, values: Mapping[str, JSON], section: str = "", *, caste
     return result
 
 
-def _leaves(holder: Any, form: Form, section: str, depth: int) -> Iterator[tuple[str, JSON]]:
+def _leaves(holder: Any, form: Form, section: str | None, depth: int) -> Iterator[tuple[str, JSON]]:
     for one in form.fields(holder):
         name = _joined(section, one.key)
         inner = form_inside(one.value) if depth < _DEEPEST else None  # deeper: it may contain itself
@@ -120,8 +120,8 @@ def _leaves(holder: Any, form: Form, section: str, depth: int) -> Iterator[tuple
             yield from _leaves(one.value, inner, name, depth + 1)
 
 
-def _joined(section: str, key: Any) -> str:
-    return f"{section}/{key_text(key)}" if section else key_text(key)
+def _joined(section: str | None, key: Any) -> str:
+    return key_text(key) if section is None else f"{section}/{key_text(key)}"
 
 
 def _spread(values: Iterator[tuple[str, JSON]]) -> Iterator[tuple[str, JSON]]:
@@ -137,16 +137,28 @@ def _cast(name: str, value: JSON, one: Field) -> Any:
     return value if one.wanted is AS_STORED else cast(value, one.value, one.wanted)
 
 
+def _names_inside(names: Iterable[str]) -> dict[str, list[str]]:
+    """By each first part of a name ("a", "a/b" of "a/b/c"), the names that begin with it."""
+    inside: dict[str, list[str]] = {}
+    for name in names:
+        end = name.find("/")
+        while end >= 0:
+            inside.setdefault(name[:end], []).append(name)
+            end = name.find("/", end + 1)
+    return inside
+
+
 class _Plan:
     """Casts everything first, so that either all values are put in place or none."""
 
     def __init__(self, values: Mapping[str, JSON], caster: Caster) -> None:
         self._values, self._caster = values, caster
+        self._inside = _names_inside(values)
         self._problems: list[str] = []
         self.taken: set[str] = set()
         self.added: dict[str, tuple[MutableMapping[Any, Any], Any]] = {}
 
-    def of(self, holder: Any, form: Form, section: str) -> Callable[[], Any]:
+    def of(self, holder: Any, form: Form, section: str | None) -> Callable[[], Any]:
         """What will change `holder` and return it, or its successor."""
         leaves: dict[Any, Any] = {}
         parts: dict[Any, Callable[[], Any]] = {}
@@ -195,18 +207,17 @@ class _Plan:
 
     def _below(self, name: str) -> dict[str, JSON]:
         prefix = f"{name}/"
-        return {one[len(prefix) :]: value for one, value in self._values.items() if one.startswith(prefix)}
+        return {one[len(prefix) :]: self._values[one] for one in self._inside.get(name, ())}
 
-    def _more(self, section: str) -> dict[str, JSON]:
+    def _more(self, section: str | None) -> dict[str, JSON]:
         """Those below `section` that no field has taken, here or deeper."""
-        prefix = f"{section}/" if section else ""
-        rest = {name: value for name, value in self._values.items() if name.startswith(prefix)}
-        found = {name: value for name, value in rest.items() if name not in self.taken | self.added.keys()}
+        names = self._values if section is None else self._inside.get(section, ())
+        found = {name: self._values[name] for name in names if name not in self.taken and name not in self.added}
         self.added |= {name: ({}, None) for name in found}  # the mapping follows when it is put there
         return found
 
-    def _add(self, holder: Any, form: Form, name: str, section: str, value: JSON) -> None:
-        *path, last = name[len(section) + 1 if section else 0 :].split("/")
+    def _add(self, holder: Any, form: Form, name: str, section: str | None, value: JSON) -> None:
+        *path, last = name[0 if section is None else len(section) + 1 :].split("/")
         for part in path:
             inner = next((one.value for one in form.fields(holder) if key_text(one.key) == part), None)
             if not isinstance(inner, Mapping):

@@ -184,10 +184,12 @@ def warn(message: str) -> None:
 _open_files: weakref.WeakSet[AppendFile] = weakref.WeakSet()
 _pid = os.getpid()  # os.getpid() is a system call; this is kept right by what follows
 _held: list[AppendFile] = []
+_forking = threading.RLock()  # threads that fork at once would wait for each other's files
 
 
 def _before_fork() -> None:
     """A child must not begin with half a piece, or with pieces that its parent writes too."""
+    _forking.acquire()
     for file in list(_open_files):
         file.lock.acquire()
         _held.append(file)
@@ -197,14 +199,17 @@ def _before_fork() -> None:
 def _after_fork_in_parent() -> None:
     while _held:
         _held.pop().lock.release()
+    _forking.release()
 
 
 def _after_fork_in_child() -> None:
-    global _pid
+    global _pid, _forking
+    _forking = threading.RLock()
     _pid = os.getpid()
     while _held:
         _held.pop()._after_fork_in_child()
     pulse.after_fork_in_child()
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -39,7 +39,7 @@ def keep_artifact(files: KeptFiles, name: str, given: Any) -> Kept:
 
     Args:
         given: The path of a file or folder (a text is one where such a file exists), a URL, a DataFrame, an array,
-            anything with a JSON form, or anything that can be pickled.
+            a tensor, anything with a JSON form, or anything that can be pickled.
 
     Raises:
         InputError: A path that does not exist or cannot be read, an object that no form takes.
@@ -52,6 +52,8 @@ def keep_artifact(files: KeptFiles, name: str, given: Any) -> Kept:
         return _keep_text(files, name, "csv", _csv_of(given, lambda file: given.to_csv(file)))
     if hasattr(given, "write_csv") and hasattr(given, "columns"):  # polars
         return _keep_text(files, name, "csv", _csv_of(given, lambda file: given.write_csv(file)))
+    if hasattr(given, "detach") and hasattr(given, "numpy"):  # a tensor of torch
+        given = given.detach().cpu().numpy()
     if type(given).__module__.partition(".")[0] == "numpy" and hasattr(given, "dtype") and given.dtype.kind != "O":
         return _keep_array(files, name, given)
     try:

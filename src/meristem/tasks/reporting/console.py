@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 from meristem.tasks.reporting.append_file import AppendFile, pulse
@@ -49,11 +49,14 @@ class ConsoleLog:
         """Keeps a piece of output."""
         with self._file.lock:
             room = self._limit - self._head_bytes
+            if len(data) <= room:
+                self._head_bytes += len(data)
+                self._file.append(data)
+                return
             if room > 0:
                 self._head_bytes += len(data[:room])
                 self._file.append(data[:room])
-            if len(data) > room:
-                self._keep_tail(data[max(room, 0) :])
+            self._keep_tail(data[max(room, 0) :])
 
     def flush(self) -> None:
         self._file.flush()
@@ -87,19 +90,24 @@ class ConsoleLog:
 
 def _listen(stream: Any, take: Callable[[bytes], None]) -> Callable[[], None]:
     """Makes `take` hear what is written to `stream`. Returns what undoes it."""
-    inside = threading.local()  # within the text layer, which hands on to its buffer what was heard already
+    # Threads within the text layer, which hands on to its buffer what was heard already. Sets are safe in threads.
+    inside: set[int] = set()
     replaced: list[tuple[Any, str, Any]] = []
 
     def heard_text(original: Callable[[str], int]) -> Callable[[str], int]:
         def write(text: str) -> int:
-            outer, inside.text = getattr(inside, "text", False), True
+            thread = get_ident()
+            if thread in inside:
+                return original(text)
+            inside.add(thread)
             try:
                 written = original(text)
             finally:
-                inside.text = outer
-            if not outer:
-                with suppress(Exception):  # nothing here may break a print
-                    take(text.encode("utf-8", "backslashreplace"))
+                inside.discard(thread)
+            try:  # noqa: SIM105  (suppress() would take longer than all the rest)
+                take(text.encode("utf-8", "backslashreplace"))
+            except Exception:  # nothing here may break a print
+                pass
             return written
 
         return write
@@ -107,7 +115,7 @@ def _listen(stream: Any, take: Callable[[bytes], None]) -> Callable[[], None]:
     def heard_bytes(original: Callable[[Any], int]) -> Callable[[Any], int]:
         def write(data: Any) -> int:
             written = original(data)
-            if not getattr(inside, "text", False):
+            if get_ident() not in inside:
                 with suppress(Exception):
                     take(bytes(data))
             return written
@@ -116,11 +124,14 @@ def _listen(stream: Any, take: Callable[[bytes], None]) -> Callable[[], None]:
 
     def silent(original: Callable[..., Any]) -> Callable[..., Any]:
         def flush(*args: Any, **named: Any) -> Any:
-            outer, inside.text = getattr(inside, "text", False), True
+            thread = get_ident()
+            if thread in inside:
+                return original(*args, **named)
+            inside.add(thread)
             try:
                 return original(*args, **named)
             finally:
-                inside.text = outer
+                inside.discard(thread)
 
         return flush
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
-import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -82,7 +80,7 @@ class KeptFiles:
     def _new_path(self, kind: str, name: str, suffix: str) -> Path:
         slug = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:80] or kind
         ending = suffix if re.fullmatch(r"\.[A-Za-z0-9_-]{1,20}", suffix) else ""
-        return self.folder / FILES_FOLDER / kind / f"{slug.removesuffix(ending)}-{secrets.token_hex(4)}{ending}"
+        return self.folder / FILES_FOLDER / kind / f"{slug.removesuffix(ending)}-{os.urandom(4).hex()}{ending}"
 
     def _warn(self, kind: str, message: str) -> None:
         if kind not in self._warned:
@@ -111,6 +109,8 @@ def _copy(original: BinaryIO, file: BinaryIO) -> None:
 
 
 def _zip(folder: Path, file: BinaryIO) -> None:
+    import zipfile  # only for folders
+
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for path in files_in(folder):
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _ZIP_DATE)

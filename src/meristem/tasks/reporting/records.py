@@ -21,7 +21,7 @@ from meristem.tasks.spool_folder import scalar_name
 LIMIT_VARIABLE = "MERISTEM_REPORT_LIMIT_BYTES"
 _LIMIT_BYTES = 8 << 30
 _LINE_SCALARS = 500  # a line stays far below the limit of those who read it
-_RESERVED = ("at", "step", "meristem")
+_RESERVED = ("at", "step", "meristem")  # keys of a line with a meaning of their own
 _KNOWN_NAMES = 10_000
 _STEPS = 1 << 63  # what every store can hold
 
@@ -116,10 +116,11 @@ class ReportLines:
 
     def _new_name(self, title: str, series: str) -> str:
         name = scalar_name(str(title), str(series))
-        if not name or name in _RESERVED or len(name) > spool.LONGEST_NAME or "\0" in name:
+        if name in _RESERVED:
+            name = f"{name}/{name}"  # read as the same title and series
+        if not name or len(name) > spool.LONGEST_NAME or "\0" in name:
             raise InputError(
-                f"A scalar cannot be named {name!r:.60}.",
-                fix=f"A name has 1 to {spool.LONGEST_NAME} characters and is none of {', '.join(_RESERVED)}.",
+                f"A scalar cannot be named {name!r:.60}.", fix=f"A name has 1 to {spool.LONGEST_NAME} characters."
             )
         encoded = json.dumps(name.encode("utf-8", "replace").decode())  # no store takes a lone surrogate
         if len(self._names) < _KNOWN_NAMES:

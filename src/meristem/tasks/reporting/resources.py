@@ -102,12 +102,14 @@ class ResourceMonitor:
                 warn(f"the use of the machine is no longer reported: {error!r:.200}")
 
     def _watch(self) -> None:
-        import psutil  # in this thread, so that Task.init does not wait for it
-
         started = time.monotonic()
+        if self._ended.wait(self.first_seconds / 2):
+            return
+        import psutil  # here, so that neither Task.init nor a short script waits for it
+
         process = psutil.Process()
         before, _ = _measured(psutil, process)
-        wait = self.first_seconds
+        wait = self.first_seconds / 2
         while not self._ended.wait(wait):
             wait = self.every_seconds
             now, levels = _measured(psutil, process)

@@ -150,6 +150,7 @@ def test_a_stream_that_takes_no_attributes_is_left_alone(monkeypatch, tmp_path):
 
 def test_prints_of_many_threads_are_all_kept(start):
     script = start()
+
     def work(thread):
         for i in range(300):
             sys.stdout.write(f"{thread}-{i}\n")

@@ -20,6 +20,7 @@ from meristem.spool import SpoolReader
 from meristem.tasks.reporting import append_file
 from meristem.tasks.reporting.append_file import AppendFile
 from meristem.tasks.reporting.records import ReportLines
+from meristem.tasks.spool_folder import title_and_series
 
 
 @pytest.fixture
@@ -100,10 +101,16 @@ def test_a_step_that_is_no_whole_number_is_refused(lines, step):
         lines.scalar("a", "b", 1.0, step)
 
 
-@pytest.mark.parametrize("name", ["at", "step", "meristem", "", "a\0b", "x" * 501])
+@pytest.mark.parametrize("name", ["", "a\0b", "x" * 501])
 def test_names_that_a_line_cannot_hold_are_refused(lines, name):
     with pytest.raises(InputError, match="named"):
         lines.scalar(name, name, 1.0, 1)
+
+
+def test_a_name_that_has_a_meaning_in_a_line_is_written_in_full(lines):
+    for name in ("at", "step", "meristem"):
+        lines.scalar(name, name, 1.0, 1)
+    assert [title_and_series(m.metric) for m in read(lines)] == [(n, n) for n in ("at", "step", "meristem")]
 
 
 def test_a_record_stands_between_the_scalars_around_it(lines):
@@ -224,6 +231,19 @@ def test_a_full_disk_stops_nothing_and_what_waits_is_written_once_there_is_room(
     disk.room = None
     assert [m.value for m in read(lines)] == [float(step) for step in range(50)]
     assert capfd.readouterr().err.count("No space left") == 1
+
+
+def test_a_forked_child_does_not_write_what_its_parent_could_not_yet(lines, monkeypatch):
+    disk = Disk(monkeypatch, room=0)
+    lines.scalar("a", "parent", 1.0, 1)
+    pid = os.fork()
+    disk.room = None
+    if pid == 0:
+        lines.scalar("a", "child", 2.0, 1)
+        lines.flush()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert [m.metric for m in read(lines)] == ["a/child", "a/parent"]
 
 
 def test_a_disk_that_stays_full_costs_bounded_memory(tmp_path, monkeypatch, capfd):

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from meristem.errors import one_line
+from meristem.errors import InputError, one_line
 from meristem.tasks.reporting.append_file import warn
 
 
@@ -18,12 +18,17 @@ def call_after(owner: Any, name: str, then: Callable[..., None], *, first: bool 
     """
     original = getattr(owner, name)
     on = True
+    told: list[bool] = []
 
     def added(*args: Any, **named: Any) -> None:
         if not on:
             return
         try:
             then(*args, **named)
+        except InputError as error:  # a name that is too long, a picture that is too large
+            if not told:
+                told.append(True)
+                warn(f"some of what {name}() shows is not captured: {one_line(error)}")
         except Exception as error:  # nothing here may break the script
             undo()
             warn(f"what {name}() shows is no longer captured: {one_line(error)}")
