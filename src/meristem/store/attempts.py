@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -17,6 +18,7 @@ from meristem.store.task_rows import Held
 from meristem.store.wakeups import notify_queues
 
 _T = tasks.c
+_BULK = 5000
 
 
 def after_giving_up(
@@ -55,8 +57,7 @@ def give_up_attempts(
         query = query.where(_T.number.in_(list(fences)))
     if connection.dialect.name != "sqlite":
         query = query.with_for_update(of=tasks)
-    found: dict[int, TaskStatus] = {}
-    queues: set[int] = set()
+    alike: dict[tuple[TaskStatus, int, str], list[Any]] = defaultdict(list)  # thousands may be lost at once
     for row in connection.execute(query).all():
         if fences is not None and fences[row.number] != row.fence:
             continue
@@ -67,26 +68,34 @@ def give_up_attempts(
             charged=row.charged,
             max_attempts=row.max_attempts,
         )
-        again = status is TaskStatus.QUEUED
-        told = _message(row, status, message)
-        values: dict[str, Any] = {
-            "status": status.value, "charged": charged, "cause": cause.value, "message": clean(told),
-            "abort_message": None, "ended_at": None if again else now_of(connection),
-        }  # fmt: skip
-        if status is TaskStatus.ABORTED:
-            values["cause"] = Cause.ABORTED.value
-        connection.execute(update(tasks).where(_T.number == row.number).values(values))
-        payload = {
-            "attempt": row.attempt, "cause": cause.value, "message": told, "worker": row.name or row.worker,
-        }  # fmt: skip
-        if again:
-            teller.tell(connection, TaskEventKind.TASK_REQUEUED, {row.number: payload})
-            queues.add(row.queue)
-        else:
-            teller.tell(connection, TaskEventKind.TASK_ENDED, {row.number: {"status": status.value, **payload}})
-        found[row.number] = status
-    notify_queues(connection, sorted(queues))
-    return found
+        alike[status, charged, _message(row, status, message)].append(row)
+    for (status, charged, told), rows in alike.items():
+        values = {"status": status.value, "charged": charged, "cause": cause.value, "message": clean(told)}
+        _move(connection, teller, rows, status, values)
+    notify_queues(
+        connection, sorted({row.queue for (s, *_), rows in alike.items() if s is TaskStatus.QUEUED for row in rows})
+    )
+    return {row.number: status for (status, *_), rows in alike.items() for row in rows}
+
+
+def _move(
+    connection: Connection, teller: TaskTeller, rows: Sequence[Any], status: TaskStatus, values: Mapping[str, Any]
+) -> None:
+    """Moves tasks to where they stand now, and tells of it."""
+    again = status is TaskStatus.QUEUED
+    changes = {**values, "abort_message": None, "ended_at": None if again else now_of(connection)}
+    if status is TaskStatus.ABORTED:
+        changes["cause"] = Cause.ABORTED.value
+    for start in range(0, len(rows), _BULK):
+        numbers = [row.number for row in rows[start : start + _BULK]]
+        connection.execute(update(tasks).where(_T.number.in_(numbers)).values(changes))
+    why = {"cause": values["cause"], "message": values["message"]}
+    told = {row.number: {"attempt": row.attempt, **why, "worker": row.name or row.worker} for row in rows}
+    if again:
+        teller.tell(connection, TaskEventKind.TASK_REQUEUED, told)
+    else:
+        ended = {number: {"status": status.value, **payload} for number, payload in told.items()}
+        teller.tell(connection, TaskEventKind.TASK_ENDED, ended)
 
 
 def _message(row: Any, status: TaskStatus, message: str) -> str:

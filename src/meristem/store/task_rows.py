@@ -221,3 +221,4 @@ class Swept:
     requeued: Sequence[int] = ()
     failed: Sequence[int] = ()
     due: int = 0  # delayed tasks whose moment has come
+    living: int = 0  # workers: the more there are, the more rarely each needs to sweep

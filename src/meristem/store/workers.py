@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from meristem.errors import WorkerLost, WorkerNotFound
 from meristem.needs import Offer
@@ -20,7 +20,7 @@ from meristem.statuses import Cause, TaskStatus, WorkerStatus
 from meristem.store.attempts import give_up_attempts
 from meristem.store.commits import clean, to_text
 from meristem.store.database import Database
-from meristem.store.lease import LEASE, database_now
+from meristem.store.lease import LEASE, SQLITE_NOW, database_now
 from meristem.store.tables import tasks, workers
 from meristem.store.task_log import TaskTeller
 from meristem.store.task_rows import Held, NewWorker, Swept, WorkerPulse, WorkerRow
@@ -28,6 +28,15 @@ from meristem.store.wakeups import notify_queues, notify_worker
 
 _LIVING = (WorkerStatus.ACTIVE.value, WorkerStatus.DRAINING.value)
 _W, _T = workers.c, tasks.c
+
+_LOOK = """
+SELECT count(*), count(CASE WHEN lease_expires_at < {now} THEN 1 END),
+    EXISTS (SELECT 1 FROM tasks WHERE status = 'queued' AND not_before IS NOT NULL AND not_before <= {now})
+FROM workers WHERE status IN ('active', 'draining')
+"""
+_STATEMENT_NOW = (
+    "extract(epoch from statement_timestamp())::double precision"  # one moment: an index can be asked by it
+)
 
 
 class Workers:
@@ -137,12 +146,16 @@ class Workers:
 
     def sweep(self) -> Swept:
         """Gives back what workers held whose lease has run out, and lets delayed tasks start. Anyone may call it."""
-        lost = select(func.count()).select_from(workers).where(_W.status.in_(_LIVING), _W.lease_expires_at < self._now)
-        due = select(func.count()).where(*self._due())
-        looked = select(lost.scalar_subquery(), due.scalar_subquery())
-        if not any(self._database.read(lambda connection: connection.execute(looked).one())):
-            return Swept()  # what it finds nearly always: without a lock
-        return self._database.write(self._sweep)
+        living, lost, due = self._looked()
+        if not lost and not due:
+            return Swept(living=living)  # what it finds nearly always: without a lock
+        return replace(self._database.write(self._sweep), living=living - lost)
+
+    def _looked(self) -> Sequence[Any]:
+        """How many workers there are, of how many the lease has run out, and whether delayed tasks may start."""
+        if self._database.is_sqlite:
+            return self._database.read(lambda c: c.exec_driver_sql(_LOOK.format(now=SQLITE_NOW)).one())
+        return self._database.statement(_LOOK.format(now=_STATEMENT_NOW), {})[0]
 
     def _sweep(self, connection: Connection) -> Swept:
         gone = select(_W.id, _W.name).where(_W.status.in_(_LIVING), _W.lease_expires_at < self._now).order_by(_W.id)

@@ -44,6 +44,7 @@ log = logging.getLogger("meristem.worker")
 T = TypeVar("T")
 
 _SWEEP_SECONDS = 1.5
+_SWEEPS_A_SECOND = 50.0  # of all workers together: a thousand need not each look every moment
 _LOOK_SECONDS = 5.0  # where wake-ups come by themselves: a lost one only delays
 _SHORT_LOOK_SECONDS = 0.05  # where they do not
 _SHORT_PULSE_SECONDS = 0.7  # there, an abort is heard of only by asking
@@ -149,8 +150,7 @@ class Worker:
         if now >= self._look_at:
             self._claim(home)
         if now >= self._sweep_at:
-            self._sweep_at = now + _SWEEP_SECONDS * random.uniform(0.7, 1.3)
-            self._sweep()
+            self._sweep_at = now + self._sweep() * random.uniform(0.7, 1.3)
 
     def _rest(self) -> None:
         """Waits until something is due, ends, or comes."""
@@ -312,12 +312,14 @@ class Worker:
             plain = replace(endings[0], status=TaskStatus.FAILED, cause=Cause.CODE_FAILED, message=why, result=None)
             return self._store.claims.finish(self._session, [plain])
 
-    def _sweep(self) -> None:
+    def _sweep(self) -> float:
+        """Gives back what lost workers held; returns after how many seconds it should look again."""
         swept = self._store.workers.sweep()
         if swept.workers:
             log.info("lost: %s; back in their queues: %s", ", ".join(swept.workers), list(swept.requeued) or "none")
         if swept.due:
             self._look_at = 0.0
+        return max(_SWEEP_SECONDS, swept.living / _SWEEPS_A_SECOND)
 
     # While it is away
 
