@@ -519,3 +519,32 @@ def test_many_tasks_are_made_and_enqueued_at_once(store: Store) -> None:
 
 def test_task_rows_are_values(store: Store) -> None:
     assert isinstance(store.tasks.get(draft(store)), TaskRow)
+
+
+def test_a_listener_hears_of_tasks_and_of_words_to_its_worker_also_after_its_connection_broke(
+    postgres_url: str,
+) -> None:
+    store = Store(postgres_url)
+    store.queues.create("q")
+    session = worker(store)
+    listener = store.wakeups.listen([store.queues.get("q").id], session)
+    assert not listener.wait(0.05)
+    (number,) = waiting(store, "a")
+    assert listener.wait(5)
+    take(store, session)
+    store.claims.request_abort(number, "enough")
+    assert listener.wait(5)
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%%'"
+    store.database.read(lambda c: c.exec_driver_sql(others).all())
+    assert listener.wait(5)  # it broke: something may have been missed
+    assert listener.fileno() is None
+    deadline = time.monotonic() + 10
+    while not listener.mend():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not listener.mend()
+    assert not listener.wait(0.05)
+    waiting(store, "b")
+    assert listener.wait(5)
+    listener.close()
+    store.close()
