@@ -548,3 +548,22 @@ def test_a_listener_hears_of_tasks_and_of_words_to_its_worker_also_after_its_con
     assert listener.wait(5)
     listener.close()
     store.close()
+
+
+def test_tasks_may_be_moved_before_one_another_as_often_as_one_likes(store: Store) -> None:
+    last, *others = waiting(store, *(f"t{i}" for i in range(60)))
+    expected: list[int] = []
+    for number in others:
+        store.queues.move(number, before=last)
+        expected.append(number)
+    assert [row.number for row in store.queues.waiting("q")] == [*expected, last]
+
+
+def test_workers_are_found_by_name_among_thousands_and_the_last_of_a_name_counts(store: Store) -> None:
+    first, second = worker(store, "same"), worker(store, "same")
+    for _ in range(3):
+        worker(store, "other")
+    assert [found.id for found in store.workers.list(ref="other", limit=2)] != [first, second]
+    assert {found.id for found in store.workers.list(ref="same")} == {first, second}
+    assert store.workers.get(first).id == first
+    assert store.workers.drain("same") == ["same", "same"]
