@@ -15,14 +15,34 @@ from sqlalchemy import Connection, Row, delete, exc, func, insert, select, updat
 from meristem.errors import InputError, QueueNotFound, QueueRefused, TaskNotFound, TaskRefused
 from meristem.events import TaskEventKind
 from meristem.statuses import TASK_ENDED, QueueStatus, TaskStatus
-from meristem.store.commits import clean
+from meristem.store.commits import clean, to_text
 from meristem.store.database import Database
-from meristem.store.lease import database_now
+from meristem.store.lease import POSTGRES_NOW, database_now
 from meristem.store.tables import queues, tasks
-from meristem.store.task_log import TaskTeller
+from meristem.store.task_log import THIS_TRANSACTION, TaskTeller
 from meristem.store.task_reading import QUERY, rows_of
 from meristem.store.task_rows import QueueRow, TaskRow
-from meristem.store.wakeups import notify_queues
+from meristem.store.wakeups import QUEUE_CHANNEL, notify_queues
+
+# All of them or none, in the order of their numbers; the one statement that each task passes on its way to a worker.
+_POSTGRES_ENQUEUE = f"""
+WITH q AS MATERIALIZED (
+    SELECT id FROM queues WHERE name = %(queue)s AND status <> 'draining'
+), drafts AS MATERIALIZED (
+    SELECT number FROM tasks WHERE number = ANY(%(numbers)s::int[]) AND status = 'created' ORDER BY number FOR UPDATE
+), put AS (
+    UPDATE tasks t SET status = 'queued', queue = q.id, priority = %(priority)s,
+        position = extract(epoch from statement_timestamp()), enqueued_at = {POSTGRES_NOW},
+        not_before = {POSTGRES_NOW} + %(delay)s::double precision, abort_message = NULL, cause = NULL, message = NULL,
+        result = NULL
+    FROM drafts, q WHERE t.number = drafts.number AND (SELECT count(*) FROM drafts) = %(count)s
+    RETURNING t.number
+), told AS (
+    INSERT INTO task_events (xact, at, kind, task, payload)
+    SELECT {THIS_TRANSACTION}, {POSTGRES_NOW}, 'task_enqueued', number, %(payload)s FROM put
+)
+SELECT pg_notify('{QUEUE_CHANNEL}' || q.id, '') FROM q WHERE EXISTS (SELECT 1 FROM put)
+"""
 
 _NAME = re.compile(r"\w[\w.+ -]{0,99}")
 _BULK = 5000
@@ -144,21 +164,36 @@ class Queues:
                 "enqueued_at": self._now, "abort_message": None, "cause": None, "message": None, "result": None,
                 "not_before": None if not delay else self._now + delay.total_seconds(),
             }  # fmt: skip
-            # Those of one moment start in the order of their numbers; another order takes a statement each.
-            ordered = list(numbers) == sorted(numbers)
-            step = _BULK if ordered else 1
+            step = _BULK if ordered else 1  # another order takes a statement each
             for start in range(0, len(numbers), step):
                 part = list(numbers[start : start + step])
                 statement = update(tasks).where(_T.number.in_(part), _T.status == TaskStatus.CREATED.value)
                 values["position"] = position + start * 1e-6
                 put = set(connection.execute(statement.values(values).returning(_T.number)).scalars())
                 self._require_none(connection, [number for number in part if number not in put], "enqueued")
-            payload = {"queue": queue, "priority": priority, **({"delay": delay.total_seconds()} if delay else {})}
-            self._teller.tell(connection, TaskEventKind.TASK_ENQUEUED, dict.fromkeys(numbers, payload))
+            told = dict.fromkeys(numbers, _told(queue, priority, delay))
+            self._teller.tell(connection, TaskEventKind.TASK_ENQUEUED, told)
             notify_queues(connection, [to])
 
+        ordered = list(numbers) == sorted(set(numbers))  # those of one moment start in the order of their numbers
+        if (
+            ordered
+            and not at_front
+            and not self._database.is_sqlite
+            and self._enqueued(numbers, queue, priority, delay)
+        ):
+            return
         if numbers:
             self._database.write(work)
+
+    def _enqueued(self, numbers: Sequence[int], queue: str, priority: int, delay: timedelta | None) -> bool:
+        """Whether one statement of PostgreSQL could put them there."""
+        seconds = delay.total_seconds() if delay else None
+        given = {
+            "numbers": list(numbers), "count": len(numbers), "queue": queue, "priority": priority, "delay": seconds,
+            "payload": to_text(_told(queue, priority, delay)),
+        }  # fmt: skip
+        return bool(numbers and self._database.statement(_POSTGRES_ENQUEUE, given))
 
     def dequeue(self, number: int) -> None:
         """Takes a task out of its queue: it is a draft again.
@@ -305,6 +340,10 @@ class Queues:
                 raise TaskNotFound(str(number), "this store")
             again = f"Run it again as a copy (meristem task clone {number}) or after meristem task reset {number}."
             raise TaskRefused(number, status, wanted, again if TaskStatus(status) in TASK_ENDED else "")
+
+
+def _told(queue: str, priority: int, delay: timedelta | None) -> dict[str, Any]:
+    return {"queue": queue, "priority": priority, **({"delay": delay.total_seconds()} if delay else {})}
 
 
 def _queue(row: Row[Any], waiting: dict[tuple[int, bool], Any], running: int, now: float) -> QueueRow:
