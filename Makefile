@@ -7,7 +7,7 @@ MONAI := .venv-monai
 MONAI_STAMP := $(MONAI)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv quickstart test test-fast check bench bench-search bench-search-quick bench-early-stopping bench-loop bench-report bench-reinforcement bench-queue fault-queue docs clean monai example-spleen
+.PHONY: help .venv quickstart test test-fast check bench bench-search bench-search-quick bench-early-stopping bench-loop bench-report bench-reinforcement bench-queue fault-queue docs clean monai example-spleen example-team
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ $(MONAI_STAMP): examples/spleen/requirements.txt
 
 example-spleen: $(STAMP) $(MONAI_STAMP) ## Search a 3D segmentation, as an MMAR and as a MONAI bundle, about 10 minutes
 	$(BIN)/python examples/spleen/run.py
+
+example-team: $(STAMP) ## A store, two workers, a training run by hand and again on them, compared, half a minute
+	$(BIN)/python examples/team/run.py
 
 quickstart: $(STAMP) ## Search for the best model of a real data set, about a minute
 	$(BIN)/python examples/quickstart/digits.py

@@ -28,8 +28,8 @@ def read_duration(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def shown_duration(seconds: float | None) -> str | None:
-    """A span for people, of its two largest units: 0.8 s, 12 s, 5 min 3 s, 2 h 5 min, 3 d 4 h."""
+def shown_duration(seconds: float | None, *, short: bool = False) -> str | None:
+    """A span for people, of its two largest units: 0.8 s, 12 s, 5 min 3 s, 2 h 5 min; of its largest, if `short`."""
     if seconds is None:
         return None
     if seconds < 10:
@@ -38,5 +38,5 @@ def shown_duration(seconds: float | None) -> str | None:
     for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
         if whole >= size:
             rest = whole % size // part
-            return f"{whole // size} {unit}" + (f" {rest} {smaller}" if rest else "")
+            return f"{whole // size} {unit}" + (f" {rest} {smaller}" if rest and not short else "")
     return f"{whole} s"

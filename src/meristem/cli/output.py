@@ -12,6 +12,7 @@ from typing import Any
 
 _NARROWEST = 40
 _LONGEST = 10_000
+_GAP = 2  # between columns
 _UNCUT = 100_000  # the width of a pipe, in which nothing is cut
 
 
@@ -72,19 +73,44 @@ def print_pairs(pairs: Iterable[tuple[str, Any]]) -> None:
     _print(table)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = ()) -> None:
-    """Prints rows below a header; on a terminal long cells of the last columns are cut to fit."""
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    numbers: Sequence[str] = (),
+    left_out: Sequence[str] = (),
+) -> None:
+    """Prints rows below a header; on a terminal long cells of the last columns are cut to fit.
+
+    Args:
+        left_out: Columns that a narrow terminal does without, the first ones first; then no number is cut.
+    """
+    texts = [["" if value is None else shown(value, _LONGEST) for value in row] for row in rows]
+    widths = {c: max([len(c), *(len(row[i]) for row in texts)]) for i, c in enumerate(columns)}
+    kept = columns_that_fit(widths, left_out, _width()) if left_out else list(columns)
     table = _table(header=True)
-    for column in columns:
+    for column in kept:
         table.add_column(
             column,
             no_wrap=True,
             overflow="ellipsis",
             justify="right" if column in numbers else "left",
+            min_width=widths[column] if left_out and column in numbers else None,
         )
-    for row in rows:
-        table.add_row(*(_cell("" if value is None else shown(value, _LONGEST)) for value in row))
+    shown_at = [index for index, column in enumerate(columns) if column in kept]
+    for row in texts:
+        table.add_row(*(_cell(row[index]) for index in shown_at))
     _print(table)
+
+
+def columns_that_fit(widths: Mapping[str, int], left_out: Sequence[str], width: int) -> list[str]:
+    """The columns for `width` characters: without the first of `left_out`, as many as need be."""
+    kept = list(widths)
+    for column in left_out:
+        if sum(widths[one] + _GAP for one in kept) - _GAP <= width:
+            break
+        kept = [one for one in kept if one != column]
+    return kept
 
 
 def say(text: str = "") -> None:
@@ -111,6 +137,13 @@ def _table(*, header: bool = False) -> Any:
     from rich.table import Table  # slow to import: only where something is printed
 
     return Table(show_header=header, box=None, pad_edge=False, header_style="bold")
+
+
+def _width() -> int:
+    from rich.console import Console  # slow to import: only where something is printed
+
+    console = Console()
+    return max(_NARROWEST, console.width) if console.is_terminal else _UNCUT
 
 
 def _print(table: Any) -> None:

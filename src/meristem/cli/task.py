@@ -213,7 +213,10 @@ def _print_list(cells: list[dict[str, Any]], metrics: Sequence[str]) -> None:
     columns = ["task", "id", "project", "name", "status", "queue", "worker", "age", "took", *metrics, "tags"]
     always = ("task", "id", "project", "name", "status", "age")
     columns = [c for c in columns if c in always or any(cell[c] is not None for cell in cells)]
-    print_table(columns, [[cell[c] for c in columns] for cell in cells], numbers=("task", *metrics))
+    rows = [[cell[c] for c in columns] for cell in cells]
+    print_table(
+        columns, rows, numbers=("task", *metrics), left_out=("id", "tags", "worker", "project", "age", "queue", "took")
+    )
 
 
 def _filter(

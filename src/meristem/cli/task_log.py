@@ -70,7 +70,7 @@ def _follow(store: Store, number: int, lines: int | None, *, raw: bool) -> None:
             if attempt:
                 say(f"Attempt {row.attempt} of task {number}:")
             attempt = row.attempt
-            _print(_growing(store, number, attempt, lines), raw=raw, lines=None if lines is None else lines)
+            _print(_growing(store, number, attempt, lines), raw=raw, lines=None)
             lines = None  # of the next attempt all
             continue
         if row.status in TASK_ENDED or row.status is TaskStatus.CREATED:
@@ -130,4 +130,7 @@ def _last(lines: Iterator[str], count: int | None) -> Iterator[str]:
 
 
 def _last_raw(text: str, count: int) -> list[str]:
-    return text.splitlines(keepends=True)[-count:] if count else []
+    lines = text.split("\n")  # not at carriage returns: what overwrites a line is part of it
+    unfinished = [lines[-1]] if lines[-1] else []
+    whole = [line + "\n" for line in lines[:-1]] + unfinished
+    return whole[-count:] if count else []

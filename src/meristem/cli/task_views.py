@@ -101,10 +101,10 @@ def list_cells(row: TaskRow, story: str | None, names: Mapping[str, str]) -> dic
         "queue": row.queue,
         "attempt": row.attempt or None,
         "worker": names.get(row.worker, row.worker) if row.worker and running_or_ended else None,
-        "age": shown_duration(time.time() - row.created_at),
+        "age": shown_duration(time.time() - row.created_at, short=True),
         "took": shown_duration(seconds_of(row))
         if not waits
-        else f"waits {shown_duration(time.time() - (row.enqueued_at or 0))}",
+        else f"waits {shown_duration(time.time() - (row.enqueued_at or 0), short=True)}",
         "tags": " ".join(row.tags) or None,
     }
 

@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 
 # A server that went away without a word (its machine lost power, the network was cut) is given up within half a minute,
 # not after the quarter of an hour that TCP waits by itself.
-CONNECTING: dict[str, Any] = {
+CONNECTING: Mapping[str, Any] = {
     "connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }  # fmt: skip

@@ -33,6 +33,10 @@ def test_spans_are_shown_by_their_two_largest_units(seconds: float | None, text:
     assert shown_duration(seconds) == text
 
 
+def test_a_short_span_has_one_unit() -> None:
+    assert [shown_duration(s, short=True) for s in (12, 303, 7500)] == ["12 s", "5 min", "2 h"]
+
+
 @given(st.integers(10, 10**8))
 def test_what_is_shown_can_be_read_and_is_nearly_the_same(seconds: int) -> None:
     shown = shown_duration(seconds)

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from meristem.cli.output import clean, iso, print_json, print_pairs, print_table, shown
+from meristem.cli.output import clean, columns_that_fit, iso, print_json, print_pairs, print_table, shown
 
 
 def test_nan_and_infinity_become_text() -> None:
@@ -54,3 +54,12 @@ def test_values_are_shown_on_one_line_and_short() -> None:
 def test_times_are_iso_in_utc() -> None:
     assert iso(0.5) == "1970-01-01T00:00:00.500Z"
     assert iso(None) is None
+
+
+def test_a_narrow_terminal_does_without_some_columns_and_no_more_than_it_must() -> None:
+    widths = {"task": 4, "id": 8, "name": 20, "tags": 10}
+    for width, kept in (
+        (100, ["task", "id", "name", "tags"]), (48, ["task", "id", "name", "tags"]), (47, ["task", "name", "tags"]),
+        (37, ["task", "name"]), (5, ["task", "name"]),
+    ):  # fmt: skip
+        assert columns_that_fit(widths, ["id", "tags"], width) == kept, width

@@ -150,7 +150,10 @@ def test_a_clock_that_is_set_makes_no_living_engine_dead(monkeypatch: pytest.Mon
     assert not is_dead(owner)
 
 
-@pytest.mark.parametrize(("state", "transient"), [(None, True), ("08006", True), ("57P01", True), ("40P01", True), ("54000", None)])
+REFUSALS = [(None, True), ("08006", True), ("57P01", True), ("40P01", True), ("54000", None)]
+
+
+@pytest.mark.parametrize(("state", "transient"), REFUSALS)
 def test_a_statement_that_the_server_refuses_is_not_waited_for(state: str | None, transient: bool | None) -> None:
     refused = Exception("index row requires 10032 bytes")
     refused.sqlstate = state  # type: ignore[attr-defined]
