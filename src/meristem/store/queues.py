@@ -6,7 +6,8 @@ Handing tasks out to workers is in `claims`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ from meristem.statuses import TASK_ENDED, QueueStatus, TaskStatus
 from meristem.store.commits import clean, to_text
 from meristem.store.database import Database
 from meristem.store.lease import POSTGRES_NOW, database_now
-from meristem.store.tables import queues, tasks
+from meristem.store.tables import queues, task_events, tasks
 from meristem.store.task_log import THIS_TRANSACTION, TaskTeller
 from meristem.store.task_reading import QUERY, rows_of
 from meristem.store.task_rows import QueueRow, TaskRow
@@ -154,7 +155,12 @@ class Queues:
         if isinstance(priority, bool) or not isinstance(priority, int) or abs(priority) > 1_000_000:
             raise InputError(f"priority={priority!r:.40} is no whole number up to a million.")
 
+        told = {"queue": queue, "priority": priority, **({"delay": delay.total_seconds()} if delay else {})}
+        told["request"] = secrets.token_hex(4)  # by which this one is known where its answer was lost
+
         def work(connection: Connection) -> None:
+            if self._arrived(connection, numbers[-1], told):
+                return
             to = self._id(connection, queue, taking=True)
             position = float(connection.execute(select(self._now)).scalar_one())
             if at_front:
@@ -171,29 +177,26 @@ class Queues:
                 values["position"] = position + start * 1e-6
                 put = set(connection.execute(statement.values(values).returning(_T.number)).scalars())
                 self._require_none(connection, [number for number in part if number not in put], "enqueued")
-            told = dict.fromkeys(numbers, _told(queue, priority, delay))
-            self._teller.tell(connection, TaskEventKind.TASK_ENQUEUED, told)
+            self._teller.tell(connection, TaskEventKind.TASK_ENQUEUED, dict.fromkeys(numbers, told))
             notify_queues(connection, [to])
 
-        ordered = list(numbers) == sorted(set(numbers))  # those of one moment start in the order of their numbers
-        if (
-            ordered
-            and not at_front
-            and not self._database.is_sqlite
-            and self._enqueued(numbers, queue, priority, delay)
-        ):
+        if not numbers:
             return
-        if numbers:
+        ordered = list(numbers) == sorted(set(numbers))  # those of one moment start in the order of their numbers
+        if self._database.is_sqlite or at_front or not ordered or not self._enqueued(numbers, told):
             self._database.write(work)
 
-    def _enqueued(self, numbers: Sequence[int], queue: str, priority: int, delay: timedelta | None) -> bool:
+    def _enqueued(self, numbers: Sequence[int], told: Mapping[str, Any]) -> bool:
         """Whether one statement of PostgreSQL could put them there."""
-        seconds = delay.total_seconds() if delay else None
-        given = {
-            "numbers": list(numbers), "count": len(numbers), "queue": queue, "priority": priority, "delay": seconds,
-            "payload": to_text(_told(queue, priority, delay)),
-        }  # fmt: skip
-        return bool(numbers and self._database.statement(_POSTGRES_ENQUEUE, given))
+        given = {"delay": None, **told, "numbers": list(numbers), "count": len(numbers), "payload": to_text(dict(told))}
+        return bool(self._database.statement(_POSTGRES_ENQUEUE, given))
+
+    @staticmethod
+    def _arrived(connection: Connection, number: int, told: Mapping[str, Any]) -> bool:
+        """Whether this very request was done before, its answer lost."""
+        of_task = (task_events.c.task == number, task_events.c.kind == TaskEventKind.TASK_ENQUEUED.value)
+        same = task_events.c.payload == to_text(dict(told))
+        return connection.execute(select(task_events.c.task).where(*of_task, same)).first() is not None
 
     def dequeue(self, number: int) -> None:
         """Takes a task out of its queue: it is a draft again.
@@ -340,10 +343,6 @@ class Queues:
                 raise TaskNotFound(str(number), "this store")
             again = f"Run it again as a copy (meristem task clone {number}) or after meristem task reset {number}."
             raise TaskRefused(number, status, wanted, again if TaskStatus(status) in TASK_ENDED else "")
-
-
-def _told(queue: str, priority: int, delay: timedelta | None) -> dict[str, Any]:
-    return {"queue": queue, "priority": priority, **({"delay": delay.total_seconds()} if delay else {})}
 
 
 def _queue(row: Row[Any], waiting: dict[tuple[int, bool], Any], running: int, now: float) -> QueueRow:
