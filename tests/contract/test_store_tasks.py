@@ -367,6 +367,25 @@ def test_the_pulse_tells_of_aborts_lost_and_unknown_attempts(store: Store) -> No
     assert c == third.number
 
 
+def test_what_is_asked_again_because_its_answer_was_lost_is_done_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = store.database._patiently
+    monkeypatch.setattr(store.database, "_patiently", lambda attempt: (once(attempt), once(attempt))[1])
+    first, second = draft(store), draft(store)
+    store.queues.ensure("q")
+    store.queues.enqueue([first, second], "q")
+    store.queues.enqueue([third := draft(store)], "q", at_front=True)
+    assert [row.number for row in store.queues.waiting("q")] == [third, first, second]
+    session = worker(store)
+    ended = store.claims.finish(session, [done(claim) for claim in take(store, session)])  # the first claim was lost
+    assert list(ended.values()) == [TaskStatus.COMPLETED]
+    store.claims.hand_back(session, store.workers.renew(session).unknown)
+    enqueued = [story(store, number).count(TaskEventKind.TASK_ENQUEUED) for number in (first, second, third)]
+    assert enqueued == [1, 1, 1]
+    assert sum(story(store, number).count(TaskEventKind.TASK_ENDED) for number in (first, second, third)) == 1
+
+
 def test_a_task_that_waits_is_aborted_at_once(store: Store) -> None:
     (number,) = waiting(store, "a")
     assert store.claims.request_abort(number, "no longer needed") is TaskStatus.ABORTED

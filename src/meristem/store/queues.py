@@ -6,7 +6,8 @@ Handing tasks out to workers is in `claims`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,14 +16,34 @@ from sqlalchemy import Connection, Row, bindparam, delete, exc, func, insert, se
 from meristem.errors import InputError, QueueNotFound, QueueRefused, TaskNotFound, TaskRefused
 from meristem.events import TaskEventKind
 from meristem.statuses import TASK_ENDED, QueueStatus, TaskStatus
-from meristem.store.commits import clean
+from meristem.store.commits import clean, to_text
 from meristem.store.database import Database
-from meristem.store.lease import database_now
-from meristem.store.tables import queues, tasks
-from meristem.store.task_log import TaskTeller
+from meristem.store.lease import POSTGRES_NOW, database_now
+from meristem.store.tables import queues, task_events, tasks
+from meristem.store.task_log import THIS_TRANSACTION, TaskTeller
 from meristem.store.task_reading import QUERY, rows_of
 from meristem.store.task_rows import QueueRow, TaskRow
-from meristem.store.wakeups import notify_queues
+from meristem.store.wakeups import QUEUE_CHANNEL, notify_queues
+
+# All of them or none, in the order of their numbers; the one statement that each task passes on its way to a worker.
+_POSTGRES_ENQUEUE = f"""
+WITH q AS MATERIALIZED (
+    SELECT id FROM queues WHERE name = %(queue)s AND status <> 'draining'
+), drafts AS MATERIALIZED (
+    SELECT number FROM tasks WHERE number = ANY(%(numbers)s::int[]) AND status = 'created' ORDER BY number FOR UPDATE
+), put AS (
+    UPDATE tasks t SET status = 'queued', queue = q.id, priority = %(priority)s,
+        position = extract(epoch from statement_timestamp()), enqueued_at = {POSTGRES_NOW},
+        not_before = {POSTGRES_NOW} + %(delay)s::double precision, abort_message = NULL, cause = NULL, message = NULL,
+        result = NULL
+    FROM drafts, q WHERE t.number = drafts.number AND (SELECT count(*) FROM drafts) = %(count)s
+    RETURNING t.number
+), told AS (
+    INSERT INTO task_events (xact, at, kind, task, payload)
+    SELECT {THIS_TRANSACTION}, {POSTGRES_NOW}, 'task_enqueued', number, %(payload)s FROM put
+)
+SELECT pg_notify('{QUEUE_CHANNEL}' || q.id, '') FROM q WHERE EXISTS (SELECT 1 FROM put)
+"""
 
 _NAME = re.compile(r"\w[\w.+ -]{0,99}")
 _BULK = 5000
@@ -135,7 +156,12 @@ class Queues:
         if isinstance(priority, bool) or not isinstance(priority, int) or abs(priority) > 1_000_000:
             raise InputError(f"priority={priority!r:.40} is no whole number up to a million.")
 
+        told = {"queue": queue, "priority": priority, **({"delay": delay.total_seconds()} if delay else {})}
+        told["request"] = secrets.token_hex(4)  # by which this one is known where its answer was lost
+
         def work(connection: Connection) -> None:
+            if self._arrived(connection, numbers[-1], told):
+                return
             to = self._id(connection, queue, taking=True)
             position = float(connection.execute(select(self._now)).scalar_one())
             if at_front:
@@ -145,21 +171,33 @@ class Queues:
                 "enqueued_at": self._now, "abort_message": None, "cause": None, "message": None, "result": None,
                 "not_before": None if not delay else self._now + delay.total_seconds(),
             }  # fmt: skip
-            # Those of one moment start in the order of their numbers; another order takes a statement each.
-            ordered = list(numbers) == sorted(numbers)
-            step = _BULK if ordered else 1
+            step = _BULK if ordered else 1  # another order takes a statement each
             for start in range(0, len(numbers), step):
                 part = list(numbers[start : start + step])
                 statement = update(tasks).where(_T.number.in_(part), _T.status == TaskStatus.CREATED.value)
                 values["position"] = position + start * 1e-6
                 put = set(connection.execute(statement.values(values).returning(_T.number)).scalars())
                 self._require_none(connection, [number for number in part if number not in put], "enqueued")
-            payload = {"queue": queue, "priority": priority, **({"delay": delay.total_seconds()} if delay else {})}
-            self._teller.tell(connection, TaskEventKind.TASK_ENQUEUED, dict.fromkeys(numbers, payload))
+            self._teller.tell(connection, TaskEventKind.TASK_ENQUEUED, dict.fromkeys(numbers, told))
             notify_queues(connection, [to])
 
-        if numbers:
+        if not numbers:
+            return
+        ordered = list(numbers) == sorted(set(numbers))  # those of one moment start in the order of their numbers
+        if self._database.is_sqlite or at_front or not ordered or not self._enqueued(numbers, told):
             self._database.write(work)
+
+    def _enqueued(self, numbers: Sequence[int], told: Mapping[str, Any]) -> bool:
+        """Whether one statement of PostgreSQL could put them there."""
+        given = {"delay": None, **told, "numbers": list(numbers), "count": len(numbers), "payload": to_text(dict(told))}
+        return bool(self._database.statement(_POSTGRES_ENQUEUE, given))
+
+    @staticmethod
+    def _arrived(connection: Connection, number: int, told: Mapping[str, Any]) -> bool:
+        """Whether this very request was done before, its answer lost."""
+        of_task = (task_events.c.task == number, task_events.c.kind == TaskEventKind.TASK_ENQUEUED.value)
+        same = task_events.c.payload == to_text(dict(told))
+        return connection.execute(select(task_events.c.task).where(*of_task, same)).first() is not None
 
     def dequeue(self, number: int) -> None:
         """Takes a task out of its queue: it is a draft again.

@@ -20,6 +20,7 @@ from meristem.store.statements import CONNECTING
 
 log = logging.getLogger("meristem.store")
 
+QUEUE_CHANNEL = "meristem_queue_"  # and the id of the queue
 _SHORT_SECONDS = 0.05  # between two looks where nobody tells
 _AGAIN_SECONDS = 1.0  # before a connection that broke is made anew
 
@@ -120,7 +121,7 @@ class _PostgresListener(Listener):
 
 
 def _of_queue(queue: int) -> str:
-    return f"meristem_queue_{int(queue)}"
+    return f"{QUEUE_CHANNEL}{int(queue)}"
 
 
 def _of_worker(worker: str) -> str:
