@@ -8,7 +8,6 @@ because its answer was lost is written once, and what an attempt that was given 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from meristem.store import task_console as consoles
 from meristem.store import task_curves as curves
 from meristem.store.commits import clean, to_text
 from meristem.store.database import Database
+from meristem.store.lease import now_of
 from meristem.store.output_rows import (
     Artifact,
     ConsoleChunk,
@@ -263,7 +263,7 @@ def _write_definition(connection: Connection, s: Shipment) -> None:
         if merged != stored:
             values[name] = to_text(merged)
     if values:
-        connection.execute(update(task_definitions).where(of_task).values(updated_at=time.time(), **values))
+        connection.execute(update(task_definitions).where(of_task).values(updated_at=now_of(connection), **values))
 
 
 def _report_values(number: int, attempt: int, r: Report) -> dict[str, Any]:
