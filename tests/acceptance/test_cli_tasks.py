@@ -44,7 +44,9 @@ def train(task: Running) -> Any:
         task.report_all(step, {"loss/train": math.exp(-step * task["lr"]), "loss/val": 1 / (step + task["lr"])})
     task.report_all(None, {"accuracy": 0.9 + task["lr"] / 10})
     blob = task._store.blobs.put(b"weights" * 100)
-    picture = Report(kind="plot", title="roc", series="val", step=3, format="png", blob=blob, vector=blob, size_bytes=700)
+    picture = Report(
+        kind="plot", title="roc", series="val", step=3, format="png", blob=blob, vector=blob, size_bytes=700
+    )
     task._ship(reports=[picture, Report(kind="text", title="note", series="note", format="text", text="well")])
     weights = Artifact(role="output_model", name="weights", format="npy", blob=blob, size_bytes=700, at=1.0)
     task._ship(artifacts=[weights])

@@ -90,7 +90,14 @@ def summary_view(summary: ReportSummary) -> dict[str, Any]:
 
 
 def summary_cells(view: Mapping[str, Any]) -> list[Any]:
-    return [view["name"], view["kind"], view["format"], shown_bytes(view["size_bytes"]), view["last_step"], view["count"]]
+    return [
+        view["name"],
+        view["kind"],
+        view["format"],
+        shown_bytes(view["size_bytes"]),
+        view["last_step"],
+        view["count"],
+    ]
 
 
 def _view(report: StoredReport) -> dict[str, Any]:
