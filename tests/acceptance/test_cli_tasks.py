@@ -197,16 +197,22 @@ def test_mistakes_are_told_with_a_way_out(call: Call, words: str, code: int, tol
 def test_show_has_all_of_a_task(call: Call) -> None:
     text = call("task show 1")
     for part in (
-        "https://example.org/digits.git", "(main)", "train.py --epochs 3", "uncommitted changes", "numpy==2.2.0",
-        "General/lr      0.1", "loss/train", "weights", "700 bytes", "rack3",
+        "https://example.org/digits.git", "(main)", "--epochs 3 (parameters win)", "uncommitted changes",
+        "numpy==2.2.0", "General/lr      0.1", "loss/train", "weights", "700 bytes", "rack3",
     ):  # fmt: skip
         assert part in text
+    assert "train.py --epochs 3" in call("task show 3")  # nothing but its arguments says how it was called
     view = json.loads(call("task show 1 --json"))
     assert view["parameters"]["General/lr"] == 0.1
     assert [metric["name"] for metric in view["metrics"]] == ["accuracy", "loss/train", "loss/val"]
     assert (view["metrics"][0]["last"], view["metrics"][1]["count"]) == (0.91, 30)
     assert view["attempts"][0]["worker"] == "rack3"
     assert call("task show 1 --diff") == DIFF.decode()
+
+
+def test_show_has_parameters_without_a_value_too(call: Call) -> None:
+    call("task edit 7 --add seed=null --add name=x")
+    assert rows(call("task show 7"))["General/seed"].split() == ["General/seed", "null"]
 
 
 def test_show_tells_why_a_task_waits_and_what_became_of_its_attempts(call: Call) -> None:

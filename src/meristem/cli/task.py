@@ -146,7 +146,7 @@ def show(
         print_json(view)
         return
     print_pairs(about_pairs(view, row, view["story"]))
-    _section("Code", [(n, v) for n, v in source_pairs(row.source, row.environment) if v is not None])
+    _section("Code", [(n, v) for n, v in source_pairs(row.source, row.environment, row.parameters) if v is not None])
     _section("Parameters", [(n, "null" if v is None else v) for n, v in row.parameters.items()])
     columns = ("metric", "last", "min", "max", "at step", "values")
     _table("Metrics", columns, [metric_cells(m) for m in view["metrics"]], numbers=columns[1:])
