@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import math
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from blake3 import blake3
 
-from meristem.errors import AttemptLost, InputError, StoreDamaged, StoreError
+from meristem.errors import AttemptLost, InputError, QueueNotFound, StoreDamaged, StoreError
+from meristem.needs import Needs, Offer
+from meristem.statuses import TaskStatus
 from meristem.store import task_console
 from meristem.store.output_rows import Artifact, Curve, Positions, PositionsMoved, Report, Shipment
 from meristem.store.store import Store
 from meristem.store.stored_blobs import StoredBlobs
 from meristem.store.tables import NO_STEP, stored_blobs
-from meristem.store.task_rows import NewTask
+from meristem.store.task_rows import Ending, NewTask, NewWorker
 
 START = Positions()
 
@@ -237,6 +240,44 @@ def test_an_attempt_whose_lease_ran_out_is_taken_up_again_with_what_it_shipped(s
     assert store.task_outputs.positions(number, fence) == Positions(report=7)
     assert store.tasks.get(number).attempt == 1
     assert [p.step for p in store.task_outputs.points(number, "loss", "train")] == [1]
+
+
+def test_an_attempt_by_hand_that_is_left_to_workers_waits_in_their_queue_at_once(store: Store) -> None:
+    store.queues.create("gpu")
+    number = store.tasks.create(NewTask(id="f" * 16, project="p", name="n")).number
+    store.workers.register(NewWorker(id="hand", name="by hand", queues=(), offer=Offer()))
+    fence = store.tasks.start_by_hand(number, "hand")
+    sent = {"worker": "hand", "before": Positions(), "after": Positions(report=1)}
+    store.task_outputs.ship(Shipment(number=number, fence=fence, curves=[curve({1: 1.0})], progress=0.5, **sent))
+    with pytest.raises(QueueNotFound):
+        store.by_hand.leave(number, fence, session="hand", queue="none")
+    assert store.tasks.get(number).status is TaskStatus.RUNNING
+    assert not store.by_hand.leave(number, fence + 1, session="hand", queue="gpu")
+    assert store.by_hand.leave(number, fence, session="hand", queue="gpu", priority=3)
+    assert not store.by_hand.leave(number, fence, session="hand", queue="gpu")
+    row = store.tasks.get(number)
+    assert (row.status, row.queue, row.priority, row.attempt) == (TaskStatus.QUEUED, "gpu", 3, 0)
+    assert (row.worker, row.started_at, row.progress, row.cause) == (None, None, None, None)
+    assert store.task_outputs.metrics(number) == []
+    kinds = [event.kind for event in store.task_log.of(number)]
+    assert kinds == ["task_created", "task_started", "task_requeued", "task_enqueued"]
+    store.workers.register(NewWorker(id="w", name="w", queues=["gpu"], offer=Offer()))
+    (claim,) = store.claims.claim("w", ["gpu"], [Needs()], 1)
+    assert (claim.number, claim.attempt) == (number, 1)
+    assert claim.fence > fence
+
+
+def test_a_task_by_hand_is_as_old_as_its_attempt(store: Store) -> None:
+    number = store.tasks.create(NewTask(id="f" * 16, project="p", name="n")).number
+    store.workers.register(NewWorker(id="hand", name="by hand", queues=(), offer=Offer()))
+    fence = store.tasks.start_by_hand(number, "hand")
+    store.claims.finish("hand", [Ending(number=number, fence=fence, status=TaskStatus.COMPLETED)])
+    minute = timedelta(minutes=1)
+    store.by_hand.set_times(number, fence, started_ago=2 * minute, ended_ago=minute)
+    row = store.tasks.get(number)
+    assert row.created_at == row.started_at
+    assert row.started_at is not None
+    assert row.ended_at == pytest.approx(row.started_at + 60, abs=0.5)
 
 
 def give_up(store: Store) -> None:

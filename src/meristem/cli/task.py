@@ -154,17 +154,17 @@ def show(
     _table("Reports", SUMMARY_COLUMNS, reported, numbers=SUMMARY_COLUMNS[4:])
     artifact_columns = ("artifact", "role", "format", "size", "what")
     _table("Artifacts", artifact_columns, [artifact_cells(a) for a in view["artifacts"]])
-    if len(view["attempts"]) > 1 or any(a["cause"] for a in view["attempts"]):
+    if len(view["attempts"]) > 1 or any(a["cause"] or a["before_reset"] for a in view["attempts"]):
         attempt_columns = ("attempt", "worker", "started", "took", "came to", "why")
         _table("Attempts", attempt_columns, [attempt_cells(a) for a in view["attempts"]], numbers=("attempt",))
 
 
 def show_view(store: Store, row: TaskRow) -> dict[str, Any]:
     """All of one task as JSON."""
-    from meristem.tasks.attempt_story import attempts_of, story  # slow to import: not for --help
+    from meristem.tasks.attempt_story import attempts_of, dated, story  # slow to import: not for --help
 
     names = worker_names(store)
-    attempts = attempts_of(store.task_log.of(row.number), names)
+    attempts = dated(attempts_of(store.task_log.of(row.number), names), row)
     return task_view(row, names) | {
         "story": story(attempts),
         "why_waiting": _why_waiting(store, row),

@@ -189,7 +189,7 @@ def attempt_view(attempt: TaskAttempt) -> dict[str, Any]:
 def attempt_cells(view: Mapping[str, Any]) -> list[Any]:
     ended = view["ended"] + (f": {view['cause'].replace('_', ' ')}" if view["cause"] else "")
     again = ended.replace("requeued", "given up, enqueued again")
-    reset = ", reset since" if view["before_reset"] else ""
+    reset = ", reset since" if view["before_reset"] and view["ended"] != "left to workers" else ""
     worker = "by hand" if view["by_hand"] else view["worker"]
     return [
         view["attempt"],

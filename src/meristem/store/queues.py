@@ -110,7 +110,7 @@ class Queues:
         """
 
         def work(connection: Connection) -> None:
-            queue = self._id(connection, name)
+            queue = queue_id(connection, name)
             open_ = _T.status.in_([TaskStatus.QUEUED.value, TaskStatus.RUNNING.value])
             held = connection.execute(select(func.count()).where(_T.queue == queue, open_)).scalar_one()
             if held:
@@ -162,7 +162,7 @@ class Queues:
         def work(connection: Connection) -> None:
             if self._arrived(connection, numbers[-1], told):
                 return
-            to = self._id(connection, queue, taking=True)
+            to = queue_id(connection, queue, taking=True)
             position = float(connection.execute(select(self._now)).scalar_one())
             if at_front:
                 position = self._edge(connection, to, priority, front=True)
@@ -244,7 +244,7 @@ class Queues:
                 place = {"queue": other.queue, "priority": other.priority}
                 place["position"] = self._between(connection, other)
             else:
-                place = {"queue": row.queue if queue is None else self._id(connection, queue, taking=True)}
+                place = {"queue": row.queue if queue is None else queue_id(connection, queue, taking=True)}
                 place["priority"] = row.priority if priority is None else priority
                 if to is not None:
                     place["position"] = self._edge(connection, place["queue"], place["priority"], front=to == "front")
@@ -260,7 +260,7 @@ class Queues:
         """The tasks that wait in a queue, in the order in which they start; those that are delayed come last."""
 
         def work(connection: Connection) -> list[TaskRow]:
-            queue = self._id(connection, name)
+            queue = queue_id(connection, name)
             order = (_T.not_before.is_not(None), _T.not_before, _T.priority.desc(), _T.position, _T.number)
             waits = (_T.queue == queue, _T.status == TaskStatus.QUEUED.value)
             return rows_of(connection, QUERY.where(*waits).order_by(*order).limit(limit))
@@ -289,21 +289,12 @@ class Queues:
 
     def _turn(self, name: str, status: QueueStatus) -> QueueRow:
         def work(connection: Connection) -> None:
-            queue = self._id(connection, name)
+            queue = queue_id(connection, name)
             connection.execute(update(queues).where(queues.c.id == queue).values(status=status.value))
             notify_queues(connection, [queue])
 
         self._database.write(work)
         return self.get(name)
-
-    def _id(self, connection: Connection, name: str, *, taking: bool = False) -> int:
-        row = connection.execute(select(queues.c.id, queues.c.status).where(queues.c.name == name)).one_or_none()
-        if row is None:
-            raise QueueNotFound(name, sorted(connection.execute(select(queues.c.name)).scalars()))
-        if taking and row.status == QueueStatus.DRAINING:
-            fix = f"Open it again (meristem queue resume {name}), or use another queue."
-            raise QueueRefused(f"Queue {name!r} is draining: it takes no more tasks.", fix=fix)
-        return int(row.id)
 
     @staticmethod
     def _waiting_row(connection: Connection, number: int) -> Any:
@@ -348,6 +339,17 @@ class Queues:
                 raise TaskNotFound(str(number), "this store")
             again = f"Run it again as a copy (meristem task clone {number}) or after meristem task reset {number}."
             raise TaskRefused(number, status, wanted, again if TaskStatus(status) in TASK_ENDED else "")
+
+
+def queue_id(connection: Connection, name: str, *, taking: bool = False) -> int:
+    """The key of a queue; with `taking`, of one that takes tasks. Raises QueueNotFound, QueueRefused."""
+    row = connection.execute(select(queues.c.id, queues.c.status).where(queues.c.name == name)).one_or_none()
+    if row is None:
+        raise QueueNotFound(name, sorted(connection.execute(select(queues.c.name)).scalars()))
+    if taking and row.status == QueueStatus.DRAINING:
+        fix = f"Open it again (meristem queue resume {name}), or use another queue."
+        raise QueueRefused(f"Queue {name!r} is draining: it takes no more tasks.", fix=fix)
+    return int(row.id)
 
 
 def _spread(connection: Connection, of_queue: tuple[Any, ...]) -> None:

@@ -163,7 +163,7 @@ class Tasks:
             _require_unpublished(row, "reset")
             if row.status not in TASK_ENDED and row.status is not TaskStatus.CREATED:
                 _refuse(row, "reset")
-            _delete_outputs(connection, number)
+            delete_outputs(connection, number)
             values = {
                 "status": TaskStatus.CREATED.value, "queue": None, "attempt": 0, "charged": 0,
                 "fence": tasks.c.fence + 1, "worker": None, "abort_message": None, "enqueued_at": None,
@@ -225,7 +225,7 @@ class Tasks:
             _require_unpublished(row, "deleted")
             if row.status in (TaskStatus.RUNNING, TaskStatus.QUEUED):
                 _refuse(row, "deleted")
-            _delete_outputs(connection, number)
+            delete_outputs(connection, number)
             for table in (task_tags, task_events):
                 connection.execute(delete(table).where(table.c.task == number))
             connection.execute(delete(task_definitions).where(task_definitions.c.number == number))
@@ -365,7 +365,8 @@ def _filtered(query: Select[Any], which: TaskFilter) -> Select[Any]:
     return query.where(*conditions)
 
 
-def _delete_outputs(connection: Connection, number: int) -> None:
+def delete_outputs(connection: Connection, number: int) -> None:
+    """Removes all that a task reported. Its blobs stay: others may have them too."""
     of_task = select(task_metrics.c.id).where(task_metrics.c.task == number)
     connection.execute(delete(task_points).where(task_points.c.metric.in_(of_task)))
     for table in (task_metrics, task_console, task_reports, task_artifacts, task_spools):

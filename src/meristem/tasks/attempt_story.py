@@ -9,8 +9,9 @@ from typing import Any
 
 from meristem.events import TaskEvent, TaskEventKind
 from meristem.statuses import Cause
+from meristem.store.task_rows import TaskRow
 
-RUNNING, REQUEUED = "running", "requeued"
+RUNNING, REQUEUED, LEFT = "running", "requeued", "left to workers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +20,8 @@ class TaskAttempt:
 
     Attributes:
         worker: Session of the worker that ran it; its name where that is known.
-        ended: `completed`, `failed`, `aborted`, `requeued`; `running` where it has not ended.
-        before_reset: A reset made the task a draft since: what this attempt reported is gone.
+        ended: `completed`, `failed`, `aborted`, `requeued`, `left to workers`; `running` where it has not ended.
+        before_reset: A reset made the task a draft since, or workers began anew: what this attempt reported is gone.
     """
 
     number: int
@@ -57,12 +58,22 @@ def attempts_of(events: Iterable[TaskEvent], names: Mapping[str, str] | None = N
                         by_hand=bool(payload.get("by_hand")),
                     )
                 )
+            case TaskEventKind.TASK_REQUEUED if found and payload.get("left"):
+                found[-1] = replace(_ended(found[-1], event.at, payload, LEFT), before_reset=True)
             case TaskEventKind.TASK_REQUEUED | TaskEventKind.TASK_ENDED if found and found[-1].ended == RUNNING:
                 again = event.kind is TaskEventKind.TASK_REQUEUED
                 found[-1] = _ended(found[-1], event.at, payload, REQUEUED if again else str(payload.get("status")))
             case TaskEventKind.TASK_RESET:
                 found = [replace(attempt, before_reset=True) for attempt in found]
     return found
+
+
+def dated(attempts: Sequence[TaskAttempt], row: TaskRow) -> list[TaskAttempt]:
+    """With the times of the last one as they were, where it was started by hand: the store heard of them later."""
+    last = attempts[-1] if attempts else None
+    if last is None or not last.by_hand or last.before_reset or row.attempt != last.number or row.started_at is None:
+        return list(attempts)
+    return [*attempts[:-1], replace(last, started_at=row.started_at, ended_at=row.ended_at)]
 
 
 def story(attempts: Sequence[TaskAttempt]) -> str | None:

@@ -12,7 +12,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from meristem.errors import AttemptLost, TaskNotFound, WorkerLost
+from meristem.errors import AttemptLost, QueueNotFound, QueueRefused, TaskNotFound, WorkerLost
 from meristem.needs import Offer
 from meristem.statuses import TASK_ENDED, Cause, TaskStatus
 from meristem.store.store import Store
@@ -120,7 +120,7 @@ class HandRun:
         self._store.tasks.delete(row.number)
 
     def leave_to_workers(self, remote: Remote) -> None:
-        """Ends the attempt, makes the task a draft with all that was captured, and puts it into a queue.
+        """Ends the attempt, and puts the task into a queue with all that was captured.
 
         Raises:
             QueueNotFound, QueueRefused: The queue does not take it; it stays a draft.
@@ -131,16 +131,20 @@ class HandRun:
         row = self._store.tasks.get(self.note.number)
         mine = row.worker == self.note.session
         if mine and row.status is TaskStatus.RUNNING:
-            left = f"left to the workers of queue {remote.queue}"
-            status, cause = TaskStatus.ABORTED, Cause.ABORTED
-            ending = Ending(number=row.number, fence=row.fence, status=status, cause=cause, message=left)
-            self._store.claims.finish(str(row.worker), [ending])
-            row = self._store.tasks.get(row.number)
-        if mine and row.status in TASK_ENDED:
-            row = self._store.tasks.reset(row.number)
+            number, session, priority = row.number, self.note.session, remote.priority
+            try:
+                self._store.by_hand.leave(number, row.fence, session=session, queue=remote.queue, priority=priority)
+            except (QueueNotFound, QueueRefused) as error:
+                self._make_draft(row, error.what)
+                raise
         self._store.workers.end(self.note.session)
-        if row.status is TaskStatus.CREATED:
-            self._store.queues.enqueue([row.number], remote.queue, priority=remote.priority)
+
+    def _make_draft(self, row: TaskRow, why: str) -> None:
+        status, cause = TaskStatus.ABORTED, Cause.ABORTED
+        ending = Ending(number=row.number, fence=row.fence, status=status, cause=cause, message=why)
+        self._store.claims.finish(self.note.session, [ending])
+        self._store.workers.end(self.note.session)
+        self._store.tasks.reset(row.number)
 
     def mark(self, state: str) -> None:
         self.note.state = state

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from meristem.events import TaskEvent, TaskEventKind
-from meristem.statuses import Cause
-from meristem.tasks.attempt_story import attempts_of, ordinal, story
+from meristem.statuses import Cause, TaskStatus
+from meristem.store.task_rows import TaskRow
+from meristem.tasks.attempt_story import attempts_of, dated, ordinal, story
 
 KIND = TaskEventKind
 
@@ -40,6 +41,27 @@ def test_each_attempt_has_its_worker_its_times_and_its_cause() -> None:
     assert (first.worker, first.started_at, first.ended_at, first.ended) == ("rack1", 0, 1, "requeued")
     assert (first.cause, first.message) == (LOST, "why")
     assert (second.worker, second.ended, second.cause) == ("s2", "failed", Cause.CODE_FAILED)
+
+
+def test_an_attempt_that_was_left_to_workers_is_told_as_such_and_is_no_part_of_the_story() -> None:
+    left = (KIND.TASK_REQUEUED, {"attempt": 1, "left": True, "message": "left to the workers of queue gpu"})
+    first, second = attempts_of(events(started(1, "hand", by_hand=True), left, started(1, "s1"), ended()))
+    assert (first.ended, first.cause, first.before_reset) == ("left to workers", None, True)
+    assert (second.ended, second.before_reset) == ("completed", False)
+    assert story([first]) is None
+    assert story([first, second]) is None
+
+
+def test_an_attempt_by_hand_has_the_times_that_its_script_had_and_not_when_the_store_heard_of_them() -> None:
+    fields = {"id": "a", "project": "p", "name": "n", "kind": "training", "status": TaskStatus.FAILED}
+    row = TaskRow(number=1, attempt=1, started_at=-2.0, ended_at=-1.0, **fields)  # type: ignore[arg-type]
+    by_hand = attempts_of(events(started(1, by_hand=True), ended("failed")))
+    assert [(one.started_at, one.ended_at) for one in dated(by_hand, row)] == [(-2.0, -1.0)]
+    on_worker = attempts_of(events(started(1), ended("failed")))
+    assert dated(on_worker, row) == on_worker
+    earlier = attempts_of(events(started(1, by_hand=True), ended("failed"), (KIND.TASK_RESET, {})))
+    assert dated(earlier, row) == earlier
+    assert dated([], row) == []
 
 
 @pytest.mark.parametrize(
