@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from meristem.store.store import Store
     from meristem.store.task_rows import TaskRow
 
-_Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter; may be repeated.")]
+_Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A parameter; may be repeated. NAME is Section/name: General/lr of task.connect(), Args/lr of the command "
+        "line; without a section the one that the task has, in a draft without parameters General.",
+    ),
+]
 _Add = Annotated[
     list[str] | None,
     typer.Option("--add", metavar="NAME=VALUE", help="A parameter that it does not have yet; may be repeated."),

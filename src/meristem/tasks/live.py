@@ -32,6 +32,7 @@ from meristem.tasks.reporting.reporter import Reporter
 from meristem.tasks.reporting.resources import TITLE, ResourceMonitor
 from meristem.tasks.spool_folder import SpoolFolder, TaskFile
 
+_NAMED = 10  # parameters in a warning
 _ARGUMENT_HOOKS = ("argparse", "click", "hydra")
 
 
@@ -98,6 +99,8 @@ class LiveTask:
             ending = replace(ending, discard=True)
         elif self.mode is Mode.BY_HAND and not ending.by_signal:
             self._capture_late()
+        if self.mode is Mode.WORKER and ending.status == COMPLETED and self.file.source.get("entry") != "function":
+            self._tell_unused()
         # A worker sees itself how the process ends; why user code failed, only the process knows.
         if self.mode is Mode.BY_HAND or (self.mode is Mode.WORKER and ending.status == FAILED):
             self.lines.record("ended", **ending.to_json())
@@ -105,6 +108,12 @@ class LiveTask:
         self.lines.close()
         if ending.discard and is_offline(self.wanted):  # else its shipper removes the folder
             shutil.rmtree(self.folder.path, ignore_errors=True)
+
+    def _tell_unused(self) -> None:
+        """Most often a slip in a name or section, which would silently change nothing."""
+        if unused := self.parameters.unused():
+            more = f" and {len(unused) - _NAMED} more" if len(unused) > _NAMED else ""
+            warn(f"nothing in the code has read these parameters of the task: {', '.join(unused[:_NAMED])}{more}")
 
     def _is_to_be_discarded(self, ending: Ending) -> bool:
         """The script has only told how it is called, or refused how it was."""

@@ -59,6 +59,16 @@ def test_on_a_worker_the_store_says_the_parameters_and_the_worker_says_the_end(t
     assert not (tmp_path / "meristem-tasks").exists()
 
 
+def test_on_a_worker_parameters_that_nothing_has_read_are_told_of_at_the_end(tmp_path):
+    folder = prepared(tmp_path, parameters={"General/lr": 0.7, "General/learning_rate": 1, "Args/lr": 2})
+    code = "from dataclasses import dataclass\n@dataclass\nclass S:\n    lr: float = 1.0\ntask.connect(S())"
+    ran = Running(tmp_path, code, init=PLAIN, **as_worker(folder)).ended(folder)
+    told = "meristem: nothing in the code has read these parameters of the task: Args/lr, General/learning_rate\n"
+    assert ran.err.endswith(told)
+    read = prepared(tmp_path, parameters={"General/lr": 0.7})
+    assert "nothing" not in Running(tmp_path, code, init=PLAIN, **as_worker(read)).ended(read).err
+
+
 def test_on_a_worker_a_failure_of_the_code_is_told_with_its_reason(tmp_path):
     folder = prepared(tmp_path)
     ran = Running(tmp_path, "raise ValueError('bad data')", init=PLAIN, **as_worker(folder)).ended(folder)
