@@ -1,7 +1,8 @@
-"""Where a training runs, and what it asked `Task.init` for. Decides on given values only."""
+"""Where a training runs, and what it asked `Task.init` for."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -11,7 +12,7 @@ from meristem.errors import InputError
 from meristem.naming import naming_problems
 from meristem.spool import REPORT_VARIABLE
 from meristem.tasks.capture_switches import Capture
-from meristem.tasks.spool_folder import ATTACH_VARIABLE, TASK_VARIABLE
+from meristem.tasks.spool_folder import ATTACH_VARIABLE, OFFLINE_VARIABLE, TASK_VARIABLE
 
 
 class Mode(Enum):
@@ -69,3 +70,10 @@ def place_of(mode: Mode, environment: Mapping[str, str]) -> Path | None:
     if mode is Mode.TRIAL:
         return Path(environment[REPORT_VARIABLE]).absolute().parent
     return None
+
+
+def is_offline(wanted: Wanted) -> bool:
+    """Whether all is kept in a folder, for `meristem task import`."""
+    if wanted.offline is not None:
+        return wanted.offline
+    return os.environ.get(OFFLINE_VARIABLE, "").lower() not in ("", "0", "false", "no")
