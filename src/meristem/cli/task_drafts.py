@@ -32,7 +32,9 @@ _Enqueue = Annotated[str | None, typer.Option("--enqueue", metavar="QUEUE", help
 _Priority = Annotated[int, typer.Option("--priority", help="In that queue; higher ones start first.")]
 _Repository = Annotated[str | None, typer.Option("--repository", help="URL, or a folder, of the git repository.")]
 _Branch = Annotated[str | None, typer.Option("--branch", help="Branch of the repository: its head now.")]
-_Commit = Annotated[str | None, typer.Option("--commit", help="Commit, or a tag; drops uncommitted changes of another one.")]
+_Commit = Annotated[
+    str | None, typer.Option("--commit", help="Commit, or a tag; drops uncommitted changes of another one.")
+]
 _Cpus = Annotated[float | None, typer.Option("--cpus", help="Cores that it needs.")]
 _Gpus = Annotated[int | None, typer.Option("--gpus", help="GPUs that it needs.")]
 _Memory = Annotated[str | None, typer.Option("--memory", help="Memory that it needs, such as 16GB.")]

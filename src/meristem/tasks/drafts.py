@@ -144,7 +144,7 @@ def _check_place(source: Mapping[str, Any]) -> None:
     if source["entry"] == "script" and not Path(script).is_absolute():
         raise InputError(
             f"No worker would find the script {script!r:.120}: the task has no repository.",
-            fix="Give repository=URL (or a folder that is one); or run the script once by hand with Task.init and clone "
+            fix="Give repository=URL (or a folder that is one); or run it once by hand with Task.init and clone "
             "that; or write the whole path that it has on the workers.",
         )
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 import codecs
 import json
 import os
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from meristem.errors import StoreError
 from meristem.spool import REPORT_FILE
@@ -167,9 +166,8 @@ class Shipping:
             artifacts=harvest.artifacts,
             parameters=harvest.parameters,
             parameters_yield=self._parameters_yield,
-            # A worker runs what the task says: what is found out there would undo an edit. The commit is told there
-            # only where the task named none.
-            source=_only_commit(harvest.source) if self._parameters_yield else harvest.source,
+            # A worker runs what the task says: what is found out there would undo an edit.
+            source=harvest.checked_out if self._parameters_yield else harvest.source,
             environment={} if self._parameters_yield else harvest.environment,
             add_tags=[tag for tag, there in harvest.tags.items() if there],
             remove_tags=[tag for tag, there in harvest.tags.items() if not there],
@@ -260,10 +258,6 @@ def file_in(folder: Path, file: str) -> Path:
     if not path.is_file():
         raise ValueError(f"the file {file!r:.100} is not there")
     return path
-
-
-def _only_commit(source: Mapping[str, Any]) -> dict[str, Any]:
-    return {"commit": source["commit"]} if isinstance(source.get("commit"), str) else {}
 
 
 def _whole_lines(data: bytes, *, final: bool) -> int:

@@ -109,7 +109,7 @@ def _contained(given: Mapping[str, Any], found: dict[str, Any], folder: Path, ro
 
 def _record_commit(spool: Path, commit: str) -> None:
     """The task says from now on what it ran: nobody could ask its repository for that when it was made."""
-    line = json.dumps({"at": time.time(), "meristem": "source", "values": {"commit": commit}})
+    line = json.dumps({"at": time.time(), "meristem": "checked_out", "commit": commit})
     with open(spool / REPORT_FILE, "a", encoding="utf-8") as file:
         file.write(f"{line}\n")
 
