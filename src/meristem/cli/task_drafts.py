@@ -32,8 +32,10 @@ _Comment = Annotated[str | None, typer.Option("--comment", help="A note for peop
 _Enqueue = Annotated[str | None, typer.Option("--enqueue", metavar="QUEUE", help="Put it into this queue at once.")]
 _Priority = Annotated[int, typer.Option("--priority", help="In that queue; higher ones start first.")]
 _Repository = Annotated[str | None, typer.Option("--repository", help="URL, or a folder, of the git repository.")]
-_Branch = Annotated[str | None, typer.Option("--branch", help="Branch of the repository.")]
-_Commit = Annotated[str | None, typer.Option("--commit", help="Commit; drops uncommitted changes of another one.")]
+_Branch = Annotated[str | None, typer.Option("--branch", help="Branch of the repository: its head now.")]
+_Commit = Annotated[
+    str | None, typer.Option("--commit", help="Commit, or a tag; drops uncommitted changes of another one.")
+]
 _Cpus = Annotated[float | None, typer.Option("--cpus", help="Cores that it needs.")]
 _Gpus = Annotated[int | None, typer.Option("--gpus", help="GPUs that it needs.")]
 _Memory = Annotated[str | None, typer.Option("--memory", help="Memory that it needs, such as 16GB.")]
@@ -181,14 +183,11 @@ def edit(
     }
 
     def work(ref: str) -> TaskRow:
-        from meristem.tasks.drafts import place_of_code  # slow to import: not for --help
+        from meristem.tasks.drafts import edited_source  # slow to import: not for --help
 
         row = opened.tasks.get(ref)
         values, gone = parameters_given(row, set_ or (), add or (), unset or ())
-        source: dict[str, Any] = place_of_code(repository) if repository is not None else {}
-        source |= {key: text for key, text in (("branch", branch), ("commit", commit)) if text is not None}
-        if commit is not None and commit != row.source.get("commit"):
-            source["diff"] = None  # it was made against another commit
+        source = edited_source(row.source, repository=repository, branch=branch, commit=commit)
         return opened.tasks.edit(
             row.number, parameters=values or None, remove=gone, source=source or None,
             needs=_needs(row, cpus, gpus, memory, label), max_attempts=max_attempts, add_tags=tag or (),

@@ -118,7 +118,7 @@ class TaskExecutor:
         """
         if self._url is not None and self._store is None:
             self._store = Store(self._url)
-            self._store.database.patience = timedelta(seconds=_PATIENCE_SECONDS)
+            self._store.patience = timedelta(seconds=_PATIENCE_SECONDS)
         elif self._store is None:
             self._store = store
         self._read_template()
@@ -347,7 +347,7 @@ def find_template(store: Store, wanted: int | str) -> TaskRow:
         return found
     named = [row for row in store.tasks.list(TaskFilter(name=str(wanted))) if row.name == wanted]
     if not named:
-        raise TaskNotFound(str(wanted), store.database.shown_url)
+        raise TaskNotFound(str(wanted), store.shown_url)
     return named[0]
 
 
