@@ -107,6 +107,11 @@ class Attempt:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs; once it does not, its end has been told, unless something went badly wrong."""
+        return self._thread.is_alive()
+
     def join(self, seconds: float) -> None:
         self._thread.join(seconds)
 
@@ -144,19 +149,30 @@ class Attempt:
     # In its own thread
 
     def _run(self) -> None:
+        found: Verdict | None = broken("its thread ended")
+        try:
+            found = self._found()
+        finally:  # whatever happened: a task whose end is not told holds its slot for ever
+            found = None if self._lost else found
+            self._tell(Over(claim=self.claim, verdict=found, seconds=time.monotonic() - self._began))
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _found(self) -> Verdict | None:
         try:
             found: Verdict | None = self._verdict()
         except AttemptLost:
             found = None
         except Exception as error:  # a mistake of ours, or of the system: this task's, not the worker's
             log.exception("task %s", self.claim.number)
-            found = _not_prepared(f"the worker could not run it: {one_line(error)}")
-        self._end_process()
-        with suppress(OSError):  # told by the next attempt that needs it
-            self.slot.recover()
-        found = None if self._lost else self._masked(found)
-        self._tell(Over(claim=self.claim, verdict=found, seconds=time.monotonic() - self._began))
-        shutil.rmtree(self._folder, ignore_errors=True)
+            found = broken(one_line(error))
+        for clear_up in (self._end_process, self.slot.recover):
+            try:
+                clear_up()
+            except OSError as error:  # told by the next attempt that needs it
+                log.debug("task %s: %s", self.claim.number, error)
+            except Exception:  # ours, and it shall not hide what came of the task
+                log.exception("task %s, after its end", self.claim.number)
+        return self._masked(found)
 
     def _verdict(self) -> Verdict:
         try:
@@ -369,10 +385,19 @@ class Attempt:
     def _masked(self, found: Verdict | None) -> Verdict | None:
         if found is None or not found.message:
             return found
-        return replace(found, message=masked(found.message, self._settings.secrets))
+        try:
+            return replace(found, message=masked(found.message, self._settings.secrets))
+        except Exception:
+            log.exception("task %s: its message", self.claim.number)
+            return replace(found, message="its message cannot be shown: the secrets in it could not be masked")
 
 
 _OF_TASKS = (TASK_VARIABLE, REPORT_VARIABLE, "PYTHONUNBUFFERED", "CUDA_VISIBLE_DEVICES")
+
+
+def broken(why: str) -> Verdict:
+    """The verdict on a task that the worker failed to run by a mistake of its own."""
+    return _not_prepared(f"the worker could not run it: {why}")
 
 
 def _not_prepared(message: str) -> Verdict:

@@ -34,7 +34,7 @@ from meristem.store.store import Store
 from meristem.store.task_rows import Claim, Ending, Held, NewWorker, WorkerPulse
 from meristem.store.wakeups import Listener
 from meristem.tasks.spool_folder import new_task_id
-from meristem.workers.attempt import Attempt, Over, needs_text
+from meristem.workers.attempt import Attempt, Over, broken, needs_text
 from meristem.workers.offer import usage
 from meristem.workers.plan import Capacity, Order, order_of_queues, slot_for, what_to_claim
 from meristem.workers.settings import Settings
@@ -355,13 +355,20 @@ class Worker:
             os.write(self._ring, b"o")
 
     def _collect(self) -> None:
+        died = [attempt for attempt in self._running.values() if not attempt.alive]  # before: it may just have told
         while True:
             try:
-                over = self._over.get_nowait()
+                self._take_end(self._over.get_nowait())
             except Empty:
-                return
-            self._running = {n: a for n, a in self._running.items() if a.claim is not over.claim}
-            self._ends.append(over)
+                break
+        for attempt in died:
+            if attempt in self._running.values():
+                log.error("task %d: its thread ended without a word", attempt.claim.number)
+                self._take_end(Over(claim=attempt.claim, verdict=broken("its thread ended"), seconds=0.0))
+
+    def _take_end(self, over: Over) -> None:
+        self._running = {n: a for n, a in self._running.items() if a.claim is not over.claim}
+        self._ends.append(over)
 
     def _capacity(self) -> Capacity:
         return Capacity(
