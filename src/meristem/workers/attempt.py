@@ -33,6 +33,7 @@ from meristem.workers.ending import Ended, Verdict, verdict
 from meristem.workers.environments.preparing import PREPARE_FILE
 from meristem.workers.function_process import FunctionCall
 from meristem.workers.masking import masked
+from meristem.workers.room import trouble
 from meristem.workers.script_process import ScriptProcess, own_command
 from meristem.workers.settings import Settings
 from meristem.workers.slot import Slot
@@ -56,11 +57,17 @@ class Running(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Over:
-    """An attempt that has ended. `verdict` None: it no longer counts, nothing is to be told."""
+    """An attempt that has ended.
+
+    Attributes:
+        verdict: None: it no longer counts, nothing is to be told.
+        fault: Why this worker cannot run any task just now, where that was found out.
+    """
 
     claim: Claim
     verdict: Verdict | None
     seconds: float
+    fault: str | None = None
 
 
 class _Stopped(Exception):
@@ -150,12 +157,21 @@ class Attempt:
 
     def _run(self) -> None:
         found: Verdict | None = broken("its thread ended")
+        fault = None
         try:
             found = self._found()
+            if found is not None and found.cause is Cause.NOT_PREPARED and (fault := self._worker_at_fault()):
+                found = handed_back(fault)
         finally:  # whatever happened: a task whose end is not told holds its slot for ever
             found = None if self._lost else found
-            self._tell(Over(claim=self.claim, verdict=found, seconds=time.monotonic() - self._began))
+            seconds = time.monotonic() - self._began
+            self._tell(Over(claim=self.claim, verdict=found, seconds=seconds, fault=fault))
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _worker_at_fault(self) -> str | None:
+        """Why this worker can prepare no task at all; None where it can, so that it is about this one."""
+        shutil.rmtree(self._folder, ignore_errors=True)  # a task too large for the disk shall not pass for a full disk
+        return trouble(self._settings.folder)
 
     def _found(self) -> Verdict | None:
         try:
@@ -398,6 +414,11 @@ _OF_TASKS = (TASK_VARIABLE, REPORT_VARIABLE, "PYTHONUNBUFFERED", "CUDA_VISIBLE_D
 def broken(why: str) -> Verdict:
     """The verdict on a task that the worker failed to run by a mistake of its own."""
     return _not_prepared(f"the worker could not run it: {why}")
+
+
+def handed_back(fault: str) -> Verdict:
+    """The verdict on a task that this worker cannot run now and another can: it costs the task nothing."""
+    return Verdict(status=None, cause=Cause.PREEMPTED, message=f"its worker can run nothing: {fault}")
 
 
 def _not_prepared(message: str) -> Verdict:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from tests.integration.workers.conftest import Team
@@ -48,3 +50,22 @@ def test_a_script_that_fills_its_workers_disk_fails_once_for_that(small_disk: Te
     assert (row.status, row.cause, row.attempt) == (TaskStatus.FAILED, Cause.CODE_FAILED, 1)
     assert "No space left on device" in (row.message or "")
     assert team.ended(after).status is TaskStatus.COMPLETED
+
+
+def test_a_worker_whose_own_disk_is_full_hands_tasks_back_uncharged_until_there_is_room(small_disk: Team):
+    team = small_disk
+    team.worker()
+    assert team.ended(team.script("print('fine')")).status is TaskStatus.COMPLETED
+    ballast = team.folder / "workers" / "ballast"
+    with suppress(OSError), open(ballast, "wb", buffering=0) as file:
+        while file.write(bytes(1 << 12)):
+            pass
+    script, function = team.script("print('fine')"), team.function("platform:python_version")
+    team.until(lambda: "can run nothing" in team.log())
+    time.sleep(0.5)
+    assert team.log().count("claimed from") <= 4  # it does not eat its way through the queue
+    ballast.unlink()
+    for number in (script, function):
+        row = team.ended(number)
+        assert (row.status, row.charged) == (TaskStatus.COMPLETED, 0)
+    assert "can run tasks again" in team.log()
