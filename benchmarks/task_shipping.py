@@ -91,7 +91,7 @@ def _kept(store: Store, number: int) -> int:
 
 def _running(folder: Path, store: Store) -> tuple[int, Shipping]:
     number = store.tasks.create(NewTask(id=new_task_id(), project="bench", name="shipping")).number
-    return number, Shipping(folder, store, number, store.tasks.start_by_hand(number, "bench"))
+    return number, Shipping(folder, store, number, store.tasks.start_by_hand(number, "bench"), worker="bench")
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ class Running:
         after = replace(self._at, report=self._at.report + 1)
         claim = self.claim
         self._store.task_outputs.ship(
-            Shipment(number=claim.number, fence=claim.fence, before=self._at, after=after, **what)
+            Shipment(number=claim.number, fence=claim.fence, worker=self._worker, before=self._at, after=after, **what)
         )
         self._at = after
 

@@ -394,3 +394,18 @@ def test_following_goes_on_through_attempts_and_ctrl_c_ends_only_the_following(h
     assert unlucky.wait(20) == 0
     unlucky.communicate()  # closes its pipes
     store.close()
+
+
+def test_a_task_whose_workers_are_all_dead_is_told_as_lost(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/m.db"
+    store = Store(url)
+    store.queues.create("q")
+    number = store.tasks.create(NewTask(id="a" * 16, project="p", name="n", max_attempts=1)).number
+    store.queues.enqueue([number], "q")
+    store.workers.register(NewWorker(id="w", name="w", queues=["q"], offer=Offer()), lease=timedelta(milliseconds=1))
+    store.claims.claim("w", ["q"], [Needs()], 1)
+    time.sleep(0.05)
+    command = [sys.executable, "-m", "meristem.cli.main", "task", "wait", str(number), "--store", url, "--timeout", "9"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout.split()[3]) == (1, "failed:"), done.stderr
+    assert "not heard of in time" in done.stdout

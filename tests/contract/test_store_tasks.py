@@ -538,3 +538,51 @@ def test_many_tasks_are_made_and_enqueued_at_once(store: Store) -> None:
 
 def test_task_rows_are_values(store: Store) -> None:
     assert isinstance(store.tasks.get(draft(store)), TaskRow)
+
+
+def test_a_listener_hears_of_tasks_and_of_words_to_its_worker_also_after_its_connection_broke(
+    postgres_url: str,
+) -> None:
+    store = Store(postgres_url)
+    store.queues.create("q")
+    session = worker(store)
+    listener = store.wakeups.listen([store.queues.get("q").id], session)
+    assert not listener.wait(0.05)
+    (number,) = waiting(store, "a")
+    assert listener.wait(5)
+    take(store, session)
+    store.claims.request_abort(number, "enough")
+    assert listener.wait(5)
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%%'"
+    store.database.read(lambda c: c.exec_driver_sql(others).all())
+    assert listener.wait(5)  # it broke: something may have been missed
+    assert listener.fileno() is None
+    deadline = time.monotonic() + 10
+    while not listener.mend():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not listener.mend()
+    assert not listener.wait(0.05)
+    waiting(store, "b")
+    assert listener.wait(5)
+    listener.close()
+    store.close()
+
+
+def test_tasks_may_be_moved_before_one_another_as_often_as_one_likes(store: Store) -> None:
+    last, *others = waiting(store, *(f"t{i}" for i in range(60)))
+    expected: list[int] = []
+    for number in others:
+        store.queues.move(number, before=last)
+        expected.append(number)
+    assert [row.number for row in store.queues.waiting("q")] == [*expected, last]
+
+
+def test_workers_are_found_by_name_among_thousands_and_the_last_of_a_name_counts(store: Store) -> None:
+    first, second = worker(store, "same"), worker(store, "same")
+    for _ in range(3):
+        worker(store, "other")
+    assert [found.id for found in store.workers.list(ref="other", limit=2)] != [first, second]
+    assert {found.id for found in store.workers.list(ref="same")} == {first, second}
+    assert store.workers.get(first).id == first
+    assert store.workers.drain("same") == ["same", "same"]

@@ -25,7 +25,9 @@ def report(store: Store, number: int, given: dict[int, float], *, title: str = "
         title=title, series=title, steps=[*given], values=[*given.values()], at=[at] * len(given), count=len(given)
     )
     after = Positions(report=before.report + 1)
-    store.task_outputs.ship(Shipment(number=number, fence=fence, before=before, after=after, curves=[curve]))
+    store.task_outputs.ship(
+        Shipment(number=number, fence=fence, worker="session", before=before, after=after, curves=[curve])
+    )
 
 
 def points(look: Look) -> dict[tuple[int, str], list[tuple[int | None, float]]]:
@@ -87,7 +89,7 @@ def test_more_scalars_than_one_statement_takes_are_all_told(store: Store) -> Non
     number = running(store)
     curves = [Curve(title=f"m{i}", series=f"m{i}", steps=[0], values=[float(i)], at=[1.0], count=1) for i in range(700)]
     store.task_outputs.ship(
-        Shipment(number=number, fence=1, before=Positions(), after=Positions(report=1), curves=curves)
+        Shipment(number=number, fence=1, worker="session", before=Positions(), after=Positions(report=1), curves=curves)
     )
     look = store.task_news.look([number])
     assert len(look.news) == 700

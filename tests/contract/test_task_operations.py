@@ -29,7 +29,7 @@ def run(store: Store, task: StoredTask, **shipped: object) -> None:
     """As a script by hand would: it runs, reports, and completes."""
     fence = store.tasks.start_by_hand(task.number, "s")
     places = {"before": Positions(), "after": Positions(report=1)}
-    store.task_outputs.ship(Shipment(number=task.number, fence=fence, **places, **shipped))  # type: ignore[arg-type]
+    store.task_outputs.ship(Shipment(number=task.number, fence=fence, worker="s", **places, **shipped))  # type: ignore[arg-type]
     store.claims.finish("s", [Ending(number=task.number, fence=fence, status=TaskStatus.COMPLETED)])
 
 

@@ -35,7 +35,7 @@ def curve(values: dict[int, float], title: str = "loss", series: str = "train") 
 
 def ship(store: Store, number: int, before: int = 0, after: int = 1, **fields: object) -> None:
     places = {"before": Positions(report=before), "after": Positions(report=after)}
-    store.task_outputs.ship(Shipment(number=number, fence=1, **places, **fields))  # type: ignore[arg-type]
+    store.task_outputs.ship(Shipment(number=number, fence=1, worker="session", **places, **fields))  # type: ignore[arg-type]
 
 
 def test_points_come_back_by_step_with_a_summary(store: Store, number: int) -> None:
@@ -92,9 +92,10 @@ def test_a_shipment_that_does_not_follow_on_what_is_there_is_refused_whole(store
 
 
 def test_an_attempt_that_no_longer_counts_can_write_nothing(store: Store, number: int) -> None:
-    shipment = Shipment(number=number, fence=2, before=START, after=Positions(report=1), console=["x"])
-    with pytest.raises(AttemptLost):
-        store.task_outputs.ship(shipment)
+    for fence, worker in ((2, "session"), (1, "another")):
+        places = {"before": START, "after": Positions(report=1)}
+        with pytest.raises(AttemptLost):
+            store.task_outputs.ship(Shipment(number=number, fence=fence, worker=worker, **places, console=["x"]))
     assert store.task_outputs.console(number) == []
 
 

@@ -10,7 +10,7 @@ import typer
 
 from meristem.cli.durations import shown_duration
 from meristem.cli.output import print_json, print_pairs, print_table, say
-from meristem.cli.store_option import JsonOption, StoreOption, make_store, open_store
+from meristem.cli.store_option import JsonOption, StoreOption, make_store, open_store, open_swept
 from meristem.cli.task_views import queue_view, shown_needs, task_view
 from meristem.cli.tasks_given import One
 from meristem.errors import InputError
@@ -53,7 +53,7 @@ def list_queues(store: StoreOption = None, as_json: JsonOption = False) -> None:
     \b
     meristem queue list
     """
-    opened = open_store(store)
+    opened = open_swept(store)
     workers = opened.workers.list()
     views = [queue_view(row, _serving(row.name, workers)) for row in opened.queues.list()]
     if as_json:
@@ -78,7 +78,7 @@ def show(
     meristem queue show gpu
     meristem queue show gpu --limit 200 --json
     """
-    opened = open_store(store)
+    opened = open_swept(store)
     row = opened.queues.get(name)
     workers = _serving(name, opened.workers.list())
     waiting = opened.queues.waiting(name, limit=limit)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meristem.errors import InputError
+from meristem.errors import InputError, StoreUnavailable
 
 if TYPE_CHECKING:
     from meristem.store.store import Store
@@ -44,6 +45,17 @@ def open_store(given: str | None) -> Store:
     url = store_url(given)
     require_store(url)
     return Store(url)
+
+
+def open_swept(given: str | None) -> Store:
+    """As `open_store`, for looking at tasks and workers: what workers held that are gone is given back before.
+
+    Workers do so themselves, but none may be left to.
+    """
+    store = open_store(given)
+    with suppress(StoreUnavailable):  # one that may only be read is looked at as it is
+        store.workers.sweep()
+    return store
 
 
 def make_store(given: str | None) -> Store:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from meristem.cli.output import print_json, print_pairs, print_table, say, shown_counts
-from meristem.cli.store_option import JsonOption, StoreOption, open_store
+from meristem.cli.store_option import JsonOption, StoreOption, open_swept
 from meristem.cli.task_changes import abort, delete, dequeue, enqueue, publish, reset, wait
 from meristem.cli.task_drafts import clone, create, edit, import_
 from meristem.cli.task_log import log
@@ -86,7 +86,7 @@ def list_tasks(
     if sort not in ("number", "name", "status", "took"):
         columns.setdefault(sort, _metric(sort))
     _check_statuses(status or [])
-    opened = open_store(store)
+    opened = open_swept(store)
     names = worker_names(opened)
     which = _filter(opened, project, name, status, tag, queue, parent)
     rows = _rows(opened, which, _sessions(names, worker), limit if sort == "number" else _SORTED_AT_MOST, reverse)
@@ -135,7 +135,7 @@ def show(
     meristem task show 12 --diff
     meristem task show 12 --json
     """
-    opened = open_store(store)
+    opened = open_swept(store)
     row = opened.tasks.get(task)
     if diff:
         _print_diff(opened, row)

@@ -163,6 +163,7 @@ def wait(
     told = ""
     try:
         while True:
+            opened.workers.sweep()  # all workers may have died
             rows = opened.tasks.get_many(numbers)
             told = _tell(rows, told)
             over = deadline is not None and time.monotonic() >= deadline

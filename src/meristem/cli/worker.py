@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from meristem.cli.output import iso, print_json, print_pairs, print_table
-from meristem.cli.store_option import JsonOption, StoreOption, open_store
+from meristem.cli.store_option import JsonOption, StoreOption, open_store, open_swept
 from meristem.errors import InputError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def list_workers(
     \b
     meristem worker list
     """
-    found = open_store(store).workers.list(living=not all_)
+    found = open_swept(store).workers.list(living=not all_)
     if as_json:
         print_json([_as_json(worker) for worker in found])
         return
@@ -133,7 +133,7 @@ def show(worker: str, store: StoreOption = None, as_json: JsonOption = False) ->
     \b
     meristem worker show gpu-box-1
     """
-    found = open_store(store).workers.get(worker)
+    found = open_swept(store).workers.get(worker)
     print_json(_as_json(found)) if as_json else print_pairs(_as_json(found).items())
 
 

@@ -105,7 +105,7 @@ class TaskExecutor:
         self._held = False
         self._seen: Mapping[int, Seen] = {}
         self._news: list[Report] = []
-        self._looked, self._warned = float("-inf"), float("-inf")
+        self._looked = self._warned = self._swept = float("-inf")
 
     # Getting ready
 
@@ -196,7 +196,7 @@ class TaskExecutor:
 
     def _step(self) -> None:
         self._looked = time.monotonic()
-        for work in (self._drop_unmade, self._make, self._enqueue, self._ask_to_stop, self._look):
+        for work in (self._drop_unmade, self._make, self._enqueue, self._ask_to_stop, self._sweep, self._look):
             try:
                 work()
             except StoreUnavailable as error:
@@ -265,6 +265,12 @@ class TaskExecutor:
                 log.debug("Task %s: %s", trial.task, error)
             trial.asked = True
 
+    def _sweep(self) -> None:
+        """Workers give back what dead ones held, but all of them may have died."""
+        if time.monotonic() >= self._swept + _SWEEP_SECONDS:
+            self._opened().workers.sweep()
+            self._swept = time.monotonic()
+
     def _look(self) -> None:
         made = [trial for trial in self._trials.values() if trial.task is not None]
         found = self._opened().task_news.look(_numbers(made), self._seen, without_titles=[RESOURCES])
@@ -327,6 +333,7 @@ class TaskExecutor:
 
 _STOP_MARGIN = 15.0  # a worker hears of an abort within 2 s, and then gives the training its own time to end
 _WARN_AGAIN_SECONDS = 60.0
+_SWEEP_SECONDS = 5.0
 
 
 def find_template(store: Store, wanted: int | str) -> TaskRow:

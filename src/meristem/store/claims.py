@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, text, update
 
 from meristem.errors import TaskNotFound, TaskRefused
 from meristem.events import TaskEventKind
@@ -25,7 +25,7 @@ from meristem.store.attempts import give_up_attempts
 from meristem.store.commits import clean, to_text
 from meristem.store.database import Database
 from meristem.store.lease import POSTGRES_NOW, SQLITE_NOW, database_now
-from meristem.store.tables import needs, queues, tasks
+from meristem.store.tables import needs, tasks
 from meristem.store.task_log import THIS_TRANSACTION, TaskTeller
 from meristem.store.task_reading import needs_of
 from meristem.store.task_rows import Claim, Ending, Held
@@ -88,6 +88,20 @@ WITH given AS (
 SELECT number, status FROM ended
 """
 
+# One look into the index for each kind of needs that waits, not for each task: from each kind to the next.
+_WAITING_NEEDS = text("""
+WITH RECURSIVE kinds(queue, needs) AS (
+    SELECT q.id, (SELECT min(t.needs) FROM tasks t
+                  WHERE t.queue = q.id AND t.status = 'queued' AND t.not_before IS NULL)
+    FROM queues q WHERE q.name IN :names
+    UNION ALL
+    SELECT k.queue, (SELECT min(t.needs) FROM tasks t
+                     WHERE t.queue = k.queue AND t.needs > k.needs AND t.status = 'queued' AND t.not_before IS NULL)
+    FROM kinds k WHERE k.needs IS NOT NULL
+)
+SELECT DISTINCT n.key FROM kinds k JOIN needs n ON n.id = k.needs
+""").bindparams(bindparam("names", expanding=True))
+
 _SQLITE_PICK = """
 SELECT number, queue, needs, attempt, fence, priority, position FROM tasks
 WHERE queue = ? AND needs = ? AND status = 'queued' AND not_before IS NULL
@@ -120,21 +134,9 @@ class Claims:
 
     def waiting_needs(self, names: Sequence[str]) -> list[Needs]:
         """What the tasks need that wait in these queues: each once."""
-        # One look into the index for each queue and each kind of needs that there ever was, not one for each task.
-        some = (
-            select(_T.number)
-            .where(
-                _T.queue == queues.c.id,
-                _T.needs == needs.c.id,
-                _T.status == TaskStatus.QUEUED.value,
-                _T.not_before.is_(None),
-            )
-            .limit(1)
-            .correlate(queues, needs)
-            .exists()
-        )
-        query = select(needs.c.key).where(select(queues.c.id).where(queues.c.name.in_(names), some).exists())
-        keys = self._database.read(lambda connection: connection.execute(query).scalars().all())
+        if not names:
+            return []
+        keys = self._database.read(lambda c: c.execute(_WAITING_NEEDS, {"names": list(names)}).scalars().all())
         return [needs_of(key) for key in sorted(keys)]
 
     def claim(self, worker: str, queue_names: Sequence[str], wanted: Sequence[Needs], count: int) -> list[Claim]:
@@ -226,7 +228,8 @@ class Claims:
         sql = connection.exec_driver_sql
         if sql("SELECT 1 FROM workers WHERE id = ? AND status = 'active'", (worker,)).scalar() is None:
             return []
-        kinds = {row.id: row.key for row in connection.execute(select(needs.c.id, needs.c.key)) if row.key in keys}
+        wanted = select(needs.c.id, needs.c.key).where(needs.c.key.in_(keys))
+        kinds: dict[int, str] = {row.id: row.key for row in connection.execute(wanted)}
         claims: list[Claim] = []
         for name in dict.fromkeys(names):
             left = count - len(claims)

@@ -90,6 +90,7 @@ class Shipment:
     """A piece of an attempt's spool, written whole or not at all.
 
     Attributes:
+        worker: Session of whoever runs the attempt; with the fence, it tells the attempt from all others.
         before, after: What of the spool was in the store before it, and is after it.
         console: What was printed, as text.
         console_left_out: Bytes of console output before `console` that are not shipped.
@@ -100,6 +101,7 @@ class Shipment:
 
     number: int
     fence: int
+    worker: str
     before: Positions
     after: Positions
     curves: Sequence[Curve] = ()

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exc, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, exc, func, insert, select, update
 
 from meristem.errors import InputError, QueueNotFound, QueueRefused, TaskNotFound, TaskRefused
 from meristem.events import TaskEventKind
@@ -47,6 +47,7 @@ SELECT pg_notify('{QUEUE_CHANNEL}' || q.id, '') FROM q WHERE EXISTS (SELECT 1 FR
 
 _NAME = re.compile(r"\w[\w.+ -]{0,99}")
 _BULK = 5000
+_LEAST_ROOM = 1e-5  # between two positions, which are seconds since the epoch: a float tells a tenth of that apart
 _T = tasks.c
 
 
@@ -327,6 +328,10 @@ class Queues:
         ahead = select(func.max(_T.position)).where(*of_queue, _T.position < other.position)
         before = connection.execute(ahead).scalar()
         lower = other.position - 1.0 if before is None else float(before)
+        if other.position - lower < _LEAST_ROOM:
+            _spread(connection, of_queue)
+            spread = connection.execute(select(tasks).where(_T.number == other.number)).one()
+            return float(spread.position) - 0.5
         same = (_T.position == other.position, _T.number < other.number)
         if connection.execute(select(func.count()).where(*of_queue, *same)).scalar():
             # Several share one position and start in the order of their numbers: those before it step back.
@@ -343,6 +348,15 @@ class Queues:
                 raise TaskNotFound(str(number), "this store")
             again = f"Run it again as a copy (meristem task clone {number}) or after meristem task reset {number}."
             raise TaskRefused(number, status, wanted, again if TaskStatus(status) in TASK_ENDED else "")
+
+
+def _spread(connection: Connection, of_queue: tuple[Any, ...]) -> None:
+    """Gives the tasks of one queue and priority positions one apart, in the order in which they are."""
+    ordered = select(_T.number, _T.position).where(*of_queue).order_by(_T.position, _T.number)
+    rows = connection.execute(ordered).all()
+    places = [{"of": row.number, "place": rows[0].position - len(rows) + n} for n, row in enumerate(rows)]
+    statement = update(tasks).where(_T.number == bindparam("of")).values(position=bindparam("place"))
+    connection.execute(statement, places)
 
 
 def _queue(row: Row[Any], waiting: dict[tuple[int, bool], Any], running: int, now: float) -> QueueRow:

@@ -1,14 +1,13 @@
 """What tasks put out: scalars, console, reports, artifacts. Shippers write it, pages and people read it.
 
-A shipment is written in one transaction that first checks two things: that the attempt still counts (its fence), and
-that what it brings follows on what is there (the positions in the spool). So a shipment that is repeated because its
-answer was lost is written once, and what an attempt that was given up still sends is refused.
+A shipment is written in one transaction that first checks two things: that the attempt still counts (its fence and
+worker), and that what it brings follows on what is there (the positions in the spool). So a shipment that is repeated
+because its answer was lost is written once, and what an attempt that was given up still sends is refused.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from meristem.store import task_console as consoles
 from meristem.store import task_curves as curves
 from meristem.store.commits import clean, to_text
 from meristem.store.database import Database
+from meristem.store.lease import now_of
 from meristem.store.output_rows import (
     Artifact,
     ConsoleChunk,
@@ -69,7 +69,7 @@ class TaskOutputs:
         self._database.write(lambda c: self._ship(c, shipment))
 
     def _ship(self, connection: Connection, s: Shipment) -> None:
-        attempt = _hold(connection, s.number, s.fence)
+        attempt = _hold(connection, s)
         found = _positions(connection, s.number, s.fence)
         if found == s.after != s.before:
             return  # it arrived, its answer was lost
@@ -208,14 +208,17 @@ class TaskOutputs:
         return self._database.read(work)
 
 
-def _hold(connection: Connection, number: int, fence: int) -> int:
+def _hold(connection: Connection, s: Shipment) -> int:
     """Locks the task's row, so that its shipments take turns and its end waits for them; returns the attempt."""
     running = select(tasks.c.attempt).where(
-        tasks.c.number == number, tasks.c.fence == fence, tasks.c.status == TaskStatus.RUNNING.value
+        tasks.c.number == s.number,
+        tasks.c.fence == s.fence,
+        tasks.c.worker == s.worker,  # a claim that a crash undid may have been made again, by another worker
+        tasks.c.status == TaskStatus.RUNNING.value,
     )
     attempt = connection.execute(running.with_for_update(key_share=True)).scalar()
     if attempt is None:
-        raise AttemptLost(number, fence)
+        raise AttemptLost(s.number, s.fence)
     return int(attempt)
 
 
@@ -260,7 +263,7 @@ def _write_definition(connection: Connection, s: Shipment) -> None:
         if merged != stored:
             values[name] = to_text(merged)
     if values:
-        connection.execute(update(task_definitions).where(of_task).values(updated_at=time.time(), **values))
+        connection.execute(update(task_definitions).where(of_task).values(updated_at=now_of(connection), **values))
 
 
 def _report_values(number: int, attempt: int, r: Report) -> dict[str, Any]:

@@ -100,13 +100,15 @@ class Tasks:
         max_attempts: int | None = None,
         add_tags: Sequence[str] = (),
         remove_tags: Sequence[str] = (),
-        **texts: str,
+        name: str | None = None,
+        project: str | None = None,
+        comment: str | None = None,
+        kind: str | None = None,
     ) -> TaskRow:
         """Changes a task; mappings are merged into what it has. All or nothing.
 
         Args:
             remove: Names of parameters to take away.
-            texts: `name`, `project`, `comment` or `kind`.
 
         Raises:
             TaskRefused: It is published; or what it runs by shall change and it is no draft any more.
@@ -116,6 +118,7 @@ class Tasks:
             "parameters": parameters, "remove": remove, "source": source, "environment": environment,
             "needs": needs, "max_attempts": max_attempts,
         }  # fmt: skip
+        texts = {"name": name, "project": project, "comment": comment, "kind": kind}
         drafts_only = any(asked[name] not in (None, (), []) for name in _OF_DRAFTS)
 
         def work(connection: Connection) -> None:
@@ -123,7 +126,7 @@ class Tasks:
             _require_unpublished(row, "edited")
             if drafts_only and row.status is not TaskStatus.CREATED:
                 _refuse(row, "edited")
-            described: dict[str, Any] = {name: clean(text) for name, text in texts.items()}
+            described: dict[str, Any] = {column: clean(text) for column, text in texts.items() if text is not None}
             if parameters is not None or remove:
                 kept = {name: value for name, value in row.parameters.items() if name not in set(remove)}
                 described["parameters"] = to_text({**kept, **(parameters or {})})

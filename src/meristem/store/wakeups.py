@@ -61,6 +61,10 @@ class Listener:
         """A descriptor that becomes readable when something has come; None where there is none."""
         return None
 
+    def mend(self) -> bool:
+        """Makes a connection anew that broke, at most each second; True where it did: it may have missed something."""
+        return False
+
     def close(self) -> None:
         """May be repeated."""
 
@@ -72,12 +76,12 @@ class _PostgresListener(Listener):
         self._database = database
         self._channels = channels
         self._connection: psycopg.Connection[Any] | None = None
+        self._tried = 0.0
         self._connect()
 
     def wait(self, seconds: float) -> bool:
         if self._connection is None:
-            self._connect()
-            if self._connection is None:
+            if not self.mend():
                 time.sleep(max(0.0, min(seconds, _AGAIN_SECONDS)))
             return True
         try:
@@ -92,6 +96,12 @@ class _PostgresListener(Listener):
     def fileno(self) -> int | None:
         return None if self._connection is None else self._connection.fileno()
 
+    def mend(self) -> bool:
+        if self._connection is not None or time.monotonic() < self._tried + _AGAIN_SECONDS:
+            return False
+        self._connect()
+        return self._connection is not None
+
     def close(self) -> None:
         if self._connection is not None:
             with contextlib.suppress(psycopg.Error):
@@ -99,6 +109,7 @@ class _PostgresListener(Listener):
             self._connection = None
 
     def _connect(self) -> None:
+        self._tried = time.monotonic()
         url = self._database.url.set(drivername="postgresql").render_as_string(hide_password=False)
         try:
             self._connection = psycopg.connect(url, autocommit=True, **CONNECTING)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
 from meristem.errors import WorkerLost, WorkerNotFound
 from meristem.needs import Offer
@@ -109,7 +109,7 @@ class Workers:
         Raises:
             WorkerNotFound: None of that name lives.
         """
-        found = [worker for worker in self.list() if ref in (worker.id, worker.name)]
+        found = self.list(ref=ref)
         if not found:
             raise WorkerNotFound(ref, sorted(worker.name for worker in self.list()))
 
@@ -139,7 +139,7 @@ class Workers:
         Raises:
             WorkerNotFound: There is none.
         """
-        found = [w for w in self.list(living=False, limit=10_000) if ref in (w.id, w.name)]
+        found = self.list(living=False, ref=ref, limit=1)
         if not found:
             raise WorkerNotFound(ref, sorted({w.name for w in self.list()}))
         return found[0]
@@ -184,12 +184,19 @@ class Workers:
         return (_T.status == TaskStatus.QUEUED.value, _T.not_before.is_not(None), _T.not_before <= self._now)
 
     # Last in the class: below it, `list` is no longer the type.
-    def list(self, *, living: bool = True, limit: int = 1000) -> list[WorkerRow]:
-        """Workers, those that started last first; with `living`, only those that count as alive."""
+    def list(self, *, living: bool = True, ref: str | None = None, limit: int = 1000) -> list[WorkerRow]:
+        """Workers, those that started last first.
+
+        Args:
+            living: Only those that count as alive.
+            ref: Only those of this id or name.
+        """
         query = select(workers, (_W.lease_expires_at - self._now).label("lease_seconds"))
         query = query.order_by(_W.started_at.desc(), _W.id).limit(limit)
         if living:
             query = query.where(_W.status.in_(_LIVING))
+        if ref is not None:
+            query = query.where(or_(_W.id == ref, _W.name == ref))
         runs = select(_T.worker, _T.number).where(_T.status == TaskStatus.RUNNING.value).order_by(_T.number)
 
         def work(connection: Connection) -> Iterable[WorkerRow]:

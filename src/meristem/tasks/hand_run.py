@@ -70,8 +70,10 @@ class HandRun:
             write_note(self.folder.path, self.note)
         self.row = row = self._store.tasks.get(row.number)
         self.abort_message = row.abort_message or self.abort_message
-        if self._shipping is None or self._shipping.fence != row.fence:
-            self._shipping = Shipping(self.folder.path, self._store, row.number, row.fence, parameters_yield=False)
+        if self._shipping is None or (self._shipping.fence, self._shipping.worker) != (row.fence, row.worker):
+            self._shipping = Shipping(
+                self.folder.path, self._store, row.number, row.fence, worker=str(row.worker), parameters_yield=False
+            )
         return row
 
     @property

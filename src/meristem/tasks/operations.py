@@ -293,6 +293,8 @@ class StoredTask:
             if deadline is not None and time.monotonic() + pause > deadline:
                 break
             time.sleep(pause)
+            if pause >= _LONGEST_LOOK_SECONDS:
+                self._store.workers.sweep()  # all workers may have died
             pause = min(1.2 * pause, _LONGEST_LOOK_SECONDS)
         return status
 

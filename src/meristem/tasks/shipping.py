@@ -55,7 +55,7 @@ class Shipping:
 
     Args:
         folder: The spool folder.
-        number, fence: The task, and the number of the attempt.
+        number, fence, worker: The task, the number of the attempt, and the session of whoever runs it.
         positions: How much of the spool is in the store, where that is known; else the store is asked.
         parameters_yield: Parameters that the store has win over those that the code connects (on a worker).
 
@@ -73,11 +73,12 @@ class Shipping:
         number: int,
         fence: int,
         *,
+        worker: str,
         positions: Positions | None = None,
         parameters_yield: bool = True,
     ) -> None:
         self.folder = Path(folder)
-        self.number, self.fence = number, fence
+        self.number, self.fence, self.worker = number, fence, worker
         self.ended: Ended | None = None
         self.remote: Remote | None = None
         self.faults = Faults()
@@ -141,7 +142,7 @@ class Shipping:
             return
         self.faults.add(f"passed over, no store takes it: {error}")
         after = Positions(report=piece.report_end, console=piece.console.end)
-        empty = Shipment(number=self.number, fence=self.fence, before=before, after=after)
+        empty = Shipment(number=self.number, fence=self.fence, worker=self.worker, before=before, after=after)
         self._store.task_outputs.ship(empty)
         self._positions = after
 
@@ -155,6 +156,7 @@ class Shipping:
         return Shipment(
             number=self.number,
             fence=self.fence,
+            worker=self.worker,
             before=before,
             after=after,
             curves=piece.lines.curves(),

@@ -71,17 +71,28 @@ class Attempt:
     """Runs one claim on one slot.
 
     Args:
+        session: Of the worker, under which it was claimed.
         folder: Its own, which does not exist yet.
         tell: Called once, in the attempt's thread, when all is over.
     """
 
     def __init__(
-        self, claim: Claim, slot: Slot, store: Store, settings: Settings, folder: Path, tell: Callable[[Over], None]
+        self,
+        claim: Claim,
+        slot: Slot,
+        store: Store,
+        settings: Settings,
+        *,
+        session: str,
+        folder: Path,
+        tell: Callable[[Over], None],
     ) -> None:
         self.claim, self.slot = claim, slot
         self._store, self._settings, self._folder, self._tell = store, settings, folder, tell
         self._spool = SpoolFolder(folder / "spool")
-        self._shipping = Shipping(self._spool.path, store, claim.number, claim.fence, positions=Positions())
+        self._shipping = Shipping(
+            self._spool.path, store, claim.number, claim.fence, worker=session, positions=Positions()
+        )
         self._lock = threading.Lock()
         self._process: Running | None = None
         self._abort: str | None = None

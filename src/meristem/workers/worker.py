@@ -141,6 +141,8 @@ class Worker:
 
     def _talk(self, home: Path) -> None:
         """All that is due with the store, the most urgent first."""
+        if self._listener is not None and self._listener.mend():
+            self._look_at = self._renew_at = 0.0
         now = time.monotonic()
         if self._ends:
             self._tell_ends()
@@ -271,7 +273,10 @@ class Worker:
         log.debug("task %d needs %s", claim.number, needs_text(claim.needs))
         self._begun += 1  # in the name: an attempt that was lost may still be ending when it is claimed anew
         folder = home / f"{claim.number}-{claim.fence}-{self._begun}"
-        attempt = Attempt(claim, self._slots[number], self._store, self._settings, folder, self._hear_end)
+        attempt = Attempt(
+            claim, self._slots[number], self._store, self._settings,
+            session=self._session, folder=folder, tell=self._hear_end,
+        )  # fmt: skip
         self._running[number] = attempt
         attempt.start()
 

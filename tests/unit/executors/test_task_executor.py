@@ -60,7 +60,7 @@ def ship(store: Store, claim: Claim, steps: dict[int, float]) -> None:
     )  # fmt: skip
     after = Positions(report=before.report + 1)
     store.task_outputs.ship(
-        Shipment(number=claim.number, fence=claim.fence, before=before, after=after, curves=[curve])
+        Shipment(number=claim.number, fence=claim.fence, worker="w", before=before, after=after, curves=[curve])
     )
 
 
@@ -156,7 +156,9 @@ def test_a_failure_has_its_cause_and_the_end_of_the_console(store: Store) -> Non
     poll(executor)
     running = claim(store)
     places = {"before": Positions(), "after": Positions(console=9)}
-    store.task_outputs.ship(Shipment(number=2, fence=running.fence, console=["a\nValueError: no\n"], **places))
+    store.task_outputs.ship(
+        Shipment(number=2, fence=running.fence, worker="w", console=["a\nValueError: no\n"], **places)
+    )
     finish(store, running, TaskStatus.FAILED, cause=Cause.CODE_FAILED, message="exit code 1")
     found = outcome(executor)
     assert (found.status, found.error) == (OutcomeStatus.FAILED, "task 2: exit code 1")

@@ -14,7 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from meristem.errors import TaskRefused, WorkerLost
 from meristem.events import TaskEventKind
 from meristem.needs import Needs, Offer
-from meristem.statuses import TASK_ENDED, Cause, TaskStatus
+from meristem.statuses import TASK_ENDED, TASK_MOVES, Cause, TaskStatus
 from meristem.store.attempts import after_giving_up
 from meristem.store.store import Store
 from meristem.store.task_rows import Claim, Ending, Held, NewTask, NewWorker
@@ -52,6 +52,7 @@ class LifeOfTasks(RuleBasedStateMachine):
         self.store = Store()
         self.store.queues.create("q")
         self.sessions: list[str] = []
+        self.stood: dict[int, TaskStatus] = {}
         self.lives: dict[int, int] = {}
 
     @rule(target=tasks, priority=st.integers(-1, 1))
@@ -126,8 +127,16 @@ class LifeOfTasks(RuleBasedStateMachine):
     def run_again(self, number: int) -> None:
         if self.store.tasks.get(number).status in TASK_ENDED:
             self.store.tasks.reset(number)
+            self.every_move_is_legal()
             self.store.queues.enqueue([number], "q")
             self.lives[number] += 1
+
+    @invariant()
+    def every_move_is_legal(self) -> None:
+        for number in self.lives:
+            status, before = self.store.tasks.get(number).status, self.stood.get(number)
+            assert before in (None, status) or status in TASK_MOVES[before]
+            self.stood[number] = status
 
     @invariant()
     def every_task_stands_where_its_history_says(self) -> None:

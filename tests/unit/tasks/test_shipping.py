@@ -59,7 +59,7 @@ def store() -> FakeStore:
 
 
 def ship_all(folder: Path, store: FakeStore, **options: bool) -> Shipping:
-    ship = Shipping(folder, store, 1, 1, **options)  # type: ignore[arg-type]
+    ship = Shipping(folder, store, 1, 1, worker="w", **options)  # type: ignore[arg-type]
     while ship.step():
         pass
     return ship
@@ -80,7 +80,7 @@ def test_an_unfinished_line_waits_for_its_end_and_counts_at_the_end_of_all(tmp_p
 
 def test_nothing_is_shipped_twice_where_another_shipper_was_faster(tmp_path: Path, store: FakeStore) -> None:
     (tmp_path / "report.jsonl").write_text('{"step": 1, "a": 1.0}\n')
-    slow = Shipping(tmp_path, store, 1, 1, positions=Positions())  # type: ignore[arg-type]
+    slow = Shipping(tmp_path, store, 1, 1, worker="w", positions=Positions())  # type: ignore[arg-type]
     ship_all(tmp_path, store)
     assert slow.step()
     assert not slow.step()
@@ -90,7 +90,7 @@ def test_nothing_is_shipped_twice_where_another_shipper_was_faster(tmp_path: Pat
 def test_what_the_store_does_not_take_is_shipped_later(tmp_path: Path, store: FakeStore) -> None:
     (tmp_path / "report.jsonl").write_text('{"step": 1, "a": 1.0}\nnonsense\n')
     store.answers = [StoreUnavailable("away"), AttemptLost(1, 1)]
-    ship = Shipping(tmp_path, store, 1, 1)  # type: ignore[arg-type]
+    ship = Shipping(tmp_path, store, 1, 1, worker="w")  # type: ignore[arg-type]
     with pytest.raises(StoreUnavailable):
         ship.step()
     with pytest.raises(AttemptLost):
