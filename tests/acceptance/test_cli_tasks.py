@@ -409,3 +409,19 @@ def test_a_task_whose_workers_are_all_dead_is_told_as_lost(tmp_path: Path) -> No
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout.split()[3]) == (1, "failed:"), done.stderr
     assert "not heard of in time" in done.stdout
+
+
+def test_what_cannot_be_enqueued_is_not_made(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/m.db"
+    Store(url).queues.create("q")
+    huge = "99999999999999999999"
+    for options, said in (
+        (["--enqueue", "q", "--priority", huge], "priority"),
+        (["--max-attempts", huge], "max_attempts"),
+        (["--name", "two\nlines"], "no name"),
+    ):
+        line = ["create", "--project", "p", "--name", "n", "--function", "operator:add", *options, "--store", url]
+        command = [sys.executable, "-m", "meristem.cli.main", "task", *line]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
+    assert Store(url).tasks.list() == []
