@@ -299,14 +299,14 @@ def test_compare_shows_what_differs_and_only_with_all_what_is_the_same(call: Cal
 def test_clone_edit_enqueue(call: Call) -> None:
     assert "Task 8 (warmer), a copy of 1" in call("task clone 1 --set lr=0.4 --set model=8 --name warmer --tag hot")
     call("task edit 8 --set epochs=9 --add Model/depth=3 --unset verbose --gpus 1 --memory 1GB --label a100")
-    call("task edit 8 --commit abc --untag base --comment", "the one of the paper")
+    call("task edit 8 --commit abc1234 --untag base --comment", "the one of the paper")
     view = json.loads(call("task show 8 --json"))
     assert view["parameters"] == {
         "General/lr": 0.4, "General/epochs": 9, "General/model": "8", "Model/depth": 3
     }  # fmt: skip
     assert view["needs"] == {"gpus": 1, "memory": 1 << 30, "labels": ["a100"]}
     assert (view["tags"], view["comment"], view["parent"]) == (["hot"], "the one of the paper", 1)
-    assert (view["source"]["commit"], "diff" in view["source"]) == ("abc", False)
+    assert (view["source"]["commit"], "diff" in view["source"]) == ("abc1234", False)
     call("task enqueue 8 --queue gpu --priority 5")
     assert [t["number"] for t in json.loads(call("queue show gpu --json"))["tasks"]] == [8, 5, 6]
     assert "is queued and cannot be edited" in call("task edit 8 --set lr=1", code=1, errors=True)
@@ -320,7 +320,7 @@ def test_a_draft_is_made_of_a_function_or_a_script_of_a_repository(call: Call) -
     view = json.loads(call("task show 8 --json"))
     assert (view["status"], view["parameters"]) == ("queued", {"General/a": 1, "General/b": "x"})
     made = call(
-        "task create --project p --name n --script train.py --repository https://h/r.git --commit abc "
+        "task create --project p --name n --script train.py --repository https://h/r.git --commit abc1234 "
         "--argument=--epochs --argument 3 --package numpy==2.2.0 --python 3.11 --gpus 1 --tag t --json"
     )
     assert json.loads(made)["tasks"][0]["number"] == 9
@@ -435,3 +435,19 @@ def test_a_task_whose_workers_are_all_dead_is_told_as_lost(tmp_path: Path) -> No
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout.split()[3]) == (1, "failed:"), done.stderr
     assert "not heard of in time" in done.stdout
+
+
+def test_what_cannot_be_enqueued_is_not_made(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/m.db"
+    Store(url).queues.create("q")
+    huge = "99999999999999999999"
+    for options, said in (
+        (["--enqueue", "q", "--priority", huge], "priority"),
+        (["--max-attempts", huge], "max_attempts"),
+        (["--name", "two\nlines"], "no name"),
+    ):
+        line = ["create", "--project", "p", "--name", "n", "--function", "operator:add", *options, "--store", url]
+        command = [sys.executable, "-m", "meristem.cli.main", "task", *line]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
+    assert Store(url).tasks.list() == []

@@ -192,13 +192,11 @@ def _why_waiting(store: Store, row: TaskRow) -> list[str]:
 
 
 def _print_diff(store: Store, row: TaskRow) -> None:
-    from meristem.store.blob_place import open_blobs  # slow to import: not for --help
-
     stored = row.source.get("diff")
     if not isinstance(stored, Mapping) or "blob" not in stored:
         say(f"Task {row.number} has no uncommitted changes.")
         return
-    typer.echo(open_blobs(store.database).get(stored["blob"]).decode(errors="backslashreplace"), nl=False)
+    typer.echo(store.blobs.get(stored["blob"]).decode(errors="backslashreplace"), nl=False)
 
 
 def _section(title: str, pairs: Sequence[tuple[str, Any]]) -> None:

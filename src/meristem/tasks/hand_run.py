@@ -18,7 +18,7 @@ from meristem.statuses import TASK_ENDED, Cause, TaskStatus
 from meristem.store.store import Store
 from meristem.store.task_rows import Ending, Held, NewTask, NewWorker, TaskRow
 from meristem.tasks.report_records import Ended, Remote, stored_files
-from meristem.tasks.shipped import BY_HAND, Note, new_session, place_of, read_note, write_note
+from meristem.tasks.shipped import BY_HAND, Note, new_session, read_note, write_note
 from meristem.tasks.shipping import Shipping, file_in
 from meristem.tasks.spool_folder import SpoolFolder, TaskFile
 
@@ -42,7 +42,7 @@ class HandRun:
         self.abort_message: str | None = None
         self._store = store
         self._shipping: Shipping | None = None
-        shown = place_of(store.database.url)
+        shown = store.place
         note = read_note(folder.path)
         self.note = note if note and note.store == shown else Note(store=shown, session=new_session())
 

@@ -23,7 +23,7 @@ from meristem.store.task_rows import TaskFilter, TaskRow
 from meristem.tasks.artifacts import StoredArtifact
 from meristem.tasks.compare import Comparison, TaskFacts, compare
 from meristem.tasks.console_text import shown_lines
-from meristem.tasks.drafts import edited_parameters, new_draft, place_of_code
+from meristem.tasks.drafts import edited_parameters, edited_source, new_draft
 from meristem.tasks.opening import open_store
 from meristem.tasks.spool_folder import new_task_id, scalar_name
 from meristem.tasks.stored_reports import StoredReport
@@ -193,19 +193,19 @@ class StoredTask:
         """Changes what code a draft runs.
 
         Args:
+            branch: Without `commit`: its head at this moment.
             diff: Uncommitted changes, as `git diff --binary` gives them; "" for none; None leaves them as they are,
-                except where `commit` changes: what was changed against another commit is dropped.
+                except where the commit changes: what was changed against another commit is dropped.
 
         Raises:
+            InputError: There is no such branch or commit.
             TaskRefused: It is no draft.
         """
-        given = {"branch": branch, "commit": commit, "entry_point": entry_point, "working_dir": working_dir}
+        given = {"entry_point": entry_point, "working_dir": working_dir}
         source: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-        source |= place_of_code(repository) if repository is not None else {}
+        source |= edited_source(self.row.source, repository=repository, branch=branch, commit=commit)
         if arguments is not None:
             source["arguments"] = [str(one) for one in arguments]
-        if diff is None and commit is not None and commit != self.row.source.get("commit"):
-            diff = ""
         if diff is not None:
             data = diff.encode() if isinstance(diff, str) else diff
             source["diff"] = {"blob": self._store.blobs.put(data), "bytes": len(data)} if data else None

@@ -52,6 +52,7 @@ class Harvest:
     parameters: dict[str, Any] = field(default_factory=dict)
     source: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
+    checked_out: dict[str, str] = field(default_factory=dict)  # the commit, where the task named none
     tags: dict[str, bool] = field(default_factory=dict)  # whether each is there in the end
     comment: str | None = None
     progress: float | None = None
@@ -87,6 +88,9 @@ class Harvest:
     def _environment(self, record: Mapping[str, Any]) -> None:
         self.environment.update(_values(record))
 
+    def _checked_out(self, record: Mapping[str, Any]) -> None:
+        self.checked_out = {"commit": _name(record.get("commit"))}
+
     def _tags(self, record: Mapping[str, Any]) -> None:
         self.tags.update({_name(tag): True for tag in record.get("add") or ()})
         self.tags.update({_name(tag): False for tag in record.get("remove") or ()})
@@ -113,6 +117,7 @@ class Harvest:
 _READERS: Mapping[str, Callable[[Harvest, Mapping[str, Any]], None]] = {
     "parameters": Harvest._parameters,
     "environment": Harvest._environment,
+    "checked_out": Harvest._checked_out,
     "tags": Harvest._tags,
     "comment": Harvest._comment,
     "progress": Harvest._progress,
