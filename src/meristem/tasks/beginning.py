@@ -16,8 +16,10 @@ from meristem.tasks.process_mark import process_mark
 from meristem.tasks.reporting.append_file import warn
 from meristem.tasks.spool_folder import (
     ATTACH_VARIABLE,
+    TASKS_VARIABLE,
     SpoolFolder,
     TaskFile,
+    hide_from_git,
     new_task_id,
     tasks_folder,
 )
@@ -71,6 +73,8 @@ def _begin_by_hand(wanted: Wanted) -> LiveTask:
     except OSError as error:
         warn(f"the task cannot be kept in {folder.path} ({error.strerror}); the training goes on without")
         return _begun(LiveTask(Mode.MUTE, folder, file, wanted))
+    if not os.environ.get(TASKS_VARIABLE):  # else it is the user's own place
+        hide_from_git(folder.path.parent)
     live = LiveTask(Mode.BY_HAND, folder, file, wanted)
     os.environ[ATTACH_VARIABLE] = str(folder.path)  # this process may spawn others
     _announce(live, shipped=not is_offline(wanted) and start_shipper(folder.path, wanted.store))

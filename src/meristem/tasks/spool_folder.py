@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,12 @@ def new_task_id() -> str:
     """16 random hex digits, the first a letter, so that nobody takes an id for a number."""
     digits = os.urandom(_ID_BYTES).hex()
     return "abcdef"[int(digits[0], 16) % 6] + digits[1:]
+
+
+def hide_from_git(folder: Path) -> None:
+    """Has git pass over a folder that Meristem has made, so that the user's repository stays clean."""
+    with suppress(OSError), (folder / ".gitignore").open("x", encoding="utf-8") as file:
+        file.write("*\n")
 
 
 def tasks_folder() -> Path:

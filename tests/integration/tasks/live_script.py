@@ -77,7 +77,7 @@ class Running:
 
     @property
     def folder(self) -> SpoolFolder:
-        (found,) = (self.place / "meristem-tasks").iterdir()
+        (found,) = (self.place / "meristem-tasks").glob("*/")
         return SpoolFolder(found)
 
     def wait_for(self, word: str) -> None:

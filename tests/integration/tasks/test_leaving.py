@@ -96,6 +96,6 @@ def test_a_script_that_is_asked_for_help_leaves_no_task_in_the_store(
     parsing = "import argparse, time\nfrom meristem import Task\nTask.init('demo', 'digits')\n"
     parsing += f"time.sleep({seconds})\nargparse.ArgumentParser().parse_args()\n"
     assert run(tmp_path, "--help", script=parsing).returncode == 0
-    wait_for(lambda: not list((tmp_path / "meristem-tasks").iterdir()))
+    wait_for(lambda: not list((tmp_path / "meristem-tasks").glob("*/")))
     assert Task.list(store=store) == []
     assert store.workers.list() == []

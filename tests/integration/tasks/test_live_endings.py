@@ -71,7 +71,7 @@ def test_of_a_script_that_only_tells_how_it_is_called_nothing_is_kept(tmp_path, 
     running = Running(tmp_path, code, init=CAPTURING, arguments=(argument,))
     running.process.communicate(timeout=60)
     assert running.process.returncode == status
-    assert list((tmp_path / "meristem-tasks").iterdir()) == []
+    assert list((tmp_path / "meristem-tasks").glob("*/")) == []
 
 
 @pytest.mark.parametrize(
@@ -86,6 +86,11 @@ def test_of_a_script_that_only_tells_how_it_is_called_nothing_is_kept(tmp_path, 
 )
 def test_a_script_that_did_more_than_to_tell_how_it_is_called_is_kept(tmp_path, code, argument, status):
     assert run(tmp_path, code, init=CAPTURING, arguments=(argument,)).ended.status == status
+
+
+def test_git_passes_over_the_folders_of_tasks(tmp_path):
+    run(tmp_path, "pass")
+    assert (tmp_path / "meristem-tasks" / ".gitignore").read_text() == "*\n"
 
 
 def test_a_failure_has_its_traceback_which_is_printed_as_ever(tmp_path):
@@ -204,7 +209,7 @@ def test_another_task_ends_the_first_and_the_same_one_is_the_same(tmp_path):
     """
     running = Running(tmp_path, code)
     running.process.wait(60)
-    folders = [SpoolFolder(path) for path in (tmp_path / "meristem-tasks").iterdir()]
+    folders = [SpoolFolder(path) for path in (tmp_path / "meristem-tasks").glob("*/")]
     first = running.ended(folders[0])
     both = [first, replace(first, folder=folders[1])]
     assert {ran.task.name: ran.ended.status for ran in both} == {"live": "completed", "other": "failed"}

@@ -118,8 +118,8 @@ class VenvCache:
         options, variables = uv_options(settings, os.environ)
         assert self._uv is not None
         python = place / "bin" / "python"
-        install = [self._uv, "pip", "install", "-q", "--no-config", "--compile-bytecode", "--python", python, *options]
-        return install, variables
+        install: list[str | Path] = [self._uv, "pip", "install", "-q", "--no-config", "--compile-bytecode"]
+        return [*install, "--python", python, *options], variables
 
     def _evict(self, *, keep: Path) -> None:
         used: list[tuple[float, Path]] = []
