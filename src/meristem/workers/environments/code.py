@@ -12,7 +12,6 @@ from typing import Any
 from meristem.workers.environments.repository_cache import GIT, check_out
 from meristem.workers.environments.tools import NotPrepared, run, safe_path, say
 
-
 _PYTHON = (".py", ".pyw", ".pyc", ".pyz", ".zip")
 _LONGEST_SHEBANG = 4096
 
