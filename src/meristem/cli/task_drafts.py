@@ -12,6 +12,7 @@ from meristem.cli.store_option import JsonOption, StoreOption, make_store, open_
 from meristem.cli.task_views import task_view
 from meristem.cli.tasks_given import One, Several, for_each, parameters_given
 from meristem.errors import InputError
+from meristem.naming import check_priority
 
 if TYPE_CHECKING:
     from meristem.needs import Needs
@@ -90,6 +91,7 @@ def create(
     if sum(entry is not None for entry in (script, module, function)) != 1:
         fix = "Give one of --script train.py, --module package.module, --function package.module:function."
         raise InputError("A task runs one thing: a script, a module or a function.", fix=fix)
+    check_priority(priority)
     opened = make_store(store)
     if enqueue is not None:
         opened.queues.get(enqueue)
@@ -128,6 +130,7 @@ def clone(
     """
     from meristem.tasks.operations import StoredTask  # slow to import: not for --help
 
+    check_priority(priority)
     opened = open_store(store)
     of = opened.tasks.get(task)
     values, _ = parameters_given(of, set_ or (), add or ())

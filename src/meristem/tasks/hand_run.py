@@ -108,6 +108,17 @@ class HandRun:
         self._date()
         self._store.workers.end(self.note.session)
 
+    def discard(self) -> None:
+        """Takes the task out of the store: its script has done nothing. Where another has it by now, it stays."""
+        row = None if self.note.number is None else self._store.tasks.find(self.note.number)
+        if row is None or row.worker != self.note.session:
+            return
+        if row.status is TaskStatus.RUNNING:
+            ending = Ending(number=row.number, fence=row.fence, status=TaskStatus.ABORTED, cause=Cause.ABORTED)
+            self._store.claims.finish(self.note.session, [ending])
+        self._store.workers.end(self.note.session)
+        self._store.tasks.delete(row.number)
+
     def leave_to_workers(self, remote: Remote) -> None:
         """Ends the attempt, makes the task a draft with all that was captured, and puts it into a queue.
 

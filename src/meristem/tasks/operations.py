@@ -17,7 +17,7 @@ from meristem.errors import InputError, TaskRefused, did_you_mean
 from meristem.events import TaskEvent
 from meristem.needs import Needs, read_needs
 from meristem.statuses import TASK_ENDED, TaskStatus
-from meristem.store.output_rows import MetricSummary, Point, Report
+from meristem.store.output_rows import MetricSummary, Point
 from meristem.store.store import Store
 from meristem.store.task_rows import TaskFilter, TaskRow
 from meristem.tasks.artifacts import StoredArtifact
@@ -26,9 +26,11 @@ from meristem.tasks.console_text import shown_lines
 from meristem.tasks.drafts import edited_parameters, edited_source, new_draft
 from meristem.tasks.opening import open_store
 from meristem.tasks.spool_folder import new_task_id, scalar_name
+from meristem.tasks.stored_reports import StoredReport
 
 _LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.05, 1.0
 _CHUNKS_AT_ONCE = 200
+_REPORTS_AT_MOST = 1_000_000
 _DIFF_SHOWN_BYTES = 4 << 20
 
 
@@ -321,9 +323,10 @@ class StoredTask:
             after = chunks[-1].number
 
     @property
-    def reports(self) -> builtins.list[Report]:
-        """Plots, tables, images and texts."""
-        return self._store.task_outputs.reports(self.number)
+    def reports(self) -> builtins.list[StoredReport]:
+        """Plots, tables, images and texts: each with `.read()` and `.save(path)`."""
+        found = self._store.task_outputs.reports(self.number, limit=_REPORTS_AT_MOST)
+        return [StoredReport(one, self._store.blobs) for one in found]
 
     @property
     def artifacts(self) -> dict[str, StoredArtifact]:

@@ -176,6 +176,8 @@ def _report(kind: str, record: Mapping[str, Any], keep: Keep) -> Report:
     if blob is None and text is None:
         raise ValueError("it names neither a file nor a text")
     step = record.get("step")
+    drawn = record.get("vector")
+    vector = keep(str(drawn["file"]))[0] if blob and isinstance(drawn, Mapping) and drawn.get("file") else None
     return Report(
         kind=kind,
         title=_name(record.get("title")),
@@ -184,6 +186,7 @@ def _report(kind: str, record: Mapping[str, Any], keep: Keep) -> Report:
         format=_name(record.get("format") or "text"),
         text=None if blob else text,
         blob=blob,
+        vector=vector,
         size_bytes=size,
         at=_at(record),
     )

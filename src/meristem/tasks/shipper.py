@@ -26,6 +26,7 @@ from pathlib import Path
 from meristem.errors import AttemptLost, InputError, MeristemError, StoreError
 from meristem.store.database import parse_url, place_of
 from meristem.store.store import Store
+from meristem.tasks.discarding import is_discarded
 from meristem.tasks.hand_run import HandRun, verdict
 from meristem.tasks.opening import store_url
 from meristem.tasks.process_mark import is_alive
@@ -82,11 +83,13 @@ class Shipper:
         if self._store is None:
             self._store = Store(self._url, patience=timedelta(seconds=10))
         run = HandRun(self.folder, self._store)
-        if run.note.queue is None:
+        if run.note.queue is None and not is_discarded(self.folder.report):
             run.take_up()
             self._ship_left_overs()
             _Attendance(run, self._store).until_ended()
-        if run.note.queue is not None:
+        if is_discarded(self.folder.report):
+            run.discard()
+        elif run.note.queue is not None:
             self._leave(run, Remote(queue=run.note.queue, priority=run.note.priority))
         elif run.shipping.remote is not None:
             self._leave(run, run.shipping.remote)
@@ -137,7 +140,7 @@ class _Attendance:
                 run.take_up()  # it was counted as lost while this machine slept; else it is refused here
                 continue
             if gone and not shipped:
-                if run.shipping.remote is None:
+                if run.shipping.remote is None and not is_discarded(run.folder.report):
                     self._finish()
                 return
             self._keep_up()

@@ -34,6 +34,7 @@ from meristem.workers.environments.code import has_code
 from meristem.workers.environments.preparing import PREPARE_FILE
 from meristem.workers.function_process import FunctionCall
 from meristem.workers.masking import masked
+from meristem.workers.room import trouble
 from meristem.workers.script_process import ScriptProcess, own_command
 from meristem.workers.settings import Settings
 from meristem.workers.slot import Slot
@@ -57,11 +58,17 @@ class Running(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Over:
-    """An attempt that has ended. `verdict` None: it no longer counts, nothing is to be told."""
+    """An attempt that has ended.
+
+    Attributes:
+        verdict: None: it no longer counts, nothing is to be told.
+        fault: Why this worker cannot run any task just now, where that was found out.
+    """
 
     claim: Claim
     verdict: Verdict | None
     seconds: float
+    fault: str | None = None
 
 
 class _Stopped(Exception):
@@ -108,6 +115,11 @@ class Attempt:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs; once it does not, its end has been told, unless something went badly wrong."""
+        return self._thread.is_alive()
+
     def join(self, seconds: float) -> None:
         self._thread.join(seconds)
 
@@ -145,19 +157,39 @@ class Attempt:
     # In its own thread
 
     def _run(self) -> None:
+        found: Verdict | None = broken("its thread ended")
+        fault = None
+        try:
+            found = self._found()
+            if found is not None and found.cause is Cause.NOT_PREPARED and (fault := self._worker_at_fault()):
+                found = handed_back(fault)
+        finally:  # whatever happened: a task whose end is not told holds its slot for ever
+            found = None if self._lost else found
+            seconds = time.monotonic() - self._began
+            self._tell(Over(claim=self.claim, verdict=found, seconds=seconds, fault=fault))
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _worker_at_fault(self) -> str | None:
+        """Why this worker can prepare no task at all; None where it can, so that it is about this one."""
+        shutil.rmtree(self._folder, ignore_errors=True)  # a task too large for the disk shall not pass for a full disk
+        return trouble(self._settings.folder)
+
+    def _found(self) -> Verdict | None:
         try:
             found: Verdict | None = self._verdict()
         except AttemptLost:
             found = None
         except Exception as error:  # a mistake of ours, or of the system: this task's, not the worker's
             log.exception("task %s", self.claim.number)
-            found = _not_prepared(f"the worker could not run it: {one_line(error)}")
-        self._end_process()
-        with suppress(OSError):  # told by the next attempt that needs it
-            self.slot.recover()
-        found = None if self._lost else self._masked(found)
-        self._tell(Over(claim=self.claim, verdict=found, seconds=time.monotonic() - self._began))
-        shutil.rmtree(self._folder, ignore_errors=True)
+            found = broken(one_line(error))
+        for clear_up in (self._end_process, self.slot.recover):
+            try:
+                clear_up()
+            except OSError as error:  # told by the next attempt that needs it
+                log.debug("task %s: %s", self.claim.number, error)
+            except Exception:  # ours, and it shall not hide what came of the task
+                log.exception("task %s, after its end", self.claim.number)
+        return self._masked(found)
 
     def _verdict(self) -> Verdict:
         try:
@@ -371,10 +403,24 @@ class Attempt:
     def _masked(self, found: Verdict | None) -> Verdict | None:
         if found is None or not found.message:
             return found
-        return replace(found, message=masked(found.message, self._settings.secrets))
+        try:
+            return replace(found, message=masked(found.message, self._settings.secrets))
+        except Exception:
+            log.exception("task %s: its message", self.claim.number)
+            return replace(found, message="its message cannot be shown: the secrets in it could not be masked")
 
 
 _OF_TASKS = (TASK_VARIABLE, REPORT_VARIABLE, "PYTHONUNBUFFERED", "CUDA_VISIBLE_DEVICES")
+
+
+def broken(why: str) -> Verdict:
+    """The verdict on a task that the worker failed to run by a mistake of its own."""
+    return _not_prepared(f"the worker could not run it: {why}")
+
+
+def handed_back(fault: str) -> Verdict:
+    """The verdict on a task that this worker cannot run now and another can: it costs the task nothing."""
+    return Verdict(status=None, cause=Cause.PREEMPTED, message=f"its worker can run nothing: {fault}")
 
 
 def _not_prepared(message: str) -> Verdict:

@@ -2,7 +2,8 @@
 
 Started by `meristem.workers.script_run` as a session of its own. What it shall do comes as one JSON line on its
 standard input; words come after it, a line each: `{"stop": seconds}`, `{"kill": true}`, `{"shipped": bytes}`. When
-the worker dies, however it dies, that pipe closes, and all is ended at once. What came of it is in `ended.json`.
+the worker dies, however it dies, that pipe closes, and all is ended at once. What came of it is one JSON object on its
+standard output: a pipe takes it also where the disk is full.
 Only the standard library is imported, and little of it: a task waits for this to start.
 """
 
@@ -24,7 +25,7 @@ from typing import Any
 from meristem.workers.console import Console
 from meristem.workers.process_tree import adopt_orphans, die_with_parent, end_descendants
 
-ENDED_FILE, PREPARED_FILE, NOT_PREPARED_FILE = "ended.json", "prepared.json", "not_prepared.json"
+PREPARED_FILE, NOT_PREPARED_FILE = "prepared.json", "not_prepared.json"
 STOP_FILE, CONSOLE_FILE = "stop", "console.log"  # as `meristem.spool` and `meristem.tasks.spool_folder` call them
 # From the stop file to SIGTERM: a training that looks for the file ends by itself; on SIGTERM, `tasks.live` runs the
 # callbacks for checkpoints, and ends after them.
@@ -56,7 +57,7 @@ class Attendant:
         self._stop_at = self._kill_at = 0.0
 
     def run(self) -> None:
-        """All steps; at the end nothing of the task is left, and `ended.json` is there."""
+        """All steps; at the end nothing of the task is left, and its end is told."""
         self._understand(b"")
         oom_before = oom_kills()
         phase, cleanup = "prepare", []
@@ -97,7 +98,9 @@ class Attendant:
             "fault": self._console.fault,
             "tail": self._console.tail.decode("utf-8", "replace"),
         }
-        write_whole(self._folder / ENDED_FILE, json.dumps(told).encode())
+        data = json.dumps(told).encode()  # at most 50 KB, so that the pipe takes it whole though nobody reads it yet
+        while data:
+            data = data[os.write(1, data) :]
 
     # One step
 

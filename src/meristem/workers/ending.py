@@ -83,7 +83,7 @@ def verdict(ended: Ended, *, abort: str | None = None, hand_back: str | None = N
 
 
 def read_ended(told: Mapping[str, Any] | None, not_prepared: str | None) -> Ended:
-    """What an attendant told in `ended.json` (None: nothing), and why the preparation failed, if it did."""
+    """What an attendant told (None: nothing), and why the preparation failed, if it did."""
     if told is None:
         return Ended(gone=True, code=None)
     return Ended(

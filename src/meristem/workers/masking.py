@@ -21,6 +21,7 @@ _FOLDERS = ("PWD", "OLDPWD")  # of shells: where they are and were, no passwords
 _HARMLESS = frozenset({"true", "false", "none", "null", "disabled", "enabled", "default"})
 _SHORTEST_GUESSED, _SHORTEST_NAMED = 6, 3  # to mask each "a" would tell more than it hides
 _LONGEST_USER, _LONGEST_PASSWORD = 256, 512
+_LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # surrogates that stand for no byte: they have no UTF-8
 _URL = re.compile(rb"://[^\s/@:'\"]{0,%d}:([^\s/@'\"]{1,%d})@" % (_LONGEST_USER, _LONGEST_PASSWORD))
 _URL_BEGUN = re.compile(rb":(?:/(?:/[^\s/@:'\"]{0,%d}(?::[^\s/@'\"]{0,%d})?)?)?\Z" % (_LONGEST_USER, _LONGEST_PASSWORD))
 
@@ -80,9 +81,9 @@ class Masking:
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:
-    """`text` without the secrets."""
+    """`text` without the secrets; lone surrogates, which may stand in any message, are shown escaped."""
     stream = Masking(secrets)
-    data = text.encode("utf-8", "surrogateescape")
+    data = _LONE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode("utf-8", "surrogateescape")
     return (stream.feed(data) + stream.finish()).decode("utf-8", "surrogateescape")
 
 

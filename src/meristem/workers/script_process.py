@@ -15,7 +15,7 @@ from typing import Any
 import meristem
 from meristem.processes.group_leader import POLL_SECONDS, GroupLeader
 from meristem.tasks.spool_folder import TASK_VARIABLE
-from meristem.workers.attendant import ENDED_FILE, NOT_PREPARED_FILE
+from meristem.workers.attendant import NOT_PREPARED_FILE
 from meristem.workers.ending import Ended, read_ended
 from meristem.workers.process_tree import end_marked
 
@@ -46,14 +46,15 @@ class ScriptProcess:
             child = subprocess.Popen(
                 own_command("meristem.workers.attendant"),
                 stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
                 cwd="/",
                 env={"PATH": os.environ.get("PATH", os.defpath)},
             )
         assert child.stdin is not None
-        self._words = child.stdin
+        assert child.stdout is not None
+        self._words, self._told = child.stdin, child.stdout
         self._lock = threading.Lock()
         self._leader = GroupLeader(child.pid, child=child)
         self._say(given)
@@ -78,11 +79,18 @@ class ScriptProcess:
         self._leader.kill()
         with suppress(OSError):
             self._words.close()
-        told = _read_json(self._folder / ENDED_FILE)
+        told = self._end()
         if told is None:  # the attendant itself was killed: what it watched over may live
             end_marked(TASK_VARIABLE, self._mark)
         refusal = _read_json(self._folder / NOT_PREPARED_FILE)
         return read_ended(told, None if refusal is None else str(refusal["message"]))
+
+    def _end(self) -> dict[str, Any] | None:
+        """What the attendant told at its end; None where it was killed before."""
+        os.set_blocking(self._told.fileno(), False)  # whoever still holds the other end shall not hold us up
+        with self._told:
+            data = self._told.read() or b""
+        return _read_object(data)
 
     def _say(self, word: Mapping[str, Any]) -> None:
         with self._lock, suppress(OSError, ValueError):  # it has just ended: `collect` tells
@@ -92,7 +100,14 @@ class ScriptProcess:
 
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return _read_object(path.read_bytes())
+    except OSError:
+        return None
+
+
+def _read_object(data: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(data)
+    except ValueError:
         return None
     return found if isinstance(found, dict) else None

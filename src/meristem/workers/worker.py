@@ -34,9 +34,10 @@ from meristem.store.store import Store
 from meristem.store.task_rows import Claim, Ending, Held, NewWorker, WorkerPulse
 from meristem.store.wakeups import Listener
 from meristem.tasks.spool_folder import new_task_id
-from meristem.workers.attempt import Attempt, Over, needs_text
+from meristem.workers.attempt import Attempt, Over, broken, handed_back, needs_text
 from meristem.workers.offer import usage
 from meristem.workers.plan import Capacity, Order, order_of_queues, slot_for, what_to_claim
+from meristem.workers.room import longer, trouble
 from meristem.workers.settings import Settings
 from meristem.workers.slot import Slot
 
@@ -99,6 +100,7 @@ class Worker:
         self._end_by: float | None = None
         self._renew_at = self._sweep_at = self._look_at = 0.0
         self._away_until, self._away_pause = 0.0, 0.0
+        self._room_at, self._room_pause = 0.0, 0.0
 
     @property
     def session(self) -> str:
@@ -237,6 +239,8 @@ class Worker:
         """Claims what fits, and again as long as something comes."""
         told = self._listener is not None and self._listener.fileno() is not None
         self._look_at = time.monotonic() + (_LOOK_SECONDS * random.uniform(0.8, 1.2) if told else _SHORT_LOOK_SECONDS)
+        if not self._has_room():
+            return
         if not told:
             self._kinds = self._store.claims.waiting_needs(self._queues)  # a read: it locks nobody out
         asked = not told
@@ -278,7 +282,29 @@ class Worker:
             session=self._session, folder=folder, tell=self._hear_end,
         )  # fmt: skip
         self._running[number] = attempt
-        attempt.start()
+        try:
+            attempt.start()
+        except RuntimeError as error:  # the system gives no more threads
+            self._take_end(Over(claim=claim, verdict=handed_back(str(error)), seconds=0.0, fault=str(error)))
+
+    def _has_room(self) -> bool:
+        """Whether it can run tasks at all. Once that was in doubt, it claims after a pause, and looks before."""
+        if not self._room_pause:
+            return True
+        if time.monotonic() >= self._room_at:
+            found = trouble(self._settings.folder)
+            if found is None:
+                return True
+            self._wait_for_room(found)
+        self._look_at = self._room_at
+        return False
+
+    def _wait_for_room(self, why: str) -> None:
+        if time.monotonic() < self._room_at:  # one of several that met the same
+            return
+        self._room_pause = longer(self._room_pause)
+        self._room_at = time.monotonic() + self._room_pause
+        log.warning("this worker can run nothing, it claims no task for %.0f s: %s", self._room_pause, why)
 
     def _tell_ends(self) -> None:
         """Ends and hand-backs, in one call each."""
@@ -355,13 +381,25 @@ class Worker:
             os.write(self._ring, b"o")
 
     def _collect(self) -> None:
+        died = [attempt for attempt in self._running.values() if not attempt.alive]  # before: it may just have told
         while True:
             try:
-                over = self._over.get_nowait()
+                self._take_end(self._over.get_nowait())
             except Empty:
-                return
-            self._running = {n: a for n, a in self._running.items() if a.claim is not over.claim}
-            self._ends.append(over)
+                break
+        for attempt in died:
+            if attempt in self._running.values():
+                log.error("task %d: its thread ended without a word", attempt.claim.number)
+                self._take_end(Over(claim=attempt.claim, verdict=broken("its thread ended"), seconds=0.0))
+
+    def _take_end(self, over: Over) -> None:
+        self._running = {n: a for n, a in self._running.items() if a.claim is not over.claim}
+        self._ends.append(over)
+        if over.fault is not None:
+            self._wait_for_room(over.fault)
+        elif over.verdict is not None and self._room_pause:
+            log.info("this worker can run tasks again")
+            self._room_pause = 0.0
 
     def _capacity(self) -> Capacity:
         return Capacity(

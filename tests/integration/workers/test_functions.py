@@ -44,6 +44,9 @@ def crashes():
 def raises():
     raise ValueError("no good")
 
+def half():
+    raise ValueError("bad \\ud800 \\0")
+
 def exits():
     sys.exit(3)
 
@@ -105,6 +108,7 @@ def test_what_goes_wrong_in_a_function_fails_its_task_alone(functions: Team):
     wrong = {
         "functions:crashes": "SIGABRT",
         "functions:raises": "ValueError: no good",
+        "functions:half": "ValueError: bad \\ud800",
         "functions:exits": "SystemExit: 3",
         "functions:unkeepable": "cannot be kept as JSON",
         "functions:absent": "no function 'absent'",

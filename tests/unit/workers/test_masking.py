@@ -76,3 +76,9 @@ def test_a_longer_secret_is_waited_for_where_a_shorter_one_is_its_beginning():
     stream = Masking(["abc", "abcd"])
     assert stream.feed(b"xabc") == b"x"
     assert stream.feed(b"d.") + stream.finish() == b"****."
+
+
+@given(st.text(alphabet="aä\ud800\udc80\udfff", max_size=20))
+def test_any_text_can_be_masked_and_then_encoded(text):
+    masked(text + "abcdef123", ["abcdef123"]).encode("utf-8", "surrogateescape")
+    assert masked(text + "abcdef123", ["abcdef123"]).endswith("****")
