@@ -33,7 +33,7 @@ def test_a_task_on_a_full_disk_fails_with_the_reason_and_the_worker_goes_on(team
     worker = team.worker()
     assert team.ended(team.script("print('first')")).status == TaskStatus.COMPLETED
     filler = small_disk / "filler"
-    with filler.open("wb") as file, pytest.raises(OSError, match="No space"):
+    with filler.open("wb") as file, pytest.raises(OSError, match="No space"):  # noqa: PT012  until it is full
         while True:
             file.write(bytes(65536))
             file.flush()

@@ -218,7 +218,7 @@ class Reporter:
 def _text_given(title: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[str, Any, int | None]:
     """Series, text and step of (title, text), (title, series, text) or (title, series, text, step)."""
     order = ("text",) if len(given) == 1 and "text" not in named else ("series", "text", "step")
-    values = dict(zip(order, given, strict=False)) | named
+    values = {**dict(zip(order, given, strict=False)), **named}
     too_many = len(given) > len(order) or set(order[: len(given)]) & set(named)
     if too_many or "text" not in values or values.keys() - {"series", "text", "step"}:
         raise InputError(

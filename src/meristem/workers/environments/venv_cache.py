@@ -118,7 +118,17 @@ class VenvCache:
         options, variables = uv_options(settings, os.environ)
         assert self._uv is not None
         python = place / "bin" / "python"
-        install = [self._uv, "pip", "install", "-q", "--no-config", "--compile-bytecode", "--python", python, *options]
+        install: list[str | Path] = [
+            self._uv,
+            "pip",
+            "install",
+            "-q",
+            "--no-config",
+            "--compile-bytecode",
+            "--python",
+            python,
+            *options,
+        ]
         return install, variables
 
     def _evict(self, *, keep: Path) -> None:
