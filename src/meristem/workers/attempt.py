@@ -334,6 +334,7 @@ class Attempt:
     def _call(self) -> dict[str, Any]:
         return {
             "function": self.claim.source.get("entry_point", ""),
+            "watch": not has_code(self.claim.source),  # code of its own never changes
             "parameters": dict(self.claim.parameters),
             "folder": str(self._spool.path),
             "secrets": list(self._settings.secrets),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from meristem.processes.group_leader import in_words
 from meristem.statuses import Cause, TaskStatus
 
 _MESSAGE_CHARACTERS = 2000
+_MISSING_FILE = re.compile(r"FileNotFoundError: .*?No such file or directory: '([^']+)'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,7 @@ def verdict(ended: Ended, *, abort: str | None = None, hand_back: str | None = N
         return Verdict(status=TaskStatus.FAILED, cause=Cause.OUT_OF_MEMORY, message=f"killed by SIGKILL: {sure}")
     why = ended.message or in_words(ended.code).replace(", or fewer trials in parallel", "") + _last_line(ended.tail)
     fault = f" ({ended.fault})" if ended.fault else ""
-    return Verdict(status=TaskStatus.FAILED, cause=Cause.CODE_FAILED, message=_cut(why) + fault)
+    return Verdict(status=TaskStatus.FAILED, cause=Cause.CODE_FAILED, message=_cut(why) + _hint(why) + fault)
 
 
 def read_ended(told: Mapping[str, Any] | None, not_prepared: str | None) -> Ended:
@@ -93,6 +95,17 @@ def read_ended(told: Mapping[str, Any] | None, not_prepared: str | None) -> Ende
         tail=told["tail"],
         fault=told["fault"],
         message=not_prepared,
+    )
+
+
+def _hint(why: str) -> str:
+    """Of a file that lies beside the code where it was written, and not here."""
+    found = _MISSING_FILE.search(why)
+    if found is None or found[1].startswith(("/", "~")):
+        return ""
+    return (
+        f". Files that git ignores, such as data, do not come along to a worker: read {found[1]!r} from a place that "
+        "all machines reach, and give its path as a parameter"
     )
 
 

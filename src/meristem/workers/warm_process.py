@@ -2,7 +2,8 @@
 
 Started by `meristem.workers.function_process`. A task's parameters become keyword arguments; what it prints goes to
 its own console; what it changed of the working directory, the environment and the import path is put right after it,
-and processes that it left behind end with it. When the worker dies, however it dies, this process dies at once.
+and processes that it left behind end with it. Where a user's module was changed since it was imported, the process
+begins anew, with the same id, before the next call. When the worker dies, however it dies, this process dies at once.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import termios
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -29,6 +32,7 @@ from meristem.spool import REPORT_VARIABLE
 from meristem.tasks.reporting.json_values import plain
 from meristem.tasks.spool_folder import CONSOLE_FILE, TASK_VARIABLE
 from meristem.workers.console import Console
+from meristem.workers.loaded_files import LoadedFiles
 from meristem.workers.process_tree import adopt_orphans, end_descendants
 
 _READ_BYTES = 1 << 18
@@ -98,16 +102,26 @@ class Output:
 
 
 class WarmProcess:
-    """Calls functions as messages on `connection` say; each is answered."""
+    """Calls functions as messages on `connection` say; each is answered.
 
-    def __init__(self, connection: Any) -> None:
+    Args:
+        lifeline: Descriptor by which the worker's death is noticed.
+        complaints: Descriptor of the worker's own stderr.
+    """
+
+    def __init__(self, connection: Any, lifeline: int, complaints: int) -> None:
         self._connection = connection
+        self._lifeline, self._complaints = lifeline, complaints
+        self._loaded = LoadedFiles()
         self._inbox: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
         self._output = Output()
         self._cwd, self._path, self._argv = os.getcwd(), list(sys.path), list(sys.argv)
         self._environment = dict(os.environ)
 
-    def run(self) -> None:
+    def run(self, first: dict[str, Any] | None = None) -> None:
+        """Until the worker is gone. `first`: a call that came before this process began anew."""
+        if first is not None:
+            self._inbox.put(first)
         threading.Thread(target=self._listen, daemon=True, name="meristem-listen").start()
         while call := self._inbox.get():
             answer = self._call(call)
@@ -119,11 +133,26 @@ class WarmProcess:
                 word = json.loads(self._connection.recv_bytes())
                 if "shipped" in word:
                     self._output.shipped(word["shipped"])
-                else:
-                    self._inbox.put(word)
+                    continue
+                if word.get("watch") and self._loaded.changed():
+                    self._begin_anew(word)  # here, where no message is half read
+                self._inbox.put(word)
         except (EOFError, OSError):
             end_descendants()
             os._exit(1)
+
+    def _begin_anew(self, call: Mapping[str, Any]) -> None:
+        """Becomes a fresh process with the same id and the same connections, which begins with `call`."""
+        with tempfile.TemporaryFile() as file:
+            file.write(json.dumps(call).encode())
+            file.flush()
+            numbers = self._connection.fileno(), self._lifeline, file.fileno()
+            for number in numbers:
+                os.set_inheritable(number, True)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(self._complaints, 2)
+            python = sys.orig_argv[: -len(self._argv) + 1]  # with its options and -c; `main` has arguments, always
+            os.execve(sys.executable, [*python, *map(str, numbers)], self._environment)
 
     def _call(self, call: Mapping[str, Any]) -> dict[str, Any]:
         folder = Path(call["folder"])
@@ -131,10 +160,12 @@ class WarmProcess:
         self._output.begin(Console(folder / CONSOLE_FILE, call["secrets"], **limit))
         os.environ[TASK_VARIABLE] = str(folder / "task.json")
         os.environ[REPORT_VARIABLE] = str(folder / "report.jsonl")
+        began = time.time()
         try:
-            answer = _answer(call)
+            answer = _answer(call, lambda: self._loaded.note(began))
         finally:
             self._put_right()
+        self._loaded.note(began)
         _end_children()
         answer["fault"] = self._output.end()
         return answer
@@ -194,9 +225,10 @@ def find_function(name: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]  # checked to be callable
 
 
-def _answer(call: Mapping[str, Any]) -> dict[str, Any]:
+def _answer(call: Mapping[str, Any], imported: Callable[[], None]) -> dict[str, Any]:
     try:
         function = find_function(call["function"])
+        imported()
         arguments = keyword_arguments(call["parameters"])
         wants_task = _wants_task(function)
     except BaseException as error:  # imports of user code may raise anything
@@ -258,7 +290,13 @@ def _end_children() -> None:
     end_descendants()
 
 
-def main(connection_number: str, lifeline: str) -> None:
+def main(connection_number: str, lifeline: str, call_file: str | None = None) -> None:
+    """Serves calls. `call_file`: descriptor of a file with the first of them, where the process began anew."""
+    first = None
+    if call_file is not None:
+        with open(int(call_file), "rb") as file:
+            file.seek(0)
+            first = json.loads(file.read())
     numbers = int(connection_number), int(lifeline)
     for number in numbers:
         os.set_inheritable(number, False)  # a program started by a task must not keep them open
@@ -267,11 +305,11 @@ def main(connection_number: str, lifeline: str) -> None:
     adopt_orphans()
     complaints = os.dup(2)  # the worker's own: what goes to 2 from now on is a task's
     try:
-        WarmProcess(Connection(numbers[0])).run()
+        WarmProcess(Connection(numbers[0]), numbers[1], complaints).run(first)
     except BaseException:
         os.write(complaints, traceback.format_exc().encode("utf-8", "replace"))
         os._exit(1)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])

@@ -85,6 +85,24 @@ def test_functions_share_a_warm_process_and_none_leaves_anything_to_the_next(fun
     assert team.console(second) == "call 2\n"
 
 
+def test_a_module_that_was_changed_is_imported_again_and_one_that_was_not_stays(functions: Team):
+    module = functions.folder / "edited.py"
+    part = functions.folder / "edited_part.py"
+    part.write_text("VALUE = 1\n")
+    module.write_text(
+        "import os\nfrom edited_part import VALUE\nn = []\n"
+        "def tell():\n    n.append(1)\n    print('hears', VALUE)\n    return [os.getpid(), VALUE, len(n)]\n"
+    )
+    functions.worker()
+    found = [functions.ended(functions.function("edited:tell")).result for _ in range(2)]
+    part.write_text("VALUE = 22\n")
+    changed = functions.function("edited:tell")
+    found += [functions.ended(changed).result, functions.ended(functions.function("edited:tell")).result]
+    assert [one[1:] for one in found] == [[1, 1], [1, 2], [22, 1], [22, 2]]
+    assert len({one[0] for one in found}) == 1
+    assert functions.console(changed) == "hears 22\n"
+
+
 def test_what_goes_wrong_in_a_function_fails_its_task_alone(functions: Team):
     team = functions
     wrong = {

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from meristem.workers.environments.code import has_code, is_checked_out, lay_out
+from meristem.workers.environments.code import entry_command, has_code, is_checked_out, lay_out
+from meristem.workers.environments.tools import NotPrepared
 
 
 @pytest.fixture
@@ -29,6 +30,31 @@ def test_a_repository_without_branch_and_commit_means_the_head_of_its_default_br
     assert (folder / "train.py").exists()
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=repository, check=True, capture_output=True)
     assert commit == head.stdout.decode().strip()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "mode", "command"),
+    [
+        ("train.py", "#!/bin/sh\n", 0o644, ["python", "train.py"]),
+        ("train", "import os\n", 0o644, ["python", "train"]),
+        ("t.sh", "#!/bin/sh -e\n", 0o644, ["/bin/sh", "-e", "t.sh"]),
+        ("t.jl", "#!/usr/bin/env -S julia -O3\n", 0o644, ["/usr/bin/env", "-S julia -O3", "t.jl"]),
+        ("program.bin", "\x7fELF", 0o755, ["./program.bin"]),
+    ],
+)
+def test_a_script_is_started_by_what_it_is_written_in(
+    tmp_path: Path, name: str, text: str, mode: int, command: list[str]
+) -> None:
+    (tmp_path / name).write_text(text)
+    (tmp_path / name).chmod(mode)
+    source = {"entry": "script", "entry_point": name, "arguments": ["a"]}
+    assert entry_command(source, "python", tmp_path, tmp_path) == [*command, "a"]
+
+
+def test_a_script_that_nothing_can_run_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "t.sh").write_text("echo\n")
+    with pytest.raises(NotPrepared, match="first line such as #!/bin/sh"):
+        entry_command({"entry": "script", "entry_point": "t.sh"}, "python", tmp_path, tmp_path)
 
 
 def test_where_the_code_comes_from() -> None:

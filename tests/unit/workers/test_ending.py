@@ -60,3 +60,11 @@ def test_an_attendant_that_told_nothing_is_gone():
 def test_the_last_line_is_the_last_state_of_a_progress_bar():
     assert (verdict(Ended(code=1, tail="1%\r50%\r  \n\n")).message or "").startswith("exit code 1")
     assert "50%" in (verdict(Ended(code=1, tail="1%\r50%\n")).message or "")
+
+
+@pytest.mark.parametrize(("path", "hinted"), [("data/x.csv", True), ("/shared/x.csv", False)])
+def test_a_missing_file_of_a_relative_path_is_told_with_how_data_reaches_a_worker(path: str, hinted: bool):
+    tail = f"FileNotFoundError: [Errno 2] No such file or directory: '{path}'\n"
+    message = verdict(Ended(code=1, tail=tail)).message
+    assert message is not None
+    assert ("give its path as a parameter" in message) is hinted

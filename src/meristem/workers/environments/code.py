@@ -12,6 +12,9 @@ from typing import Any
 from meristem.workers.environments.repository_cache import GIT, check_out
 from meristem.workers.environments.tools import NotPrepared, run, safe_path, say
 
+_PYTHON = (".py", ".pyw", ".pyc", ".pyz", ".zip")
+_LONGEST_SHEBANG = 4096
+
 
 def is_checked_out(source: Mapping[str, Any]) -> bool:
     """Whether the code comes from a repository. Before its first commit all there is was kept with the task."""
@@ -74,12 +77,36 @@ def entry_command(source: Mapping[str, Any], python: str, folder: Path, root: Pa
         return [python, "-m", entry, *arguments]
     names = [entry, str(source.get("script_name") or entry)]
     if Path(entry).is_absolute() and Path(entry).is_file():
-        return [python, entry, *arguments]
+        return [*_started_by(Path(entry), python), entry, *arguments]
     for base in (folder, root):
         for name in names:
             if (base / name).is_file():
-                return [python, os.path.relpath(base / name, folder), *arguments]
+                path = os.path.relpath(base / name, folder)
+                starter = _started_by(base / name, python)
+                return [*starter, path if starter else os.path.join(".", path), *arguments]
     raise NotPrepared(f"The entry point {entry!r} is not in the code. Was it committed, or added to the task?")
+
+
+def _started_by(script: Path, python: str) -> list[str]:
+    """What starts a script: Python; the interpreter of its first line; nothing, where it is a program itself.
+
+    Raises:
+        NotPrepared: It is none of these.
+    """
+    if script.suffix.lower() in _PYTHON:
+        return [python]
+    with open(script, "rb") as file:
+        first = file.readline(_LONGEST_SHEBANG)
+    if first.startswith(b"#!") and (words := first[2:].decode("utf-8", "replace").split(None, 1)):
+        return [word.strip() for word in words]  # as the kernel does: one argument, blanks and all
+    if os.access(script, os.X_OK):
+        return []
+    if not script.suffix:
+        return [python]
+    raise NotPrepared(
+        f"The script {script.name} is no Python, and says not by what it is run. Give it a first line such as "
+        "#!/bin/sh, or make it executable (git update-index --chmod=+x)."
+    )
 
 
 def _apply_diff(diff: Any, blobs: Path, place: Path, where: str) -> None:
