@@ -9,7 +9,7 @@ from typing import Any
 from meristem.errors import InputError
 from meristem.spool import REPORT_FILE
 from meristem.tasks.reporting.artifacts import Kept, keep_artifact
-from meristem.tasks.reporting.json_values import dumps, plain
+from meristem.tasks.reporting.json_values import RESULT_LIMIT_CHARACTERS, dumps, plain
 from meristem.tasks.reporting.kept_files import KeptFiles
 from meristem.tasks.reporting.pictures import (
     PLOT_LIMIT_BYTES,
@@ -24,7 +24,6 @@ from meristem.tasks.reporting.records import ReportLines
 from meristem.tasks.reporting.tables import table_of
 
 _INLINE_TEXT_BYTES = 4 << 10
-_RESULT_LIMIT_CHARACTERS = 512 << 10  # a line of the spool stays below 1 MiB
 
 
 class Reporter:
@@ -163,7 +162,7 @@ class Reporter:
             InputError: It has no JSON form, or is larger: keep it with upload_artifact().
         """
         try:
-            dumps(value, limit_characters=_RESULT_LIMIT_CHARACTERS)
+            dumps(value, limit_characters=RESULT_LIMIT_CHARACTERS)
             ready = plain(value)
         except (TypeError, ValueError, RecursionError) as error:
             raise InputError(
