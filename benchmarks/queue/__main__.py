@@ -1,10 +1,10 @@
-"""Queues and workers beside Procrastinate, a plain SKIP LOCKED loop and Ray, in the same run; prints tables, writes JSON.
+"""Queues and workers beside Procrastinate, a plain SKIP LOCKED loop and Ray, in the same run.
 
     make bench-queue        (or: python -m benchmarks.queue --only claims --rounds 1)
 
 Each measurement is a process of its own, on a database of its own. Those of one line take turns, and the median of all
-rounds is shown, so that what else this machine does falls upon all. It only measures: no goal that is missed makes it
-fail. CPU is that of the client and of all processes of the server.
+rounds is shown, so that what else this machine does falls upon all. It prints tables and writes JSON; no goal that is
+missed makes it fail. CPU is that of the client and of all processes of the server.
 """
 
 from __future__ import annotations
@@ -79,11 +79,10 @@ def _run(cell: Cell, running: Server) -> Figures:
     python = sys.executable if cell.peer not in PEERS else str(environment.PYTHON)
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/queue.db" if cell.sqlite else running.new_database("bench")
-        done = subprocess.run(
-            [python, "-m", "benchmarks.queue.worker", cell.peer, cell.what, url, "0" if cell.sqlite else str(running.pid)]
-            + [str(argument) for argument in cell.arguments],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        served_by = 0 if cell.sqlite else running.pid
+        words = [cell.peer, cell.what, url, served_by, *cell.arguments]
+        line = [python, "-m", "benchmarks.queue.worker", *map(str, words)]
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
         print(f"{cell.name}: {done.stderr[-500:]}", file=sys.stderr)

@@ -43,6 +43,12 @@ class Spent:
         }
 
 
+def settle_disk() -> None:
+    """Waits until what was written before lies on the disk, so that it is not paid for in a measurement."""
+    os.sync()
+    time.sleep(1.0)
+
+
 def family_cpu_seconds(pid: int) -> float:
     """What a process and its children have used so far, those of its children included that have ended."""
     if pid == 0:

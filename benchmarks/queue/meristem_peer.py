@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from benchmarks.queue.measure import Spent
+from benchmarks.queue.measure import Spent, settle_disk
 from meristem.needs import Needs, Offer
 from meristem.statuses import TaskStatus
 from meristem.store.store import Store
@@ -72,6 +72,7 @@ def settle(store: Store) -> None:
         for table in ("tasks", "task_definitions", "task_events", "workers"):
             connection.execute(f"VACUUM ANALYZE {table}")
         connection.execute("CHECKPOINT")
+    settle_disk()
 
 
 def plain_url(store: Store) -> str:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.queue.measure import Spent, quantiles
+from benchmarks.queue.measure import Spent, quantiles, settle_disk
 
 _POSTGRES_TABLE = """
 DROP TABLE IF EXISTS job;
@@ -98,6 +98,7 @@ def _claim(url: str, server: int, count: int, batch: int, sync: str, ended: int 
             connection.execute(insert, (status, number))
         connection.execute("VACUUM ANALYZE job")
         connection.execute("CHECKPOINT")
+        settle_disk()
         connection.execute(f"SET synchronous_commit = {sync}")
 
         def once(worker: str) -> int:

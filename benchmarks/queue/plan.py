@@ -108,10 +108,10 @@ PARTS: Mapping[str, Sequence[Line]] = {
     "kept": [
         Line(
             [
-                Cell("claim 10 and end, nothing kept: Meristem", "upkeep", "kept", (_TASKS, 10, 0)),
-                Cell("claim 10 and end, 1,000,000 kept: Meristem", "upkeep", "kept", (_TASKS, 10, 1_000_000)),
-                Cell("claim 10 and end, nothing kept: plain loop", "plain", "kept", (_TASKS, 10, 0)),
-                Cell("claim 10 and end, 1,000,000 kept: plain loop", "plain", "kept", (_TASKS, 10, 1_000_000)),
+                Cell("claim 10 and end, nothing kept: Meristem", "upkeep", "kept", (2 * _TASKS, 10, 0)),
+                Cell("claim 10 and end, 1,000,000 kept: Meristem", "upkeep", "kept", (2 * _TASKS, 10, 1_000_000)),
+                Cell("claim 10 and end, nothing kept: plain loop", "plain", "kept", (2 * _TASKS, 10, 0)),
+                Cell("claim 10 and end, 1,000,000 kept: plain loop", "plain", "kept", (2 * _TASKS, 10, 1_000_000)),
             ]
         )
     ],
@@ -133,7 +133,10 @@ GOALS: Sequence[Goal] = [
         what="its rate with 1,000,000 kept of that without, at least 0.8",
         of=(_KEPT, "rate"), against=(_EMPTY, "rate"), at_least=0.8,
     ),
-    Goal(what="CPU with 1,000,000 kept, of that without", of=(_KEPT, "cpu_us"), against=(_EMPTY, "cpu_us"), at_most=1.25),
+    Goal(
+        what="its CPU time with 1,000,000 kept of that without, at most 1.25",
+        of=(_KEPT, "cpu_us"), against=(_EMPTY, "cpu_us"), at_most=1.25,
+    ),
     Goal(what="one task on an idle worker: p50 ms, at most 10", of=(_IDLE, "p50_ms"), at_most=10),
     Goal(what="one task on an idle worker: p99 ms, at most 40", of=(_IDLE, "p99_ms"), at_most=40),
     Goal(what="a claim among 1,000 workers: p99 ms, at most 250", of=("crowd", "p99_ms"), at_most=250),

@@ -22,7 +22,7 @@ from fake_worker import FakeWorker, Running
 from meristem.cli.main import main
 from meristem.needs import Needs, Offer
 from meristem.statuses import Cause, TaskStatus
-from meristem.store.output_rows import Artifact
+from meristem.store.output_rows import Artifact, Report
 from meristem.store.store import Store
 from meristem.store.task_rows import Ending, Held, NewTask, NewWorker
 
@@ -44,6 +44,10 @@ def train(task: Running) -> Any:
         task.report_all(step, {"loss/train": math.exp(-step * task["lr"]), "loss/val": 1 / (step + task["lr"])})
     task.report_all(None, {"accuracy": 0.9 + task["lr"] / 10})
     blob = task._store.blobs.put(b"weights" * 100)
+    picture = Report(
+        kind="plot", title="roc", series="val", step=3, format="png", blob=blob, vector=blob, size_bytes=700
+    )
+    task._ship(reports=[picture, Report(kind="text", title="note", series="note", format="text", text="well")])
     weights = Artifact(role="output_model", name="weights", format="npy", blob=blob, size_bytes=700, at=1.0)
     task._ship(artifacts=[weights])
     return {"accuracy": 0.9 + task["lr"] / 10}
@@ -193,16 +197,22 @@ def test_mistakes_are_told_with_a_way_out(call: Call, words: str, code: int, tol
 def test_show_has_all_of_a_task(call: Call) -> None:
     text = call("task show 1")
     for part in (
-        "https://example.org/digits.git", "(main)", "train.py --epochs 3", "uncommitted changes", "numpy==2.2.0",
-        "General/lr      0.1", "loss/train", "weights", "700 bytes", "rack3",
+        "https://example.org/digits.git", "(main)", "--epochs 3 (parameters win)", "uncommitted changes",
+        "numpy==2.2.0", "General/lr      0.1", "loss/train", "weights", "700 bytes", "rack3",
     ):  # fmt: skip
         assert part in text
+    assert "train.py --epochs 3" in call("task show 3")  # nothing but its arguments says how it was called
     view = json.loads(call("task show 1 --json"))
     assert view["parameters"]["General/lr"] == 0.1
     assert [metric["name"] for metric in view["metrics"]] == ["accuracy", "loss/train", "loss/val"]
     assert (view["metrics"][0]["last"], view["metrics"][1]["count"]) == (0.91, 30)
     assert view["attempts"][0]["worker"] == "rack3"
     assert call("task show 1 --diff") == DIFF.decode()
+
+
+def test_show_has_parameters_without_a_value_too(call: Call) -> None:
+    call("task edit 7 --add seed=null --add name=x")
+    assert rows(call("task show 7"))["General/seed"].split() == ["General/seed", "null"]
 
 
 def test_show_tells_why_a_task_waits_and_what_became_of_its_attempts(call: Call) -> None:
@@ -257,6 +267,22 @@ def test_artifacts_are_listed_and_fetched(call: Call, here: Path) -> None:
     assert call("task artifacts 1 weights --out -") == "weights" * 100
 
 
+def test_reports_are_listed_and_written_to_files(call: Call, here: Path) -> None:
+    assert "roc/val" in call("task show 1")
+    summaries = json.loads(call("task show 1 --json"))["reports"]
+    assert [(s["name"], s["kind"], s["last_step"], s["count"]) for s in summaries] == [
+        ("roc/val", "plot", 3, 1), ("note", "text", None, 1)
+    ]  # fmt: skip
+    assert json.loads(call("task reports 1 --kind text --json"))["reports"] == summaries[1:]
+    assert "Wrote" in call("task reports 1 --out all")
+    assert sorted(path.name for path in (here / "all").iterdir()) == ["note.txt", "roc-val-3.png", "roc-val-3.svg"]
+    assert (here / "all" / "note.txt").read_text() == "well"
+    assert json.loads(call("task reports 1 roc --step 3 --json"))["reports"][0]["has_vector"] is True
+    assert "It has: roc/val, note" in call("task reports 1 rock", code=2, errors=True)
+    assert "plot, table, image, text" in call("task reports 1 --kind graph", code=2, errors=True)
+    assert "no plots" in call("task reports 3", errors=True)
+
+
 def test_compare_shows_what_differs_and_only_with_all_what_is_the_same(call: Call) -> None:
     text = call("task compare 1 2")
     assert rows(text)["General/lr"].split() == ["General/lr", "0.1", "0.2"]
@@ -273,14 +299,14 @@ def test_compare_shows_what_differs_and_only_with_all_what_is_the_same(call: Cal
 def test_clone_edit_enqueue(call: Call) -> None:
     assert "Task 8 (warmer), a copy of 1" in call("task clone 1 --set lr=0.4 --set model=8 --name warmer --tag hot")
     call("task edit 8 --set epochs=9 --add Model/depth=3 --unset verbose --gpus 1 --memory 1GB --label a100")
-    call("task edit 8 --commit abc --untag base --comment", "the one of the paper")
+    call("task edit 8 --commit abc1234 --untag base --comment", "the one of the paper")
     view = json.loads(call("task show 8 --json"))
     assert view["parameters"] == {
         "General/lr": 0.4, "General/epochs": 9, "General/model": "8", "Model/depth": 3
     }  # fmt: skip
     assert view["needs"] == {"gpus": 1, "memory": 1 << 30, "labels": ["a100"]}
     assert (view["tags"], view["comment"], view["parent"]) == (["hot"], "the one of the paper", 1)
-    assert (view["source"]["commit"], "diff" in view["source"]) == ("abc", False)
+    assert (view["source"]["commit"], "diff" in view["source"]) == ("abc1234", False)
     call("task enqueue 8 --queue gpu --priority 5")
     assert [t["number"] for t in json.loads(call("queue show gpu --json"))["tasks"]] == [8, 5, 6]
     assert "is queued and cannot be edited" in call("task edit 8 --set lr=1", code=1, errors=True)
@@ -294,7 +320,7 @@ def test_a_draft_is_made_of_a_function_or_a_script_of_a_repository(call: Call) -
     view = json.loads(call("task show 8 --json"))
     assert (view["status"], view["parameters"]) == ("queued", {"General/a": 1, "General/b": "x"})
     made = call(
-        "task create --project p --name n --script train.py --repository https://h/r.git --commit abc "
+        "task create --project p --name n --script train.py --repository https://h/r.git --commit abc1234 "
         "--argument=--epochs --argument 3 --package numpy==2.2.0 --python 3.11 --gpus 1 --tag t --json"
     )
     assert json.loads(made)["tasks"][0]["number"] == 9
@@ -409,3 +435,19 @@ def test_a_task_whose_workers_are_all_dead_is_told_as_lost(tmp_path: Path) -> No
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout.split()[3]) == (1, "failed:"), done.stderr
     assert "not heard of in time" in done.stdout
+
+
+def test_what_cannot_be_enqueued_is_not_made(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/m.db"
+    Store(url).queues.create("q")
+    huge = "99999999999999999999"
+    for options, said in (
+        (["--enqueue", "q", "--priority", huge], "priority"),
+        (["--max-attempts", huge], "max_attempts"),
+        (["--name", "two\nlines"], "no name"),
+    ):
+        line = ["create", "--project", "p", "--name", "n", "--function", "operator:add", *options, "--store", url]
+        command = [sys.executable, "-m", "meristem.cli.main", "task", *line]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
+    assert Store(url).tasks.list() == []

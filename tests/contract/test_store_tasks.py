@@ -586,3 +586,30 @@ def test_workers_are_found_by_name_among_thousands_and_the_last_of_a_name_counts
     assert {found.id for found in store.workers.list(ref="same")} == {first, second}
     assert store.workers.get(first).id == first
     assert store.workers.drain("same") == ["same", "same"]
+
+
+def test_claims_and_ends_read_no_whole_table_though_nothing_was_analysed(postgres_url: str) -> None:
+    store = Store(postgres_url)
+    waiting(store, "first")
+    session = worker(store)
+    store.claims.finish(session, [done(claim) for claim in take(store, session)])  # planned now, while all is empty
+    store.queues.enqueue(store.tasks.create_many([new() for _ in range(3000)]), "q")
+
+    def whole_reads() -> int:
+        store.database.statement("SELECT pg_stat_force_next_flush()", {})
+        counted = "SELECT sum(seq_scan) FROM pg_stat_user_tables WHERE relname IN ('tasks', 'task_definitions')"
+        return int(store.database.statement(counted, {})[0][0])
+
+    before = whole_reads()
+    for _ in range(5):
+        store.claims.finish(session, [done(claim) for claim in take(store, session, 10)])
+    assert whole_reads() == before
+    assert store.tasks.counts()["completed"] == 51
+    store.close()
+
+
+def test_a_sweep_tells_how_many_workers_live(store: Store) -> None:
+    worker(store, "a")
+    worker(store, "b")
+    worker(store, "lost", lease=-1.0)
+    assert (store.workers.sweep().living, store.workers.sweep().living) == (2, 2)

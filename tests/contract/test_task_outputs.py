@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from typing import Any
 
 import pytest
 from blake3 import blake3
@@ -133,6 +134,19 @@ def test_the_same_report_again_replaces_it(store: Store, number: int) -> None:
     assert (plot.blob, plot.step, plot.size_bytes, plot.attempt) == ("c", 1, 4, 1)
     assert (text.text, text.step) == ("a\\0b", None)
     assert store.task_outputs.reports(number, kind="text") == [text]
+
+
+def test_reports_are_told_in_short_by_kind_title_and_series(store: Store, number: int) -> None:
+    def plot(step: int | None, form: str = "png", **more: Any) -> Report:
+        return Report(kind="plot", title="roc", series="val", step=step, format=form, size_bytes=3, at=1.0, **more)
+
+    assert store.task_outputs.report_summaries(number) == []
+    note = Report(kind="text", title="note", series="note", format="text", text="a", size_bytes=1, at=2.0)
+    ship(store, number, reports=[plot(1, blob="b"), plot(2, "svg", blob="c", vector="v"), note])
+    roc, text = store.task_outputs.report_summaries(number)
+    assert (roc.count, roc.last_step, roc.format, roc.size_bytes) == (2, 2, "svg", 6)
+    assert (text.count, text.last_step, text.format, text.size_bytes, text.at) == (1, None, "text", 1, 2.0)
+    assert [(r.vector, r.text) for r in store.task_outputs.reports(number, kind="plot")] == [(None, None), ("v", None)]
 
 
 def test_artifacts_tags_comment_progress_result_and_parameters_reach_the_task(store: Store, number: int) -> None:

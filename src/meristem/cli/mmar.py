@@ -60,7 +60,7 @@ def tune(
     except KeyboardInterrupt:
         say("Interrupted. The same command again goes on with this run.")
         raise
-    say(f"Look closer: meristem study show {study.name} --store {study.store.database.shown_url}")
+    say(f"Look closer: meristem study show {study.name} --store {study.store.shown_url}")
     best = study.best
     say(f"best {study.goals.objectives[0].metric}: {best.value:g} in {best.folder}")
 

@@ -73,7 +73,7 @@ def changed(plan: Plan, *, trials: int | None, parallel: int | None) -> dict[str
 def told(store: Store, name: str, *, as_json: bool) -> Iterator[None]:
     """Says before a run where everything is, afterwards what came of it, after Ctrl-C how to go on."""
     row = store.studies.get(name)
-    say(f"Study {shown(name)} in {store.database.shown_url}; trials' folders in {folder_of(store, row)}")
+    say(f"Study {shown(name)} in {store.shown_url}; trials' folders in {folder_of(store, row)}")
     where = _where(store)
     try:
         yield
@@ -110,5 +110,5 @@ def _require_end(found: StudyFile, plan: Plan) -> None:
 
 def _where(store: Store) -> str:
     """The option that leads back to this store; nothing for the default one."""
-    shown_url = store.database.shown_url
+    shown_url = store.shown_url
     return "" if shown_url == store_url(None) else f" --store {shlex.quote(shown_url.removeprefix('sqlite:///'))}"

@@ -13,6 +13,7 @@ from meristem.cli.task_changes import abort, delete, dequeue, enqueue, publish, 
 from meristem.cli.task_drafts import clone, create, edit, import_
 from meristem.cli.task_log import log
 from meristem.cli.task_measured import artifacts, compare, scalars
+from meristem.cli.task_reports import SUMMARY_COLUMNS, reports, summary_cells, summary_view
 from meristem.cli.task_views import (
     about_pairs,
     artifact_cells,
@@ -128,7 +129,7 @@ def show(
     diff: Annotated[bool, typer.Option("--diff", help="Only the uncommitted changes that it ran with.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """All of one task: code, environment, parameters, metrics, artifacts, attempts; and why it waits.
+    """All of one task: code, environment, parameters, metrics, reports, artifacts, attempts; and why it waits.
 
     \b
     meristem task show 12
@@ -145,10 +146,12 @@ def show(
         print_json(view)
         return
     print_pairs(about_pairs(view, row, view["story"]))
-    _section("Code", [(n, v) for n, v in source_pairs(row.source, row.environment) if v is not None])
-    _section("Parameters", list(row.parameters.items()))
+    _section("Code", [(n, v) for n, v in source_pairs(row.source, row.environment, row.parameters) if v is not None])
+    _section("Parameters", [(n, "null" if v is None else v) for n, v in row.parameters.items()])
     columns = ("metric", "last", "min", "max", "at step", "values")
     _table("Metrics", columns, [metric_cells(m) for m in view["metrics"]], numbers=columns[1:])
+    reported = [summary_cells(one) for one in view["reports"]]
+    _table("Reports", SUMMARY_COLUMNS, reported, numbers=SUMMARY_COLUMNS[4:])
     artifact_columns = ("artifact", "role", "format", "size", "what")
     _table("Artifacts", artifact_columns, [artifact_cells(a) for a in view["artifacts"]])
     if len(view["attempts"]) > 1 or any(a["cause"] for a in view["attempts"]):
@@ -168,6 +171,7 @@ def show_view(store: Store, row: TaskRow) -> dict[str, Any]:
         "source": dict(row.source),
         "environment": dict(row.environment),
         "metrics": [metric_view(m) for m in store.task_outputs.metrics(row.number)],
+        "reports": [summary_view(one) for one in store.task_outputs.report_summaries(row.number)],
         "artifacts": [artifact_view(a) for a in store.task_outputs.artifacts(row.number)],
         "attempts": [attempt_view(attempt) for attempt in attempts],
     }
@@ -188,13 +192,11 @@ def _why_waiting(store: Store, row: TaskRow) -> list[str]:
 
 
 def _print_diff(store: Store, row: TaskRow) -> None:
-    from meristem.store.blob_place import open_blobs  # slow to import: not for --help
-
     stored = row.source.get("diff")
     if not isinstance(stored, Mapping) or "blob" not in stored:
         say(f"Task {row.number} has no uncommitted changes.")
         return
-    typer.echo(open_blobs(store.database).get(stored["blob"]).decode(errors="backslashreplace"), nl=False)
+    typer.echo(store.blobs.get(stored["blob"]).decode(errors="backslashreplace"), nl=False)
 
 
 def _section(title: str, pairs: Sequence[tuple[str, Any]]) -> None:
@@ -309,8 +311,8 @@ def _check_statuses(given: Sequence[str]) -> None:
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {
-    "log": log, "compare": compare, "scalars": scalars, "artifacts": artifacts, "create": create, "clone": clone,
-    "edit": edit, "enqueue": enqueue, "dequeue": dequeue, "wait": wait, "abort": abort, "reset": reset,
+    "log": log, "compare": compare, "scalars": scalars, "reports": reports, "artifacts": artifacts, "create": create,
+    "clone": clone, "edit": edit, "enqueue": enqueue, "dequeue": dequeue, "wait": wait, "abort": abort, "reset": reset,
     "publish": publish, "delete": delete, "import": import_,
 }  # fmt: skip
 for _command, _work in _COMMANDS.items():

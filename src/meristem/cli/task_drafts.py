@@ -12,6 +12,7 @@ from meristem.cli.store_option import JsonOption, StoreOption, make_store, open_
 from meristem.cli.task_views import task_view
 from meristem.cli.tasks_given import One, Several, for_each, parameters_given
 from meristem.errors import InputError
+from meristem.naming import check_priority
 
 if TYPE_CHECKING:
     from meristem.needs import Needs
@@ -31,8 +32,10 @@ _Comment = Annotated[str | None, typer.Option("--comment", help="A note for peop
 _Enqueue = Annotated[str | None, typer.Option("--enqueue", metavar="QUEUE", help="Put it into this queue at once.")]
 _Priority = Annotated[int, typer.Option("--priority", help="In that queue; higher ones start first.")]
 _Repository = Annotated[str | None, typer.Option("--repository", help="URL, or a folder, of the git repository.")]
-_Branch = Annotated[str | None, typer.Option("--branch", help="Branch of the repository.")]
-_Commit = Annotated[str | None, typer.Option("--commit", help="Commit; drops uncommitted changes of another one.")]
+_Branch = Annotated[str | None, typer.Option("--branch", help="Branch of the repository: its head now.")]
+_Commit = Annotated[
+    str | None, typer.Option("--commit", help="Commit, or a tag; drops uncommitted changes of another one.")
+]
 _Cpus = Annotated[float | None, typer.Option("--cpus", help="Cores that it needs.")]
 _Gpus = Annotated[int | None, typer.Option("--gpus", help="GPUs that it needs.")]
 _Memory = Annotated[str | None, typer.Option("--memory", help="Memory that it needs, such as 16GB.")]
@@ -88,6 +91,7 @@ def create(
     if sum(entry is not None for entry in (script, module, function)) != 1:
         fix = "Give one of --script train.py, --module package.module, --function package.module:function."
         raise InputError("A task runs one thing: a script, a module or a function.", fix=fix)
+    check_priority(priority)
     opened = make_store(store)
     if enqueue is not None:
         opened.queues.get(enqueue)
@@ -126,6 +130,7 @@ def clone(
     """
     from meristem.tasks.operations import StoredTask  # slow to import: not for --help
 
+    check_priority(priority)
     opened = open_store(store)
     of = opened.tasks.get(task)
     values, _ = parameters_given(of, set_ or (), add or ())
@@ -178,14 +183,11 @@ def edit(
     }
 
     def work(ref: str) -> TaskRow:
-        from meristem.tasks.drafts import place_of_code  # slow to import: not for --help
+        from meristem.tasks.drafts import edited_source  # slow to import: not for --help
 
         row = opened.tasks.get(ref)
         values, gone = parameters_given(row, set_ or (), add or (), unset or ())
-        source: dict[str, Any] = place_of_code(repository) if repository is not None else {}
-        source |= {key: text for key, text in (("branch", branch), ("commit", commit)) if text is not None}
-        if commit is not None and commit != row.source.get("commit"):
-            source["diff"] = None  # it was made against another commit
+        source = edited_source(row.source, repository=repository, branch=branch, commit=commit)
         return opened.tasks.edit(
             row.number, parameters=values or None, remove=gone, source=source or None,
             needs=_needs(row, cpus, gpus, memory, label), max_attempts=max_attempts, add_tags=tag or (),

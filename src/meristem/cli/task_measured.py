@@ -228,5 +228,5 @@ def _print_comparison(found: Comparison) -> None:
 
 
 def _cells(row: Row) -> list[Any]:
-    values = [None if value is None else shown(value, _VALUE_LONGEST) for value in row.values]
+    values = [None if value is None else shown(value, _VALUE_LONGEST) for value in row.shown]
     return [row.name, *("-" if value is None else value for value in values)]

@@ -138,14 +138,22 @@ def about_pairs(view: Mapping[str, Any], row: TaskRow, story: str | None) -> lis
     ]
 
 
-def source_pairs(source: Mapping[str, Any], environment: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Names and values of what a task runs and in what."""
+def source_pairs(
+    source: Mapping[str, Any], environment: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> list[tuple[str, Any]]:
+    """Names and values of what a task runs and in what.
+
+    Args:
+        parameters: Those of Args/ go before the arguments that were captured, which are then told apart.
+    """
     commit, branch = source.get("commit"), source.get("branch")
     arguments = " ".join(map(str, source.get("arguments") or ()))
     entry = {"script": "script", "module": "module", "function": "function"}.get(source.get("entry", ""), "entry")
     packages = environment.get("packages") or []
     more = f" and {len(packages) - _PACKAGES_SHOWN} more" if len(packages) > _PACKAGES_SHOWN else ""
     working_dir = source.get("working_dir")
+    parameters_win = bool(arguments) and any(name.startswith("Args/") for name in parameters)
+    called = "" if parameters_win else f" {arguments}"
     return [
         ("repository", source.get("repository") or source.get("root")),
         ("commit", commit and (f"{commit} ({branch})" if branch else commit)),
@@ -153,7 +161,8 @@ def source_pairs(source: Mapping[str, Any], environment: Mapping[str, Any]) -> l
         ("uncommitted changes", _diff_size(source.get("diff"))),
         ("untracked files", ", ".join(source.get("untracked") or ()) or None),
         ("in folder", working_dir if working_dir not in (None, ".") else None),
-        (entry, source.get("entry_point") and f"{source['entry_point']} {arguments}".rstrip()),
+        (entry, source.get("entry_point") and f"{source['entry_point']}{called}".rstrip()),
+        ("arguments as captured", f"{arguments} (parameters win)" if parameters_win else None),
         ("Python", environment.get("python")),
         ("container", environment.get("container")),
         ("packages", ", ".join(packages[:_PACKAGES_SHOWN]) + more if packages else None),

@@ -95,7 +95,7 @@ def show_view(store: Store, study: StudyRow) -> dict[str, Any]:
         "created_at": iso(study.created_at),
         "updated_at": iso(study.updated_at),
         "folder": folder_of(store, study),
-        "store": store.database.shown_url,
+        "store": store.shown_url,
     }
 
 

@@ -100,7 +100,7 @@ def work(
     )
     _log_to_stderr(settings, verbose=verbose)
     opened = open_store(store)
-    opened.database.patience = _PATIENCE
+    opened.patience = _PATIENCE
     manner = Manner(
         name=name,
         fair=fair,

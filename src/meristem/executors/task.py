@@ -16,6 +16,7 @@ from typing import Any
 
 from meristem.errors import InputError, MeristemError, StoreUnavailable, TaskError, TaskNotFound, one_line
 from meristem.executors.task_template import Template, name_problems, read_names, task_id
+from meristem.naming import is_attempts, is_priority
 from meristem.needs import read_needs
 from meristem.spool import Measurement
 from meristem.statuses import TASK_ENDED, TaskStatus
@@ -117,7 +118,7 @@ class TaskExecutor:
         """
         if self._url is not None and self._store is None:
             self._store = Store(self._url)
-            self._store.database.patience = timedelta(seconds=_PATIENCE_SECONDS)
+            self._store.patience = timedelta(seconds=_PATIENCE_SECONDS)
         elif self._store is None:
             self._store = store
         self._read_template()
@@ -346,7 +347,7 @@ def find_template(store: Store, wanted: int | str) -> TaskRow:
         return found
     named = [row for row in store.tasks.list(TaskFilter(name=str(wanted))) if row.name == wanted]
     if not named:
-        raise TaskNotFound(str(wanted), store.database.shown_url)
+        raise TaskNotFound(str(wanted), store.shown_url)
     return named[0]
 
 
@@ -403,11 +404,9 @@ def _problems(template: Any, queue: Any, priority: Any, max_attempts: Any, tags:
         problems.append(f"'template' is {template!r:.60}; give the number, id or name of a task")
     if not isinstance(queue, str) or not queue.strip():
         problems.append(f"'queue' is {queue!r:.60}; give the name of a queue")
-    if isinstance(priority, bool) or not isinstance(priority, int) or abs(priority) > 1_000_000:
+    if not is_priority(priority):
         problems.append(f"'priority' is {priority!r:.60}; give a whole number up to a million")
-    if max_attempts is not None and (
-        isinstance(max_attempts, bool) or not isinstance(max_attempts, int) or not 1 <= max_attempts <= 1000
-    ):
+    if max_attempts is not None and not is_attempts(max_attempts):
         problems.append(f"'max_attempts' is {max_attempts!r:.60}; give a whole number from 1")
     if isinstance(tags, str) or not all(isinstance(tag, str) for tag in tags):
         problems.append(f"'tags' is {tags!r:.60}; give a list of texts")

@@ -30,6 +30,7 @@ T = TypeVar("T")
 DEFAULT_URL = "sqlite:///meristem.db"
 _LONGEST_PAUSE_SECONDS = 2.0
 _BUSY_SECONDS = 10.0  # of SQLite, for a lock
+_away: set[str] = set()  # stores that this process waits for: each outage is told once, however many wait
 _CROSSED = ("40001", "40P01")  # of PostgreSQL: not serializable, or each waited for the other: once more, it works
 
 
@@ -122,14 +123,23 @@ class Database:
         pause = 0.05
         while True:
             try:
-                return attempt()
+                found = attempt()
             except StoreUnavailable as error:
                 if not getattr(error, "transient", False) or time.monotonic() + pause > deadline:
                     raise
-                if pause > 1:
+                if pause > 1 and self.shown_url not in _away:
+                    _away.add(self.shown_url)
                     log.warning("%s Waiting for it.", error.what)
+            else:
+                self._tell_that_it_is_back()
+                return found
             time.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    def _tell_that_it_is_back(self) -> None:
+        if self.shown_url in _away:
+            _away.discard(self.shown_url)
+            log.warning("The store %s is back.", self.shown_url)
 
 
 def parse_url(url: str) -> URL:
@@ -149,6 +159,12 @@ def parse_url(url: str) -> URL:
     if backend not in ("sqlite", "postgresql"):
         raise InputError(f"A store cannot live in {backend!r}.", fix=fix)
     return parsed.set(drivername="postgresql+psycopg") if backend == "postgresql" else parsed
+
+
+def place_of(url: URL) -> str:
+    """A store's URL without password; a file by its whole path, since shippers start in many folders."""
+    in_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    return f"sqlite:///{Path(str(url.database)).absolute()}" if in_file else url.render_as_string(hide_password=True)
 
 
 def _sqlite_engine(url: URL, in_memory: bool) -> Engine:

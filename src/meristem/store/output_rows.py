@@ -48,6 +48,7 @@ class Report:
         kind: `plot`, `table`, `image` or `text`.
         format: Of its bytes: `plotly`, `png`, `svg`, `json`, `jpeg`, `text`, `markdown`.
         blob: Name of its bytes in the blob store; None where `text` holds it.
+        vector: Of a plot whose bytes are pixels: the same as SVG, in the blob store.
     """
 
     kind: str
@@ -57,9 +58,31 @@ class Report:
     step: int | None = None
     text: str | None = None
     blob: str | None = None
+    vector: str | None = None
     size_bytes: int = 0
     at: float = 0.0
     attempt: int = 0  # where it was read back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSummary:
+    """All reports of one kind, title and series.
+
+    Attributes:
+        count: How many, of all steps.
+        format: Of the latest.
+        size_bytes: Of all together.
+        last_step: None where none has a step.
+    """
+
+    kind: str
+    title: str
+    series: str
+    count: int
+    format: str
+    size_bytes: int
+    last_step: int | None
+    at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

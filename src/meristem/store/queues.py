@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, exc, func, insert, se
 
 from meristem.errors import InputError, QueueNotFound, QueueRefused, TaskNotFound, TaskRefused
 from meristem.events import TaskEventKind
+from meristem.naming import check_priority
 from meristem.statuses import TASK_ENDED, QueueStatus, TaskStatus
 from meristem.store.commits import clean, to_text
 from meristem.store.database import Database
@@ -153,9 +154,7 @@ class Queues:
             QueueNotFound, QueueRefused: It does not exist, or takes no tasks now.
             TaskRefused: One of them is no draft.
         """
-        if isinstance(priority, bool) or not isinstance(priority, int) or abs(priority) > 1_000_000:
-            raise InputError(f"priority={priority!r:.40} is no whole number up to a million.")
-
+        check_priority(priority)
         told = {"queue": queue, "priority": priority, **({"delay": delay.total_seconds()} if delay else {})}
         told["request"] = secrets.token_hex(4)  # by which this one is known where its answer was lost
 

@@ -13,7 +13,7 @@ from meristem.store.blob_place import BlobStore
 from meristem.store.by_hand import ByHand
 from meristem.store.claims import Claims
 from meristem.store.commits import Commits
-from meristem.store.database import Database
+from meristem.store.database import Database, place_of
 from meristem.store.event_log import EventLog
 from meristem.store.lease import Leases
 from meristem.store.queues import Queues
@@ -58,6 +58,25 @@ class Store:
         self.task_outputs = TaskOutputs(self.database)
         self.task_news = TaskNews(self.database)
         self.by_hand = ByHand(self.database)
+
+    @property
+    def patience(self) -> timedelta:
+        """How long a piece of work waits for the database; a thread with other things to do sets it short."""
+        return self.database.patience
+
+    @patience.setter
+    def patience(self, patience: timedelta) -> None:
+        self.database.patience = patience
+
+    @property
+    def shown_url(self) -> str:
+        """The URL without its password."""
+        return self.database.shown_url
+
+    @property
+    def place(self) -> str:
+        """As `shown_url`; a file by its whole path, the same from every folder."""
+        return place_of(self.database.url)
 
     @cached_property
     def blobs(self) -> BlobStore:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, and_, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, and_, delete, func, insert, select, tuple_, update
 
 from meristem.errors import AttemptLost
 from meristem.statuses import TaskStatus
@@ -29,6 +29,7 @@ from meristem.store.output_rows import (
     Positions,
     PositionsMoved,
     Report,
+    ReportSummary,
     Shipment,
 )
 from meristem.store.tables import (
@@ -179,6 +180,22 @@ class TaskOutputs:
 
         return self._of_attempt(number, attempt, read)
 
+    def report_summaries(self, number: int, attempt: int | None = None) -> list[ReportSummary]:
+        """What there is of plots, tables, images and texts of an attempt, by kind, title and series."""
+        c = task_reports.c
+        name = (c.kind, c.title, c.series)
+
+        def read(connection: Connection, number: int, attempt: int) -> list[ReportSummary]:
+            of_attempt = (c.task == number, c.attempt == attempt)
+            columns = (func.count().label("count"), func.sum(c.size_bytes).label("size"), func.max(c.at).label("at"))
+            last = func.max(c.step).label("step")
+            counted = select(*name, *columns, last).where(*of_attempt).group_by(*name).subquery()
+            same = [task_reports.c[key] == counted.c[key] for key in ("kind", "title", "series", "step")]
+            query = select(counted, c.format).join_from(counted, task_reports, and_(*of_attempt, *same))
+            return [_report_summary(row) for row in connection.execute(query.order_by(*counted.c[:3]))]
+
+        return self._of_attempt(number, attempt, read)
+
     def artifacts(self, number: int) -> list[Artifact]:
         """Artifacts and models of a task, by role and name; of each the last that was given."""
         c = task_artifacts.c
@@ -275,7 +292,7 @@ def _report_values(number: int, attempt: int, r: Report) -> dict[str, Any]:
         "series": clean(r.series),
         "step": NO_STEP if r.step is None else r.step,
         "format": r.format,
-        "text": clean(r.text),
+        "text": clean(r.text) if r.vector is None else to_text({"vector": r.vector}),
         "blob": r.blob,
         "size_bytes": r.size_bytes,
         "at": r.at,
@@ -284,8 +301,22 @@ def _report_values(number: int, attempt: int, r: Report) -> dict[str, Any]:
 
 def _report(row: Any) -> Report:
     step = None if row.step == NO_STEP else row.step
-    plain = {name: getattr(row, name) for name in Report.__slots__ if name != "step"}
-    return Report(step=step, **plain)
+    plain = {name: getattr(row, name) for name in Report.__slots__ if name not in ("step", "text", "vector")}
+    vector = json.loads(row.text)["vector"] if row.blob and row.text else None  # what has a blob needs no text
+    return Report(step=step, text=None if row.blob else row.text, vector=vector, **plain)
+
+
+def _report_summary(row: Any) -> ReportSummary:
+    return ReportSummary(
+        kind=row.kind,
+        title=row.title,
+        series=row.series,
+        count=int(row.count),
+        format=row.format,
+        size_bytes=int(row.size),
+        last_step=None if row.step == NO_STEP else int(row.step),
+        at=row.at,
+    )
 
 
 def _artifact_values(number: int, attempt: int, a: Artifact) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, Select, delete, exists, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from meristem.errors import TaskNotFound, TaskRefused
+from meristem.errors import InputError, TaskNotFound, TaskRefused
 from meristem.events import TaskEventKind
+from meristem.naming import check_attempts, naming_problems
 from meristem.needs import Needs
 from meristem.statuses import TASK_ENDED, TaskStatus
 from meristem.store.commits import clean, to_text
@@ -54,6 +55,8 @@ class Tasks:
 
     def create_many(self, news: Sequence[NewTask]) -> list[int]:
         """Makes tasks, all or none, and returns their numbers. May be repeated, as `create`."""
+        for new in news:
+            _check(new)
         return self._database.write(lambda connection: self._create(connection, news))
 
     def find(self, ref: int | str) -> TaskRow | None:
@@ -111,6 +114,7 @@ class Tasks:
             remove: Names of parameters to take away.
 
         Raises:
+            InputError: A name that cannot be one.
             TaskRefused: It is published; or what it runs by shall change and it is no draft any more.
             TaskNotFound: There is none.
         """
@@ -119,6 +123,11 @@ class Tasks:
             "needs": needs, "max_attempts": max_attempts,
         }  # fmt: skip
         texts = {"name": name, "project": project, "comment": comment, "kind": kind}
+        names = {what: given for what, given in texts.items() if given is not None and what != "comment"}
+        if problems := naming_problems(tags=add_tags, **names):
+            raise InputError(f"Task {number} cannot be called so", problems)
+        if max_attempts is not None:
+            check_attempts(max_attempts)
         drafts_only = any(asked[name] not in (None, (), []) for name in _OF_DRAFTS)
 
         def work(connection: Connection) -> None:
@@ -323,6 +332,12 @@ class Tasks:
         if before is not None:
             query = query.where(tasks.c.number < before)
         return self._database.read(lambda connection: rows_of(connection, query))
+
+
+def _check(new: NewTask) -> None:
+    if problems := naming_problems(project=new.project, name=new.name, kind=new.kind, tags=new.tags):
+        raise InputError("A task cannot be called so", problems)
+    check_attempts(new.max_attempts)
 
 
 def needs_id(connection: Connection, wanted: Needs) -> int:

@@ -321,7 +321,7 @@ class Study(AskAndTell, SlotControl):
             request_stop(self._store, self.name, message)
 
     def __repr__(self) -> str:
-        return f"Study({self.name!r}, {self._store.database.shown_url}, objective={str(self.goals)!r})"
+        return f"Study({self.name!r}, {self._store.shown_url}, objective={str(self.goals)!r})"
 
 
 def resume(name: str, *, store: str | Store, wait: bool = False, **changes: Any) -> Study:

@@ -11,12 +11,11 @@ from pathlib import Path
 from meristem.tasks.capturing import environment_of, source_of
 from meristem.tasks.launching import start_shipper
 from meristem.tasks.live import LiveTask
-from meristem.tasks.modes import Mode, Wanted, find_mode, place_of
+from meristem.tasks.modes import Mode, Wanted, find_mode, is_offline, place_of
 from meristem.tasks.process_mark import process_mark
 from meristem.tasks.reporting.append_file import warn
 from meristem.tasks.spool_folder import (
     ATTACH_VARIABLE,
-    OFFLINE_VARIABLE,
     SpoolFolder,
     TaskFile,
     new_task_id,
@@ -42,12 +41,6 @@ def attach(place: Path) -> LiveTask:
     folder = SpoolFolder(place)
     file = folder.read_task()
     return LiveTask(Mode.ATTACHED, folder, file, Wanted(project=file.project, name=file.name))
-
-
-def is_offline(wanted: Wanted) -> bool:
-    if wanted.offline is not None:
-        return wanted.offline
-    return os.environ.get(OFFLINE_VARIABLE, "").lower() not in ("", "0", "false", "no")
 
 
 def _begun(live: LiveTask) -> LiveTask:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 SECTIONS = ("task", "code", "packages", "parameters", "metrics", "artifacts")
 _DIFF_LINES = 2000
+_HASH, _HASH_SHOWN = re.compile("[0-9a-f]{64}"), 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,11 @@ class Row:
     values: tuple[Any, ...]
     differs: bool
 
+    @property
+    def shown(self) -> tuple[Any, ...]:
+        """The values as people read them: of a content hash the first digits."""
+        return tuple(_shown_hash(value) for value in self.values) if self.section == "artifacts" else self.values
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
@@ -67,7 +74,7 @@ class Comparison:
         for name in SECTIONS:
             rows = self.section(name)
             lines += [f"{name}:"] if rows else []
-            lines += [f"  {row.name}: {' | '.join('-' if v is None else str(v) for v in row.values)}" for row in rows]
+            lines += [f"  {row.name}: {' | '.join('-' if v is None else str(v) for v in row.shown)}" for row in rows]
         return "\n".join([*lines, *(diff for diff in self.diffs if diff)])
 
     def to_json(self) -> dict[str, Any]:
@@ -115,12 +122,18 @@ def _same(one: Any, other: Any) -> bool:
 def _code(task: TaskFacts) -> dict[str, Any]:
     shown = ("repository", "branch", "commit", "working_dir", "entry", "entry_point", "arguments")
     code = {name: task.source[name] for name in shown if task.source.get(name) is not None}
+    if any(name.startswith("Args/") for name in task.parameters):
+        code.pop("arguments", None)  # the parameters go before them, and are compared themselves
     if task.diff:
         code["uncommitted changes"] = f"{len(task.diff.splitlines())} lines"
     for name in ("diff", "script"):  # different contents of as many lines differ still
         if isinstance(task.source.get(name), Mapping):
             code[name] = str(task.source[name].get("blob", ""))[:12]
     return code
+
+
+def _shown_hash(value: Any) -> Any:
+    return value[:_HASH_SHOWN] if isinstance(value, str) and _HASH.fullmatch(value) else value
 
 
 def _metrics(task: TaskFacts) -> dict[str, Any]:

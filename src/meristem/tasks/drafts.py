@@ -10,6 +10,7 @@ from meristem.errors import InputError, did_you_mean
 from meristem.needs import Needs, read_needs
 from meristem.store.task_rows import MAX_ATTEMPTS, NewTask, TaskRow
 from meristem.tasks.parameters.sections import flatten
+from meristem.tasks.revisions import settled_commit
 from meristem.tasks.spool_folder import new_task_id
 
 
@@ -40,16 +41,22 @@ def new_draft(
         script: Path of a script, relative to `working_dir` of the repository.
         module: `package.module`, run as by `python -m`.
         repository: URL, or a folder on this machine; None: the code is installed where the task runs.
+        branch: Its head at this moment is what runs; without `branch` and `commit`, that of the default branch.
+        commit: Also a tag or another name, as long as the repository can be asked for it now.
         packages: Such as `numpy==2.2.0`; None: what the worker has.
         python: Version, such as `3.11`.
         parameters: By `Section/name`; a name without a section is of the section General.
 
     Raises:
-        InputError: Not exactly one of `function`, `script` and `module`, or a value that cannot be used.
+        InputError: Not exactly one of `function`, `script` and `module`, a value that cannot be used, or a script that
+            no worker would find.
     """
     source = entry_of(function=function, script=script, module=module) | place_of_code(repository)
     source |= {"arguments": [str(one) for one in arguments], "working_dir": working_dir}
     source |= {key: value for key, value in {"branch": branch, "commit": commit}.items() if value is not None}
+    _check_place(source)
+    if found := settled_commit(source):
+        source["commit"] = found
     environment: dict[str, Any] = {} if python is None else {"python": python}
     if packages is not None:
         environment["packages"] = [*packages]
@@ -86,13 +93,60 @@ def entry_of(**entries: str | None) -> dict[str, Any]:
 
 
 def place_of_code(repository: str | Path | None) -> dict[str, Any]:
-    """The part of a source that says where the code is: a URL, or a folder of this machine."""
+    """The part of a source that says where the code is: a URL, or a folder of this machine.
+
+    Raises:
+        InputError: It is neither.
+    """
     if repository is None:
         return {}
     folder = Path(repository).expanduser()
     if folder.is_dir():
         return {"repository": None, "root": str(folder.absolute())}
+    if ":" not in str(repository):
+        raise InputError(f"The repository {str(repository)!r:.200} is neither a URL nor a folder on this machine.")
     return {"repository": str(repository)}
+
+
+def edited_source(
+    old: Mapping[str, Any],
+    *,
+    repository: str | Path | None = None,
+    branch: str | None = None,
+    commit: str | None = None,
+) -> dict[str, Any]:
+    """What changes in a source; uncommitted changes of another commit are dropped (`diff` None).
+
+    Raises:
+        InputError: There is no such branch or commit.
+    """
+    changed = place_of_code(repository)
+    changed |= {key: text for key, text in (("branch", branch), ("commit", commit)) if text is not None}
+    if not changed:
+        return {}
+    whole: dict[str, Any] = {**old, **changed}
+    if branch is not None and commit is None:
+        whole.pop("commit", None)  # another branch: its head
+    found = settled_commit(whole)
+    if found != old.get("commit"):
+        changed |= {"commit": found, "diff": None}
+    elif commit is not None:
+        changed["commit"] = found
+    return changed
+
+
+def _check_place(source: Mapping[str, Any]) -> None:
+    if source.get("repository") or source.get("root"):
+        return
+    if named := [name for name in ("branch", "commit") if source.get(name)]:
+        raise InputError(f"A {named[0]} is given, but no repository.", fix="Give its URL, or a folder, as repository.")
+    script = source["entry_point"]
+    if source["entry"] == "script" and not Path(script).is_absolute():
+        raise InputError(
+            f"No worker would find the script {script!r:.120}: the task has no repository.",
+            fix="Give repository=URL (or a folder that is one); or run it once by hand with Task.init and clone "
+            "that; or write the whole path that it has on the workers.",
+        )
 
 
 def edited_parameters(row: TaskRow, values: Mapping[str, Any], *, new: bool) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class Ending:
     Attributes:
         at_exit: It was noticed as the process ended, whose exit status, known only then, may still say otherwise.
         by_signal: Somebody waits for it to end.
+        discard: Nothing of the task is to be kept.
     """
 
     status: str
@@ -36,10 +37,12 @@ class Ending:
     traceback: str = ""
     at_exit: bool = False
     by_signal: bool = False
+    discard: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The fields of an `ended` record; empty ones are left out."""
         found = {"message": self.message, "traceback": self.traceback, "at_exit": self.at_exit}
+        found |= {"discard": self.discard}
         return {"status": self.status, **{name: value for name, value in found.items() if value}}
 
     @classmethod

@@ -18,7 +18,7 @@ from meristem.statuses import TASK_ENDED, Cause, TaskStatus
 from meristem.store.store import Store
 from meristem.store.task_rows import Ending, Held, NewTask, NewWorker, TaskRow
 from meristem.tasks.report_records import Ended, Remote, stored_files
-from meristem.tasks.shipped import BY_HAND, Note, new_session, place_of, read_note, write_note
+from meristem.tasks.shipped import BY_HAND, Note, new_session, read_note, write_note
 from meristem.tasks.shipping import Shipping, file_in
 from meristem.tasks.spool_folder import SpoolFolder, TaskFile
 
@@ -42,7 +42,7 @@ class HandRun:
         self.abort_message: str | None = None
         self._store = store
         self._shipping: Shipping | None = None
-        shown = place_of(store.database.url)
+        shown = store.place
         note = read_note(folder.path)
         self.note = note if note and note.store == shown else Note(store=shown, session=new_session())
 
@@ -107,6 +107,17 @@ class HandRun:
             self._store.claims.finish(self.note.session, [again])
         self._date()
         self._store.workers.end(self.note.session)
+
+    def discard(self) -> None:
+        """Takes the task out of the store: its script has done nothing. Where another has it by now, it stays."""
+        row = None if self.note.number is None else self._store.tasks.find(self.note.number)
+        if row is None or row.worker != self.note.session:
+            return
+        if row.status is TaskStatus.RUNNING:
+            ending = Ending(number=row.number, fence=row.fence, status=TaskStatus.ABORTED, cause=Cause.ABORTED)
+            self._store.claims.finish(self.note.session, [ending])
+        self._store.workers.end(self.note.session)
+        self._store.tasks.delete(row.number)
 
     def leave_to_workers(self, remote: Remote) -> None:
         """Ends the attempt, makes the task a draft with all that was captured, and puts it into a queue.

@@ -11,6 +11,7 @@ from meristem.errors import AttemptLost, InputError, TaskRefused
 from meristem.statuses import TaskStatus
 from meristem.store.store import Store
 from meristem.store.task_rows import TaskRow
+from meristem.tasks.discarding import is_discarded
 from meristem.tasks.hand_run import HandRun, verdict
 from meristem.tasks.process_mark import is_alive
 from meristem.tasks.shipped import BY_HAND, LOCK_FILE, locked
@@ -55,6 +56,8 @@ def _import(place: Path, store: Store) -> TaskRow:
     task = folder.read_task()
     if task.remote:
         raise InputError(f"{place} belongs to a worker, which brings it into its store itself.")
+    if is_discarded(folder.report):
+        raise InputError(f"The script of {place} only told how it is called (--help): there is nothing to import.")
     if is_alive(task.pid, task.process):
         fix = "Its task is shipped while it runs, or imported once it has ended."
         raise InputError(f"The script of {place} still runs (pid {task.pid}).", fix=fix)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from meristem.errors import InputError, QueueRefused
 from meristem.statuses import QueueStatus
-from meristem.tasks.beginning import is_offline
-from meristem.tasks.modes import Wanted
+from meristem.tasks.modes import Wanted, is_offline
 from meristem.tasks.opening import open_store
 
 

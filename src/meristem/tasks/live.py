@@ -7,9 +7,11 @@ there is no task: scalars go to the trial's spool. In processes that the trainin
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,9 @@ from typing import Any
 from meristem import spool
 from meristem.errors import InputError, one_line
 from meristem.tasks.capturing import late_source, packages_of
+from meristem.tasks.discarding import nothing_reported
 from meristem.tasks.endings import ABORTED, COMPLETED, FAILED, Ending, ExitWatch
-from meristem.tasks.modes import Mode, Wanted
+from meristem.tasks.modes import Mode, Wanted, is_offline
 from meristem.tasks.reporting.append_file import pulse, warn
 from meristem.tasks.reporting.console import ConsoleLog
 from meristem.tasks.reporting.hooks.matplotlib_hook import MatplotlibHook
@@ -91,13 +94,24 @@ class LiveTask:
         while self._undo:
             with suppress(Exception):
                 self._undo.pop()()
-        if self.mode is Mode.BY_HAND and not ending.by_signal:
+        if self._is_to_be_discarded(ending):
+            ending = replace(ending, discard=True)
+        elif self.mode is Mode.BY_HAND and not ending.by_signal:
             self._capture_late()
         # A worker sees itself how the process ends; why user code failed, only the process knows.
         if self.mode is Mode.BY_HAND or (self.mode is Mode.WORKER and ending.status == FAILED):
             self.lines.record("ended", **ending.to_json())
         self._exit.close()
         self.lines.close()
+        if ending.discard and is_offline(self.wanted):  # else its shipper removes the folder
+            shutil.rmtree(self.folder.path, ignore_errors=True)
+
+    def _is_to_be_discarded(self, ending: Ending) -> bool:
+        """The script has only told how it is called, or refused how it was."""
+        if self.mode is not Mode.BY_HAND or not self.parameters.left or ending.traceback or ending.by_signal:
+            return False
+        self.lines.flush()
+        return nothing_reported(self.folder.report)
 
     def _start_captures(self) -> None:
         on = self.wanted.capture

@@ -1,16 +1,18 @@
-"""Where a training runs, and what it asked `Task.init` for. Decides on given values only."""
+"""Where a training runs, and what it asked `Task.init` for."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
 from meristem.errors import InputError
+from meristem.naming import naming_problems
 from meristem.spool import REPORT_VARIABLE
 from meristem.tasks.capture_switches import Capture
-from meristem.tasks.spool_folder import ATTACH_VARIABLE, TASK_VARIABLE
+from meristem.tasks.spool_folder import ATTACH_VARIABLE, OFFLINE_VARIABLE, TASK_VARIABLE
 
 
 class Mode(Enum):
@@ -38,14 +40,8 @@ class Wanted:
     capture: Capture = field(default_factory=Capture)
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{what}={given!r:.60} is no name"
-            for what, given in (("project", self.project), ("name", self.name), ("kind", self.kind))
-            if not isinstance(given, str) or not given.strip() or len(given) > 300 or "\0" in given
-        ]
-        problems += [f"the tag {tag!r:.60} is no text" for tag in self.tags if not isinstance(tag, str) or not tag]
-        if problems:
-            raise InputError("Task.init() got what it cannot use", problems, "Give texts of 1 to 300 characters.")
+        if problems := naming_problems(project=self.project, name=self.name, kind=self.kind, tags=self.tags):
+            raise InputError("Task.init() got what it cannot use", problems)
 
 
 def find_mode(environment: Mapping[str, str], *, spawned: bool) -> Mode:
@@ -74,3 +70,10 @@ def place_of(mode: Mode, environment: Mapping[str, str]) -> Path | None:
     if mode is Mode.TRIAL:
         return Path(environment[REPORT_VARIABLE]).absolute().parent
     return None
+
+
+def is_offline(wanted: Wanted) -> bool:
+    """Whether all is kept in a folder, for `meristem task import`."""
+    if wanted.offline is not None:
+        return wanted.offline
+    return os.environ.get(OFFLINE_VARIABLE, "").lower() not in ("", "0", "false", "no")

@@ -17,18 +17,20 @@ from meristem.errors import InputError, TaskRefused, did_you_mean
 from meristem.events import TaskEvent
 from meristem.needs import Needs, read_needs
 from meristem.statuses import TASK_ENDED, TaskStatus
-from meristem.store.output_rows import MetricSummary, Point, Report
+from meristem.store.output_rows import MetricSummary, Point
 from meristem.store.store import Store
 from meristem.store.task_rows import TaskFilter, TaskRow
 from meristem.tasks.artifacts import StoredArtifact
 from meristem.tasks.compare import Comparison, TaskFacts, compare
 from meristem.tasks.console_text import shown_lines
-from meristem.tasks.drafts import edited_parameters, new_draft, place_of_code
+from meristem.tasks.drafts import edited_parameters, edited_source, new_draft
 from meristem.tasks.opening import open_store
 from meristem.tasks.spool_folder import new_task_id, scalar_name
+from meristem.tasks.stored_reports import StoredReport
 
 _LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.05, 1.0
 _CHUNKS_AT_ONCE = 200
+_REPORTS_AT_MOST = 1_000_000
 _DIFF_SHOWN_BYTES = 4 << 20
 
 
@@ -191,19 +193,19 @@ class StoredTask:
         """Changes what code a draft runs.
 
         Args:
+            branch: Without `commit`: its head at this moment.
             diff: Uncommitted changes, as `git diff --binary` gives them; "" for none; None leaves them as they are,
-                except where `commit` changes: what was changed against another commit is dropped.
+                except where the commit changes: what was changed against another commit is dropped.
 
         Raises:
+            InputError: There is no such branch or commit.
             TaskRefused: It is no draft.
         """
-        given = {"branch": branch, "commit": commit, "entry_point": entry_point, "working_dir": working_dir}
+        given = {"entry_point": entry_point, "working_dir": working_dir}
         source: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-        source |= place_of_code(repository) if repository is not None else {}
+        source |= edited_source(self.row.source, repository=repository, branch=branch, commit=commit)
         if arguments is not None:
             source["arguments"] = [str(one) for one in arguments]
-        if diff is None and commit is not None and commit != self.row.source.get("commit"):
-            diff = ""
         if diff is not None:
             data = diff.encode() if isinstance(diff, str) else diff
             source["diff"] = {"blob": self._store.blobs.put(data), "bytes": len(data)} if data else None
@@ -321,9 +323,10 @@ class StoredTask:
             after = chunks[-1].number
 
     @property
-    def reports(self) -> builtins.list[Report]:
-        """Plots, tables, images and texts."""
-        return self._store.task_outputs.reports(self.number)
+    def reports(self) -> builtins.list[StoredReport]:
+        """Plots, tables, images and texts: each with `.read()` and `.save(path)`."""
+        found = self._store.task_outputs.reports(self.number, limit=_REPORTS_AT_MOST)
+        return [StoredReport(one, self._store.blobs) for one in found]
 
     @property
     def artifacts(self) -> dict[str, StoredArtifact]:

@@ -52,6 +52,7 @@ class Harvest:
     parameters: dict[str, Any] = field(default_factory=dict)
     source: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
+    checked_out: dict[str, str] = field(default_factory=dict)  # the commit, where the task named none
     tags: dict[str, bool] = field(default_factory=dict)  # whether each is there in the end
     comment: str | None = None
     progress: float | None = None
@@ -87,6 +88,9 @@ class Harvest:
     def _environment(self, record: Mapping[str, Any]) -> None:
         self.environment.update(_values(record))
 
+    def _checked_out(self, record: Mapping[str, Any]) -> None:
+        self.checked_out = {"commit": _name(record.get("commit"))}
+
     def _tags(self, record: Mapping[str, Any]) -> None:
         self.tags.update({_name(tag): True for tag in record.get("add") or ()})
         self.tags.update({_name(tag): False for tag in record.get("remove") or ()})
@@ -113,6 +117,7 @@ class Harvest:
 _READERS: Mapping[str, Callable[[Harvest, Mapping[str, Any]], None]] = {
     "parameters": Harvest._parameters,
     "environment": Harvest._environment,
+    "checked_out": Harvest._checked_out,
     "tags": Harvest._tags,
     "comment": Harvest._comment,
     "progress": Harvest._progress,
@@ -171,6 +176,8 @@ def _report(kind: str, record: Mapping[str, Any], keep: Keep) -> Report:
     if blob is None and text is None:
         raise ValueError("it names neither a file nor a text")
     step = record.get("step")
+    drawn = record.get("vector")
+    vector = keep(str(drawn["file"]))[0] if blob and isinstance(drawn, Mapping) and drawn.get("file") else None
     return Report(
         kind=kind,
         title=_name(record.get("title")),
@@ -179,6 +186,7 @@ def _report(kind: str, record: Mapping[str, Any], keep: Keep) -> Report:
         format=_name(record.get("format") or "text"),
         text=None if blob else text,
         blob=blob,
+        vector=vector,
         size_bytes=size,
         at=_at(record),
     )

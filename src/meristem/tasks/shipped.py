@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from sqlalchemy.engine import URL
-
 BY_HAND = "hand-"  # how the names of such sessions begin; only one folder in the world ships such a task
 NOTE_FILE, LOCK_FILE = "shipper.json", "shipper.lock"
 
@@ -40,12 +38,6 @@ class Note:
     state: str = "shipping"
     queue: str | None = None
     priority: int = 0
-
-
-def place_of(url: URL) -> str:
-    """A store's URL without password; a file by its whole path, since shippers start in many folders."""
-    in_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
-    return f"sqlite:///{Path(str(url.database)).absolute()}" if in_file else url.render_as_string(hide_password=True)
 
 
 def new_session() -> str:

@@ -24,13 +24,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from meristem.errors import AttemptLost, InputError, MeristemError, StoreError
-from meristem.store.database import parse_url
+from meristem.store.database import parse_url, place_of
 from meristem.store.store import Store
+from meristem.tasks.discarding import is_discarded
 from meristem.tasks.hand_run import HandRun, verdict
 from meristem.tasks.opening import store_url
 from meristem.tasks.process_mark import is_alive
 from meristem.tasks.report_records import Remote
-from meristem.tasks.shipped import locked, place_of, read_note, write_note
+from meristem.tasks.shipped import locked, read_note, write_note
 from meristem.tasks.spool_folder import SpoolFolder, TaskFile
 
 log = logging.getLogger("meristem.shipper")
@@ -55,7 +56,7 @@ class Shipper:
 
     def attend(self, *, patient: bool = True) -> bool:
         """Ships until the script has ended and all is in the store; True then. Without patience, one try."""
-        wait = 1.0
+        wait, told = 1.0, ""
         while True:
             try:
                 self._go_on()
@@ -64,7 +65,9 @@ class Shipper:
                 _mark(self.folder, "refused")
                 return False
             except StoreError as error:
-                log.warning("%s", error)
+                if str(error) != told:  # an outage of hours is told once
+                    log.warning("%s", error)
+                told = str(error)
             except MeristemError:
                 raise
             except OSError as error:  # of the folder's disk
@@ -80,11 +83,13 @@ class Shipper:
         if self._store is None:
             self._store = Store(self._url, patience=timedelta(seconds=10))
         run = HandRun(self.folder, self._store)
-        if run.note.queue is None:
+        if run.note.queue is None and not is_discarded(self.folder.report):
             run.take_up()
             self._ship_left_overs()
             _Attendance(run, self._store).until_ended()
-        if run.note.queue is not None:
+        if is_discarded(self.folder.report):
+            run.discard()
+        elif run.note.queue is not None:
             self._leave(run, Remote(queue=run.note.queue, priority=run.note.priority))
         elif run.shipping.remote is not None:
             self._leave(run, run.shipping.remote)
@@ -135,7 +140,7 @@ class _Attendance:
                 run.take_up()  # it was counted as lost while this machine slept; else it is refused here
                 continue
             if gone and not shipped:
-                if run.shipping.remote is None:
+                if run.shipping.remote is None and not is_discarded(run.folder.report):
                     self._finish()
                 return
             self._keep_up()

@@ -169,7 +169,7 @@ class Shipping:
             parameters=harvest.parameters,
             parameters_yield=self._parameters_yield,
             # A worker runs what the task says: what is found out there would undo an edit.
-            source={} if self._parameters_yield else harvest.source,
+            source=harvest.checked_out if self._parameters_yield else harvest.source,
             environment={} if self._parameters_yield else harvest.environment,
             add_tags=[tag for tag, there in harvest.tags.items() if there],
             remove_tags=[tag for tag, there in harvest.tags.items() if not there],

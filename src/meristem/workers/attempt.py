@@ -30,6 +30,7 @@ from meristem.tasks.shipping import Shipping
 from meristem.tasks.spool_folder import CONSOLE_FILE, TASK_VARIABLE, SpoolFolder, TaskFile
 from meristem.workers.attendant import PREPARED_FILE
 from meristem.workers.ending import Ended, Verdict, verdict
+from meristem.workers.environments.code import has_code
 from meristem.workers.environments.preparing import PREPARE_FILE
 from meristem.workers.function_process import FunctionCall
 from meristem.workers.masking import masked
@@ -251,7 +252,7 @@ class Attempt:
         if self.claim.source.get("entry") != "function":
             self.slot.make_room()
             return ScriptProcess(self._for_attendant(only_prepare=False))
-        if self.claim.source.get("commit") or self.claim.source.get("script") or self.claim.source.get("untracked"):
+        if has_code(self.claim.source):
             prepared = self._prepared()
             process = self.slot.process_for(
                 prepared["python"],

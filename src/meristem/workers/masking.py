@@ -17,6 +17,7 @@ _LOOKS_SECRET = re.compile(
     r"|(^|_)key(_|$)|(^|_)dsn(_|$)",
     re.IGNORECASE,
 )
+_FOLDERS = ("PWD", "OLDPWD")  # of shells: where they are and were, no passwords
 _HARMLESS = frozenset({"true", "false", "none", "null", "disabled", "enabled", "default"})
 _SHORTEST_GUESSED, _SHORTEST_NAMED = 6, 3  # to mask each "a" would tell more than it hides
 _LONGEST_USER, _LONGEST_PASSWORD = 256, 512
@@ -27,7 +28,7 @@ _URL_BEGUN = re.compile(rb":(?:/(?:/[^\s/@:'\"]{0,%d}(?::[^\s/@'\"]{0,%d})?)?)?\
 
 def looks_secret(name: str) -> bool:
     """Whether a variable of this name most likely holds a secret: `HF_TOKEN`, `AWS_SECRET_ACCESS_KEY`."""
-    return _LOOKS_SECRET.search(name) is not None
+    return name not in _FOLDERS and _LOOKS_SECRET.search(name) is not None
 
 
 def secret_values(variables: Mapping[str, str], named: Collection[str] = ()) -> list[str]:

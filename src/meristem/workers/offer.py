@@ -39,7 +39,7 @@ def read_slots(text: str | int | None, *, services: bool = False) -> list[tuple[
         services: Many light tasks, none of which gets a GPU.
 
     Raises:
-        InputError: It is neither.
+        InputError: It is neither, or names GPUs that are not there.
     """
     if services:
         count = SERVICES_SLOTS if text is None else _count(str(text))
@@ -50,24 +50,54 @@ def read_slots(text: str | int | None, *, services: bool = False) -> list[tuple[
         return [tuple(find_gpus())]
     count = _count(str(text))
     if count is None:
-        return list(parse_gpus(text))
+        groups = list(parse_gpus(text))
+        _check_gpus([gpu for group in groups for gpu in group])
+        return groups
     return deal_gpus(find_gpus(), count)
 
 
 def find_gpus() -> list[str]:
     """The ids of the GPUs that this process may use."""
+    visible = _visible_gpus()
+    return [gpu for gpu, _ in _listed_gpus() or []] if visible is None else visible
+
+
+def _visible_gpus() -> list[str] | None:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [part.strip() for part in visible.split(",") if part.strip() and part.strip() != "-1"]
+    if visible is None:
+        return None
+    return [part.strip() for part in visible.split(",") if part.strip() and part.strip() != "-1"]
+
+
+def _listed_gpus() -> list[tuple[str, str]] | None:
+    """Index and UUID of the machine's GPUs; None where its driver cannot be asked."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
     with suppress(OSError, subprocess.SubprocessError):
         done = subprocess.run(
-            [program, "--query-gpu=index", "--format=csv,noheader"], capture_output=True, timeout=15, check=True
+            [program, "--query-gpu=index,uuid", "--format=csv,noheader"], capture_output=True, timeout=15, check=True
         )
-        return [line.strip() for line in done.stdout.decode().splitlines() if line.strip().isdigit()]
-    return []
+        rows = (line.partition(",") for line in done.stdout.decode().splitlines())
+        return [(index.strip(), uuid.strip()) for index, _, uuid in rows if index.strip().isdigit()]
+    return None
+
+
+def _check_gpus(wanted: Collection[str]) -> None:
+    """A worker that offers GPUs which are not there would fail every task that needs one."""
+    visible = _visible_gpus()
+    if visible is not None:
+        there, known = visible, {*visible}
+    elif (listed := _listed_gpus()) is None:
+        return  # there is a driver, but it does not tell: the owner knows better
+    else:
+        there, known = [gpu for gpu, _ in listed], {name for pair in listed for name in pair}
+    # Parts of a GPU (MIG) and beginnings of UUIDs are not listed by index.
+    if missing := [gpu for gpu in dict.fromkeys(wanted) if gpu not in known and not gpu.startswith(("MIG-", "GPU-"))]:
+        raise InputError(
+            f"--slots: there is no GPU {', '.join(missing)} for this worker. It may use: {', '.join(there) or 'none'}.",
+            fix="Name those, or write a number of slots; CUDA_VISIBLE_DEVICES says which GPUs a process may use.",
+        )
 
 
 def find_cpus() -> float:

@@ -3,7 +3,8 @@
 Started by `meristem.workers.function_process`. A task's parameters become keyword arguments; what it prints goes to
 its own console; what it changed of the working directory, the environment, the import path, signals and the standard
 descriptors is put right after it, and processes that it left behind end with it. Where something is left that cannot be
-put right, such as a thread, the process says that it is spent, and its slot gets another. When the worker dies, however it dies, this process dies at once.
+put right, such as a thread, the process says that it is spent, and its slot gets another. When the worker dies,
+however it dies, this process dies at once.
 """
 
 from __future__ import annotations
@@ -253,7 +254,8 @@ def _answer(call: Mapping[str, Any]) -> dict[str, Any]:
         try:
             ended = {"result": json.loads(dumps(returned, limit_characters=RESULT_LIMIT_CHARACTERS))}
         except (TypeError, ValueError, RecursionError, OverflowError) as error:
-            message = f"it returned a {type(returned).__name__} that cannot be kept as JSON (larger things are artifacts): {error}"
+            kind = type(returned).__name__
+            message = f"it returned a {kind} that cannot be kept as JSON (larger things are artifacts): {error}"
             ended = {"message": message, "traceback": None}
     _close_task(ended.get("message"))
     return ended

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,15 @@ def store(tmp_path: Path) -> Store:
     return Store(f"sqlite:///{tmp_path}/store.db")
 
 
-def run(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    (place / "train.py").write_text(SCRIPT)
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def run(place: Path, *arguments: str, script: str = SCRIPT) -> subprocess.CompletedProcess[str]:
+    (place / "train.py").write_text(script)
     home = str(Path(__file__).parents[3] / "src")
     environment = {**os.environ, "PYTHONPATH": home, "MERISTEM_STORE": f"{place}/store.db"}
     environment.pop("MERISTEM_TASK", None)
@@ -79,3 +87,15 @@ def test_a_queue_that_does_not_exist_is_told_to_the_script(tmp_path: Path, store
     assert "Queue 'none' does not exist" in ran.stderr
     task = ended(store, "failed")
     assert "QueueNotFound" in (task.message or "")
+
+
+@pytest.mark.parametrize("seconds", [0, 3])
+def test_a_script_that_is_asked_for_help_leaves_no_task_in_the_store(
+    tmp_path: Path, store: Store, seconds: float
+) -> None:
+    parsing = "import argparse, time\nfrom meristem import Task\nTask.init('demo', 'digits')\n"
+    parsing += f"time.sleep({seconds})\nargparse.ArgumentParser().parse_args()\n"
+    assert run(tmp_path, "--help", script=parsing).returncode == 0
+    wait_for(lambda: not list((tmp_path / "meristem-tasks").iterdir()))
+    assert Task.list(store=store) == []
+    assert store.workers.list() == []

@@ -37,6 +37,57 @@ def test_the_end_of_a_script_is_the_end_of_its_task(tmp_path, code, status, endi
     assert message in ran.ended.message
 
 
+CAPTURING = """
+import meristem
+task = meristem.Task.init("demo", "live", offline=True, capture={"packages": False})
+"""
+PARSER = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float)
+"""
+CLICK = """
+import click
+@click.command()
+@click.option("--lr", type=float)
+def main(lr):
+    task.report(step=1, loss=0.5)
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "argument", "status"),
+    [
+        (PARSER + "parser.parse_args()", "--help", 0),
+        (PARSER + "parser.parse_args()", "--lr=x", 2),
+        (PARSER + "parser.parse_args()", "--slip", 2),
+        (PARSER + "with task:\n    task.connect(parser)", "--slip", 2),
+        (CLICK, "--help", 0),
+        (CLICK, "--slip", 2),
+    ],
+)
+def test_of_a_script_that_only_tells_how_it_is_called_nothing_is_kept(tmp_path, code, argument, status):
+    running = Running(tmp_path, code, init=CAPTURING, arguments=(argument,))
+    running.process.communicate(timeout=60)
+    assert running.process.returncode == status
+    assert list((tmp_path / "meristem-tasks").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "argument", "status"),
+    [
+        (REPORT + PARSER + "parser.parse_args()", "--help", "completed"),
+        (PARSER + "try:\n    parser.parse_args()\nexcept SystemExit:\n    pass\n" + REPORT, "--slip", "completed"),
+        (PARSER + "parser.parse_args()\nraise SystemExit(2)", "--lr=1", "failed"),
+        (PARSER + "parser.parse_known_args()\n1 / 0", "--slip", "failed"),
+        (CLICK, "--lr=1", "completed"),
+    ],
+)
+def test_a_script_that_did_more_than_to_tell_how_it_is_called_is_kept(tmp_path, code, argument, status):
+    assert run(tmp_path, code, init=CAPTURING, arguments=(argument,)).ended.status == status
+
+
 def test_a_failure_has_its_traceback_which_is_printed_as_ever(tmp_path):
     ran = run(tmp_path, "def f():\n    return 1 / 0\nf()")
     assert "return 1 / 0" in ran.ended.traceback

@@ -18,12 +18,12 @@ import pytest
 from integration.postgres_faults import postgres_server
 from meristem.errors import InputError
 from meristem.statuses import Cause, TaskStatus
-from meristem.store.database import parse_url
+from meristem.store.database import parse_url, place_of
 from meristem.store.store import Store
 from meristem.store.task_rows import TaskRow
 from meristem.tasks.importing import export_folder, import_folder
 from meristem.tasks.process_mark import process_mark
-from meristem.tasks.shipped import Note, place_of, write_note
+from meristem.tasks.shipped import Note, write_note
 from meristem.tasks.shipper import left_overs
 from meristem.tasks.spool_folder import SpoolFolder, TaskFile, new_task_id
 

@@ -238,3 +238,19 @@ def test_a_silent_script_whose_attempt_was_lost_is_killed(team: Team):
     held = Held(number=number, fence=team.get(number).fence)
     team.store.claims.hand_back(session, [held], message="taken away")  # as if another had given it back
     team.until(lambda: not alive(pid), 5.0)
+
+
+def test_code_of_a_repository_without_a_commit_is_its_head_and_the_task_then_says_which(team: Team, repository: Path):
+    team.worker()
+    url = f"file://{repository}"
+    (team.folder / "value.py").write_text("def tell(): return 'of the folder of the worker'\n")
+    (repository / "value.py").write_text("def tell(): return 'of the repository'\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "second")
+    head = git(repository, "rev-parse", "HEAD")
+    script = team.add(entry="script", entry_point="train.py", working_dir="sub", repository=url, python_path=["lib"])
+    function = team.add(entry="function", entry_point="value:tell", repository=url)
+    for number in (script, function):
+        assert team.ended(number).status is TaskStatus.COMPLETED, team.get(number).message
+        assert team.get(number).source["commit"] == head
+    assert team.get(function).result == "of the repository"

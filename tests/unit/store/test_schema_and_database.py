@@ -162,6 +162,28 @@ def test_a_statement_that_the_server_refuses_is_not_waited_for(state: str | None
     assert getattr(error, "transient", None) == transient
 
 
+def test_an_outage_is_told_once_and_so_is_its_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("meristem.store.database.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("meristem.store.database.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    database = Database("sqlite://", patience=timedelta(seconds=30))
+
+    def away(_: object) -> None:
+        raise OperationalError("", {}, Exception("database is locked"))
+
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            database.read(away)
+    Database("sqlite://").read(lambda _: None)
+    database.read(lambda _: None)
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2, said
+    assert "Waiting for it" in said[0]
+    assert "is back" in said[1]
+
+
 def test_a_path_is_a_store_too(tmp_path: Path) -> None:
     Store(f"{tmp_path}/runs.db").close()
     assert (tmp_path / "runs.db").exists()

@@ -50,6 +50,29 @@ def test_a_task_differs_in_nothing_from_itself() -> None:
     assert compare([SECOND, SECOND], everything=True).section("packages")[0].differs is False
 
 
+def test_arguments_that_were_captured_are_no_difference_where_parameters_go_before_them() -> None:
+    def called(lr: str, parameters: dict[str, float]) -> TaskFacts:
+        return TaskFacts(label=lr, source={"arguments": ["--lr", lr]}, parameters=parameters)
+
+    found = compare([called("1", {"Args/lr": 1.0}), called("2", {"Args/lr": 1.0})])
+    assert found.rows == ()
+    assert [row.name for row in compare([called("1", {}), called("2", {"General/x": 1.0})]).section("code")] == [
+        "arguments"
+    ]
+
+
+def test_of_artifacts_that_differ_the_first_digits_of_their_hashes_are_shown() -> None:
+    def kept(model: str) -> TaskFacts:
+        same = {"artifact same": "f" * 64, "input_model base": "s3://b/m"}
+        return TaskFacts(label=model, artifacts={**same, "artifact model": model * 64})
+
+    found = compare([kept("a"), kept("b")])
+    (row,) = found.rows
+    assert (row.values, row.shown) == (("a" * 64, "b" * 64), ("a" * 8, "b" * 8))
+    assert "  artifact model: aaaaaaaa | bbbbbbbb" in str(found)
+    assert compare([kept("a")], everything=True).section("artifacts")[2].shown == ("s3://b/m",)
+
+
 def test_a_comparison_is_json() -> None:
     given = json.loads(json.dumps(compare([FIRST, SECOND]).to_json()))
     assert given["tasks"] == ["1 digits", "2 digits"]

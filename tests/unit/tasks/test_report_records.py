@@ -25,13 +25,17 @@ def harvest(*records: dict[str, object]) -> tuple[Harvest, Faults]:
 
 def test_files_become_blobs() -> None:
     found, faults = harvest(
-        {"meristem": "plot", "title": "roc", "series": "val", "step": 2, "format": "png", "file": "files/p", "at": 1},
+        {
+            "meristem": "plot", "title": "roc", "series": "val", "step": 2, "format": "png", "file": "files/p", "at": 1,
+            "vector": {"file": "files/v", "bytes": 3},
+        },
         {"meristem": "text", "title": "note", "text": "hello"},
         {"meristem": "artifact", "name": "w", "role": "output_model", "url": "s3://b/w", "metadata": {"a": 1}},
         {"meristem": "source", "values": {"commit": "c", "diff": {"file": "files/d"}, "x": {"y": {"file": "gone"}}}},
-    )
+    )  # fmt: skip
     [plot, text] = found.reports
     assert (plot.blob, plot.size_bytes, plot.step, plot.at) == ("blob of files/p", 3, 2, 1.0)
+    assert plot.vector == "blob of files/v"
     assert (text.text, text.series, text.format) == ("hello", "note", "text")
     [model] = found.artifacts
     assert (model.role, model.url, model.blob, model.metadata) == ("output_model", "s3://b/w", None, {"a": 1})

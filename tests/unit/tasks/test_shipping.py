@@ -145,6 +145,12 @@ def test_files_are_stored_and_none_from_outside_of_the_folder(tmp_path: Path, st
         file_in(folder, "files/../task.json")
 
 
+def test_on_a_worker_the_commit_that_was_checked_out_is_told(tmp_path: Path, store: FakeStore) -> None:
+    (tmp_path / "report.jsonl").write_text('{"meristem": "checked_out", "commit": "c"}\n')
+    ship_all(tmp_path, store)
+    assert store.shipments[0].source == {"commit": "c"}
+
+
 def test_on_a_worker_what_the_code_found_out_does_not_undo_an_edit(tmp_path: Path, store: FakeStore) -> None:
     (tmp_path / "report.jsonl").write_text('{"meristem": "source", "values": {"commit": "c"}}\n')
     ship_all(tmp_path, store)

@@ -18,6 +18,31 @@ def test_secrets_of_the_worker_stay_with_it_unless_they_are_passed():
     assert set(secrets) == {"abcdefgh", "12345678"}
 
 
+def test_the_folders_of_a_shell_are_no_secrets():
+    environ = {"PWD": "C:work", "OLDPWD": "relative-folder", "DB_PWD": "hunter22"}
+    variables, secrets, held_back = variables_of_tasks(environ, {}, [], [])
+    assert (held_back, secrets) == (["DB_PWD"], ["hunter22"])
+    assert variables == {"PWD": "C:work", "OLDPWD": "relative-folder"}
+
+
+def test_gpus_that_are_not_there_are_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    with pytest.raises(InputError, match=r"no GPU 9 for this worker\. It may use: 0, 1"):
+        read_slots("9:0")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="It may use: none"):
+        read_slots("0:0")
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho '0, GPU-1234'\n")
+    program.chmod(0o755)
+    assert read_slots("0:0") == [("0",), ("0",)]
+    with pytest.raises(InputError, match="no GPU 3"):
+        read_slots("0:3")
+    program.write_text("#!/bin/sh\nexit 9\n")
+    assert read_slots("0:3") == [("0",), ("3",)]
+
+
 def test_what_stands_in_a_file_reaches_tasks_and_is_masked():
     variables, secrets, _ = variables_of_tasks({}, {"PLAIN": "value99"}, [], [])
     assert variables == {"PLAIN": "value99"}

@@ -35,8 +35,16 @@ def install(parameters: Parameters) -> Undo:
 
         return parse_known
 
+    def left(original: Callable[..., Any]) -> Callable[..., Any]:
+        def parse(self: argparse.ArgumentParser, *args: Any, **named: Any) -> Any:
+            with parameters.reading_command_line():  # it also refuses what is left over
+                return original(self, *args, **named)
+
+        return parse
+
     names = ("parse_known_args", "parse_known_intermixed_args")
     undos = [patch(argparse.ArgumentParser, name, wrapper) for name in names]
+    undos += [patch(argparse.ArgumentParser, name, left) for name in ("parse_args", "parse_intermixed_args")]
 
     def undo() -> None:
         for one in undos:

@@ -41,9 +41,14 @@ def parse_connected(parser: argparse.ArgumentParser, parameters: Parameters, sec
         return parser.parse_known_args(args, namespace)
 
     namespace, rest = parse_following(parse, parser, None, None, parameters, section)
+    with parameters.reading_command_line():
+        _refuse_rest(parser, rest)
+    return namespace  # type: ignore[no-any-return]
+
+
+def _refuse_rest(parser: argparse.ArgumentParser, rest: list[str]) -> None:
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    return namespace  # type: ignore[no-any-return]
 
 
 def parse_following(
@@ -58,7 +63,8 @@ def parse_following(
     _busy.parsing = True
     try:
         given = list(sys.argv[1:] if args is None else args)
-        done = _parse(parse, parser, given, namespace, parameters.stored(section))
+        with parameters.reading_command_line():
+            done = _parse(parse, parser, given, namespace, parameters.stored(section))
     finally:
         _busy.parsing = False
     with quietly(_WHAT):

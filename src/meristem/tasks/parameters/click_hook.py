@@ -34,6 +34,7 @@ def install(parameters: Parameters) -> Undo:
 def _install(core: Any, parameters: Parameters) -> Undo:
     undos = [
         patch(core.Parameter, "handle_parse_result", lambda original: _handed(original, parameters)),
+        patch(core.Command, "make_context", lambda original: _left(original, parameters)),
         patch(core.Command, "invoke", lambda original: _recorded(original, parameters)),
     ]
     context = _running(core)
@@ -61,6 +62,14 @@ def _handed(original: Callable[..., Any], parameters: Parameters) -> Callable[..
         return original(self, ctx, opts, args)
 
     return handle_parse_result
+
+
+def _left(original: Callable[..., Any], parameters: Parameters) -> Callable[..., Any]:
+    def make_context(self: Any, *args: Any, **named: Any) -> Any:
+        with parameters.reading_command_line():
+            return original(self, *args, **named)
+
+    return make_context
 
 
 def _recorded(original: Callable[..., Any], parameters: Parameters) -> Callable[..., Any]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable, Collection, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from threading import RLock
 from typing import Any
 
@@ -28,6 +29,9 @@ class Parameters:
         values: Those of the store, by "Section/name"; empty for a task that starts by hand.
         remote: The values of the store go before those of the code.
         tell: Takes what the store does not know yet.
+
+    Attributes:
+        left: The command line was last left without an answer: at --help, or a slip in it.
     """
 
     def __init__(self, values: Mapping[str, JSON], remote: bool, tell: Callable[[Mapping[str, JSON]], None]) -> None:
@@ -40,6 +44,7 @@ class Parameters:
         self._guests: dict[str, tuple[MutableMapping[Any, Any], Any]] = {}
         self._warned: set[str] = set()
         self._lock = RLock()
+        self.left = False
 
     @property
     def values(self) -> dict[str, JSON]:
@@ -59,6 +64,16 @@ class Parameters:
         with self._lock:
             return sorted(self._values.keys() - self._coded.keys()) if self.remote else []
 
+    @contextmanager
+    def reading_command_line(self) -> Iterator[None]:
+        """Notes in `left` whether a block that reads the command line is left by an exception, as by --help."""
+        try:
+            yield
+        except BaseException:
+            self.left = True
+            raise
+        self.left = False
+
     def connect(self, holder: Any, section: str | None = None) -> Any:
         """Connect an object: its values are told to the store, or on a worker replaced by the store's, in place.
 
@@ -74,6 +89,7 @@ class Parameters:
             InputError: It has no named values, values of the store do not fit it (all are listed), or a name that
                 another object has connected with another value.
         """
+        self.left = False  # the script goes on
         with self._lock:
             if section is None and id(holder) in self._connected:
                 return holder

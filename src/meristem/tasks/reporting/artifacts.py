@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from meristem.errors import InputError, one_line
+from meristem.tasks.reporting.append_file import warn
 from meristem.tasks.reporting.json_values import dumps
 from meristem.tasks.reporting.kept_files import KeptFiles, files_in
 
 _PREVIEW_CHARACTERS = 4_000
 _PREVIEW_LINES = 20
+_LONGEST_PATH = 500
+_PATH = re.compile(r"^[^\s{}\[\]<>,;\"]*([/\\]|\.[A-Za-z][A-Za-z0-9]{0,7}$)[^\s{}\[\]<>,;\"]*$")
+_told: set[str] = set()  # texts that look like a file and are none: warned of once
 _URL = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
@@ -48,6 +52,9 @@ def keep_artifact(files: KeptFiles, name: str, given: Any) -> Kept:
         return Kept(form="url", file=None, url=given)
     if isinstance(given, Path) or (isinstance(given, str) and _exists(given)):
         return _keep_path(files, name, Path(given))
+    if isinstance(given, str) and _looks_like_path(given) and given not in _told:
+        _told.add(given)
+        warn(f"the artifact {name!r}: there is no file {given!r} here, so this text itself is kept")
     if hasattr(given, "to_csv") and hasattr(given, "columns"):  # pandas
         return _keep_text(files, name, "csv", _csv_of(given, lambda file: given.to_csv(file)))
     if hasattr(given, "write_csv") and hasattr(given, "columns"):  # polars
@@ -67,6 +74,11 @@ def _exists(text: str) -> bool:
         return len(text) < 4096 and Path(text).exists()
     except (OSError, ValueError):
         return False
+
+
+def _looks_like_path(text: str) -> bool:
+    """Whether whoever wrote this one word had a file in mind, by its ending or its folders."""
+    return len(text) < _LONGEST_PATH and _PATH.match(text) is not None
 
 
 def _keep_path(files: KeptFiles, name: str, path: Path) -> Kept:

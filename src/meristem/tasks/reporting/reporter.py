@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from meristem.errors import InputError
 from meristem.spool import REPORT_FILE
@@ -101,16 +101,30 @@ class Reporter:
             raise InputError(f"The image {title} has {len(data):,} bytes; the limit is {PLOT_LIMIT_BYTES:,}.")
         self._show("image", title, series, step, form, data)
 
+    @overload
     def report_text(
         self, title: str, text: str, *, series: str | None = None, step: int | None = None, markdown: bool = False
-    ) -> None:
-        """Reports a text, plain or Markdown, which pages show under its title."""
+    ) -> None: ...
+    @overload
+    def report_text(
+        self, title: str, series: str, text: str, step: int | None = None, *, markdown: bool = False
+    ) -> None: ...
+
+    def report_text(self, title: str, *given: Any, markdown: bool = False, **named: Any) -> None:
+        """Reports a text, plain or Markdown, which pages show under its title and series.
+
+        Like its siblings it takes (title, series, text, step); with (title, text) alone the series is called like the
+        title.
+
+        Raises:
+            InputError: It is given neither the one nor the other.
+        """
+        series, text, step = _text_given(title, given, named)
         form, data = "markdown" if markdown else "text", str(text).encode("utf-8", "backslashreplace")
         if len(data) > _INLINE_TEXT_BYTES:
-            self._show("text", title, title if series is None else series, step, form, data)
+            self._show("text", title, series, step, form, data)
             return
-        fields = _placed(title, title if series is None else series, step)
-        self._lines.record("text", **fields, format=form, text=data.decode())
+        self._lines.record("text", **_placed(title, series, step), format=form, text=data.decode())
 
     def upload_artifact(self, name: str, artifact: Any, metadata: Mapping[str, Any] | None = None) -> None:
         """Keeps a file, a folder (as zip), a DataFrame (csv), an array (npy), JSON values, or (last) a pickle.
@@ -198,6 +212,19 @@ class Reporter:
         else:
             fields.update(file=kept.file, bytes=self._files.path_of(kept.file).stat().st_size)
         self._lines.record("artifact", **fields, metadata=_metadata(name, metadata), preview=kept.preview)
+
+
+def _text_given(title: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[str, Any, int | None]:
+    """Series, text and step of (title, text), (title, series, text) or (title, series, text, step)."""
+    order = ("text",) if len(given) == 1 and "text" not in named else ("series", "text", "step")
+    values: dict[str, Any] = {**dict(zip(order, given, strict=False)), **named}
+    too_many = len(given) > len(order) or set(order[: len(given)]) & set(named)
+    if too_many or "text" not in values or values.keys() - {"series", "text", "step"}:
+        raise InputError(
+            "report_text() takes a title, a series and a text.", fix='Call report_text("notes", "run", "The text.").'
+        )
+    series = values.get("series")
+    return title if series is None else str(series), values["text"], values.get("step")
 
 
 def _placed(title: str, series: str, step: int | None) -> dict[str, Any]:

@@ -13,8 +13,19 @@ from meristem.workers.environments.repository_cache import GIT, check_out
 from meristem.workers.environments.tools import NotPrepared, run, safe_path, say
 
 
-def lay_out(source: Mapping[str, Any], blobs: Path, cache: Path, place: Path) -> Path:
-    """Makes the folder `place` with the task's code and returns the folder to run in.
+def is_checked_out(source: Mapping[str, Any]) -> bool:
+    """Whether the code comes from a repository. Before its first commit all there is was kept with the task."""
+    kept = source.get("script") or source.get("untracked")
+    return bool(source.get("commit") or ((source.get("repository") or source.get("branch")) and not kept))
+
+
+def has_code(source: Mapping[str, Any]) -> bool:
+    """Whether there is any code to lay out; without, only what the environment has can be imported."""
+    return is_checked_out(source) or bool(source.get("script") or source.get("untracked"))
+
+
+def lay_out(source: Mapping[str, Any], blobs: Path, cache: Path, place: Path) -> tuple[Path, str | None]:
+    """Makes the folder `place` with the task's code and returns the folder to run in, and the commit if there is one.
 
     Args:
         source: As in `task.json`; files stand as `{"blob": name}`.
@@ -23,8 +34,8 @@ def lay_out(source: Mapping[str, Any], blobs: Path, cache: Path, place: Path) ->
     Raises:
         NotPrepared: Something of it cannot be had.
     """
-    committed = bool(source.get("commit") or (source.get("branch") and not source.get("script")))
-    if committed:
+    commit = None
+    if is_checked_out(source):
         commit = check_out(source, cache, place)
         say(f"code: {source.get('repository') or source.get('root')} at {commit[:12]}")
         _apply_diff(source.get("diff"), blobs, place, f"commit {commit[:12]}")
@@ -38,10 +49,10 @@ def lay_out(source: Mapping[str, Any], blobs: Path, cache: Path, place: Path) ->
     for name, file in (source.get("untracked") or {}).items():
         _write(blobs, file, safe_path(place, str(name), "The untracked file"))
     folder = safe_path(place, str(source.get("working_dir") or "."), "The working directory")
-    if not folder.is_dir() and committed:
+    if not folder.is_dir() and commit:
         raise NotPrepared(f"The working directory {source['working_dir']!r} is not in the code at this commit.")
     folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return folder, commit
 
 
 def import_paths(source: Mapping[str, Any], root: Path) -> list[str]:

@@ -9,12 +9,14 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from meristem.spool import REPORT_FILE
 from meristem.workers.attendant import NOT_PREPARED_FILE, PREPARED_FILE, write_whole
-from meristem.workers.environments.code import entry_command, import_paths, lay_out, own_python
+from meristem.workers.environments.code import entry_command, import_paths, is_checked_out, lay_out, own_python
 from meristem.workers.environments.container import (
     Contained,
     container_command,
@@ -46,7 +48,9 @@ def prepare(given: Mapping[str, Any]) -> dict[str, Any]:
     if shutil.disk_usage(given["code_parent"]).free < _MINIMUM_FREE_BYTES:
         raise NotPrepared(f"The disk of the worker is full ({given['code_parent']}). Make room there.")
     root = Path(given["code"])
-    folder = lay_out(source, Path(given["blobs"]), cache, root)
+    folder, commit = lay_out(source, Path(given["blobs"]), cache, root)
+    if commit and not source.get("commit"):
+        _record_commit(Path(given["spool"]), commit)
     kind = "container" if environment.get("container") and given["kind"] != "current" else given["kind"]
     found: dict[str, Any] = {"cwd": str(folder), "root": str(root), "environment": {}, "without": [], "cleanup": []}
     if kind == "container":
@@ -84,7 +88,7 @@ def _contained(given: Mapping[str, Any], found: dict[str, Any], folder: Path, ro
         mounts=[
             str(root),
             given["spool"],
-            *([str(Path(given["cache"]) / "repositories")] if source.get("commit") else []),
+            *([str(Path(given["cache"]) / "repositories")] if is_checked_out(source) else []),
         ],
         own=str(own_package(Path(given["cache"])) / "meristem"),
         variables=given["variables"],
@@ -103,10 +107,11 @@ def _contained(given: Mapping[str, Any], found: dict[str, Any], folder: Path, ro
     }
 
 
-def _mirrors(given: Mapping[str, Any]) -> list[str]:
-    """A checkout shares its objects with the mirror, so git in the container needs that, too."""
-    place = Path(given["cache"]) / "repositories"
-    return [str(place)] if place.is_dir() else []
+def _record_commit(spool: Path, commit: str) -> None:
+    """The task says from now on what it ran: nobody could ask its repository for that when it was made."""
+    line = json.dumps({"at": time.time(), "meristem": "checked_out", "commit": commit})
+    with open(spool / REPORT_FILE, "a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
 
 
 def main(run_folder: str) -> None:

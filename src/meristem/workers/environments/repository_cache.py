@@ -71,9 +71,13 @@ def _fetched(mirror: Path, origins: list[str], commit: str | None, branch: str |
         say(f"fetching {origin}")
         if problem := _fetch(mirror, origin, commit):
             problems.append(f"{origin}: {problem}")
+            if origin != origins[-1]:
+                say(f"{origin} cannot be fetched ({problem})")
             continue
         if found := _wanted(mirror, commit, branch):
             return found
+        if origin != origins[-1]:
+            say(f"{origin} does not have it: was it never pushed?")
     missing = f"commit {commit}" if commit else f"branch {branch!r}" if branch else "a commit"
     if len(problems) == len(origins):
         raise NotPrepared(f"The repository cannot be fetched: {'; '.join(problems)}.")

@@ -39,8 +39,8 @@ def run(
 
 
 def tries(command: Sequence[str | Path], *, cwd: Path | None = None) -> str | None:
-    """Runs a program that may fail; None where it went well, else its last lines."""
-    code, lines = _run(command, cwd, None)
+    """Runs a program that may fail, silently; None where it went well, else its last lines."""
+    code, lines = _run(command, cwd, None, silent=True)
     return None if code == 0 else _joined(lines) or f"exit code {code}"
 
 
@@ -72,7 +72,9 @@ def safe_path(root: Path, relative: str, what: str) -> Path:
     return path
 
 
-def _run(command: Sequence[str | Path], cwd: Path | None, env: Mapping[str, str] | None) -> tuple[int, deque[str]]:
+def _run(
+    command: Sequence[str | Path], cwd: Path | None, env: Mapping[str, str] | None, *, silent: bool = False
+) -> tuple[int, deque[str]]:
     lines: deque[str] = deque(maxlen=_LAST_LINES)
     try:
         child = subprocess.Popen(
@@ -88,10 +90,12 @@ def _run(command: Sequence[str | Path], cwd: Path | None, env: Mapping[str, str]
             f"{command[0]} cannot be started: {error.strerror}. Is it installed on this worker?"
         ) from None
     assert child.stdout is not None
-    for line in child.stdout:
-        sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
-        lines.append(re.sub(r"\x1b\[[0-9;]*m", "", line.decode("utf-8", "replace")).strip())
+    with child:
+        for line in child.stdout:
+            if not silent:
+                sys.stdout.buffer.write(line)
+                sys.stdout.buffer.flush()
+            lines.append(re.sub(r"\x1b\[[0-9;]*m", "", line.decode("utf-8", "replace")).strip())
     return child.wait(), lines
 
 

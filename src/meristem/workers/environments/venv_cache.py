@@ -25,6 +25,7 @@ from meristem.workers.environments.tools import NotPrepared, asks, run, say
 
 _FORMAT = 1  # another one makes all environments anew
 _COMPLETE, _PTH = "meristem-complete", "meristem-of-the-worker.pth"
+_COMPILING = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": ""}
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w.,\s-]+\])?\s*((==|>=|<=|~=|!=|<|>|@)\s*\S.*)?")
 
 
@@ -106,7 +107,8 @@ class VenvCache:
         else:
             run([python, "-m", "venv", place], what="the environment cannot be made")
             install, variables = [place / "bin" / "python", "-m", "pip", "install", "-q"], {}
-        run([*install, *packages], what="the packages cannot be installed", env=variables)
+        # Compiled once, here: tasks may not write into the environment, or may be told not to write such files.
+        run([*install, *packages], what="the packages cannot be installed", env={**variables, **_COMPILING})
         (_site_packages(place) / _PTH).write_text(f"{own}\n", encoding="utf-8")
         (place / _COMPLETE).write_text(json.dumps(list(packages)), encoding="utf-8")
         say(f"built it in {time.monotonic() - begun:.1f} s")
@@ -116,7 +118,18 @@ class VenvCache:
         options, variables = uv_options(settings, os.environ)
         assert self._uv is not None
         python = place / "bin" / "python"
-        return [self._uv, "pip", "install", "-q", "--no-config", "--python", python, *options], variables
+        install: list[str | Path] = [
+            self._uv,
+            "pip",
+            "install",
+            "-q",
+            "--no-config",
+            "--compile-bytecode",
+            "--python",
+            python,
+            *options,
+        ]
+        return install, variables
 
     def _evict(self, *, keep: Path) -> None:
         used: list[tuple[float, Path]] = []

@@ -20,6 +20,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from meristem.errors import InputError
+from meristem.tasks.reporting import artifacts as artifacts_module
 from meristem.tasks.reporting.kept_files import KeptFiles
 from meristem.tasks.reporting.pictures import png_of
 from meristem.tasks.reporting.reporter import Reporter
@@ -193,6 +194,48 @@ def test_a_short_text_stands_in_its_record_and_a_long_one_in_a_file(folder):
     short, long = folder.records()
     assert (short["text"], short["format"]) == ("short ü\\ud800", "markdown")
     assert folder.bytes_of(long) == b"x" * 5000
+
+
+@pytest.mark.parametrize(
+    ("given", "named", "expected"),
+    [
+        (("the text",), {}, ("notes", "the text", None)),
+        (("run", "the text"), {}, ("run", "the text", None)),
+        (("run", "the text", 3), {}, ("run", "the text", 3)),
+        (("run",), {"text": "the text", "step": 3}, ("run", "the text", 3)),
+        (("the text",), {"series": "run", "step": 3}, ("run", "the text", 3)),
+        ((), {"text": "the text"}, ("notes", "the text", None)),
+    ],
+)
+def test_a_text_takes_title_and_series_like_other_reports_or_the_title_alone(folder, given, named, expected):
+    folder.reporter.report_text("notes", *given, **named)
+    record = folder.only()
+    assert (record["title"], record["series"], record["text"], record["step"]) == ("notes", *expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [((), {}), (("a", "b", 1, 2), {}), (("a", "b"), {"series": "c"}), (("a",), {"body": "b"}), ((), {"series": "a"})],
+)
+def test_a_text_that_is_reported_otherwise_is_refused_with_the_way_that_works(folder, given, named):
+    with pytest.raises(InputError, match="a title, a series and a text"):
+        folder.reporter.report_text("notes", *given, **named)
+
+
+@pytest.mark.parametrize("text", ["nosuchfile.csv", "out/weights", "C:\\data\\x.bin", "./a.b.npz"])
+def test_an_artifact_that_looks_like_a_path_of_no_file_is_told_of_once(folder, capfd, monkeypatch, text):
+    monkeypatch.setattr(artifacts_module, "_told", set())
+    folder.reporter.upload_artifact("x", text)
+    folder.reporter.upload_artifact("x", text)
+    told = capfd.readouterr().err
+    assert told.count("this text itself is kept") == 1
+    assert repr(text) in told
+
+
+@pytest.mark.parametrize("text", ["one word", "word", "1.5", "a sentence. Another/one", '{"a.b"}', "", "v1.2"])
+def test_an_artifact_that_is_a_text_is_kept_in_silence(folder, capfd, text):
+    folder.reporter.upload_artifact("x", text)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

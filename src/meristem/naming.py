@@ -1,0 +1,54 @@
+"""What tasks may be called, and the numbers that go with them: one rule for scripts, the store and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from meristem.errors import InputError
+
+LONGEST_NAME, LONGEST_TAG = 300, 100  # characters
+HIGHEST_PRIORITY = 1_000_000
+MOST_ATTEMPTS = 1_000
+
+
+def naming_problems(*, tags: Iterable[Any] = (), **names: Any) -> list[str]:
+    """What is wrong with names (by what they name: project, name, kind) and tags, as sentences."""
+    problems = [
+        f"{what}={given!r:.60} is no name: give one line of 1 to {LONGEST_NAME} characters"
+        for what, given in names.items()
+        if not _is_line(given, LONGEST_NAME)
+    ]
+    return problems + [
+        f"the tag {tag!r:.60} is none: give one line of 1 to {LONGEST_TAG} characters"
+        for tag in tags
+        if not _is_line(tag, LONGEST_TAG)
+    ]
+
+
+def is_priority(given: Any) -> bool:
+    return isinstance(given, int) and not isinstance(given, bool) and abs(given) <= HIGHEST_PRIORITY
+
+
+def is_attempts(given: Any) -> bool:
+    """Whether it may be a task's `max_attempts`."""
+    return isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= MOST_ATTEMPTS
+
+
+def check_priority(given: Any) -> None:
+    """Raises InputError where `given` is no priority."""
+    if not is_priority(given):
+        fix = "Higher ones start first; 0 is usual, negative ones may wait."
+        raise InputError(f"priority={given!r:.40} is no whole number up to a million.", fix=fix)
+
+
+def check_attempts(given: Any) -> None:
+    """Raises InputError where `given` is no number of attempts."""
+    if not is_attempts(given):
+        raise InputError(f"max_attempts={given!r:.40} is no whole number from 1 to {MOST_ATTEMPTS}.")
+
+
+def _is_line(given: Any, longest: int) -> bool:
+    if not isinstance(given, str) or not given.strip() or len(given) > longest:
+        return False
+    return not any(c < " " or c == "\x7f" for c in given)
