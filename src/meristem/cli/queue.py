@@ -172,8 +172,11 @@ def delete(name: _Name, store: StoreOption = None, as_json: JsonOption = False) 
     \b
     meristem queue delete gpu
     """
-    open_store(store).queues.delete(name)
-    print_json({"deleted": name}) if as_json else typer.echo(f"Deleted queue {name}.")
+    opened = open_swept(store)
+    opened.queues.delete(name)
+    workers = [worker.name for worker in _serving(name, opened.workers.list())]
+    told = f" Workers that served it go on with their other queues: {', '.join(workers)}." if workers else ""
+    print_json({"deleted": name, "served_by": workers}) if as_json else typer.echo(f"Deleted queue {name}.{told}")
 
 
 def _serving(queue: str, workers: list[WorkerRow]) -> list[WorkerRow]:

@@ -55,7 +55,10 @@ def work(
     drain_timeout: Annotated[
         float | None, typer.Option(help="Seconds that tasks may go on once the worker shall end.", min=0)
     ] = None,
-    lease: Annotated[float, typer.Option(help="Seconds without a word until it counts as lost.", min=1)] = 30.0,
+    lease: Annotated[
+        float,
+        typer.Option(help="Seconds without a word until it counts as lost; under 5 a slow store loses it.", min=1),
+    ] = 30.0,
     folder: Annotated[
         Path | None, typer.Option(help="Where it keeps repositories, environments, running tasks.")
     ] = None,

@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 DEFAULT_URL = "sqlite:///meristem.db"
 _LONGEST_PAUSE_SECONDS = 2.0
+_BUSY_SECONDS = 10.0  # of SQLite, for a lock
 _away: set[str] = set()  # stores that this process waits for: each outage is told once, however many wait
 _CROSSED = ("40001", "40P01")  # of PostgreSQL: not serializable, or each waited for the other: once more, it works
 
@@ -90,6 +91,9 @@ class Database:
     def _once(self, work: Callable[[Connection], T], begin: str) -> T:
         with _translated(self.shown_url), self._locked(), self._engine.connect() as connection:
             if self.is_sqlite:
+                # Its own waiting, too, is bounded by our patience: who has little must hear of other things.
+                milliseconds = min(_BUSY_SECONDS, self.patience.total_seconds()) * 1000
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {milliseconds:.0f}")
                 connection.exec_driver_sql(begin)
             try:
                 result = work(connection)
@@ -167,7 +171,7 @@ def _sqlite_engine(url: URL, in_memory: bool) -> Engine:
     full = url.query.get("durability") == "full"
     url = url.difference_update_query(["durability"])
     pool: dict[str, Any] = {"poolclass": StaticPool} if in_memory else {}
-    connect_args = {"check_same_thread": False, "timeout": 10.0, "isolation_level": None}
+    connect_args = {"check_same_thread": False, "timeout": _BUSY_SECONDS, "isolation_level": None}
     engine = create_engine(url, connect_args=connect_args, **pool)
 
     @event.listens_for(engine, "connect")

@@ -8,8 +8,10 @@ lines, and the next one goes on. What it holds in memory is bounded.
 from __future__ import annotations
 
 import codecs
+import errno
 import json
 import os
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -252,7 +254,7 @@ def file_in(folder: Path, file: str) -> Path:
         ValueError: It is not there, or lies outside of the spool's files.
     """
     path = folder / file
-    inside = path.resolve().is_relative_to((folder / FILES_FOLDER).resolve())
+    inside = path.resolve().is_relative_to(folder.resolve() / FILES_FOLDER)  # which may itself be a link
     if not inside or ".." in Path(file).parts:
         raise ValueError(f"the file {file!r:.100} lies outside of the folder {FILES_FOLDER}/")
     if not path.is_file():
@@ -272,15 +274,23 @@ def _whole_lines(data: bytes, *, final: bool) -> int:
 
 def _read_from(path: Path, start: int, most: int) -> bytes:
     try:
-        with open(path, "rb") as file:
-            file.seek(start)
-            return file.read(most)
-    except (FileNotFoundError, IsADirectoryError):
+        # A task may put a link there, to what it may not read but its shipper may, or a pipe that nobody writes.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
+            return b""
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
         return b""
+    with open(descriptor, "rb") as file:
+        file.seek(start)
+        return file.read(most)
 
 
 def _size(path: Path) -> int:
     try:
-        return os.stat(path).st_size
+        found = os.lstat(path)
     except FileNotFoundError:
         return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0

@@ -77,7 +77,7 @@ class Attendant:
         for command in cleanup:
             self._attend_briefly(command)
         self._console.finish()
-        oom = oom_before is not None and (oom_kills() or 0) > oom_before
+        oom = None if oom_before is None else (oom_kills() or 0) > oom_before
         self._tell(phase, oom=oom)
 
     def _prepared(self) -> dict[str, Any] | None:
@@ -88,7 +88,7 @@ class Attendant:
         found: dict[str, Any] = json.loads((self._folder / PREPARED_FILE).read_bytes())
         return found
 
-    def _tell(self, phase: str, *, oom: bool) -> None:
+    def _tell(self, phase: str, *, oom: bool | None) -> None:
         told = {
             "phase": phase,
             "code": self._code,

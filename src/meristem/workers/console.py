@@ -89,7 +89,8 @@ class Console:
     def _write(self, data: bytes) -> None:
         try:
             if self._file is None:
-                self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+                self._file = os.open(self._path, flags, 0o644)
                 self._size = os.fstat(self._file).st_size
             view = memoryview(data)
             while view:

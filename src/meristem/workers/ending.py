@@ -24,7 +24,7 @@ class Ended:
         code: Exit code, negative for a signal; None where it is not known.
         stopped: It ended after it had been asked to.
         killed: We killed it.
-        oom: The kernel killed something for memory meanwhile.
+        oom: The kernel killed something for memory meanwhile; None where it does not say.
         tail: The last that it printed.
         fault: What could not be written of its output.
         message: Why it ended, in its own words or those of its preparation.
@@ -36,7 +36,7 @@ class Ended:
     code: int | None = 0
     stopped: bool = False
     killed: bool = False
-    oom: bool = False
+    oom: bool | None = None
     tail: str = ""
     fault: str | None = None
     message: str | None = None
@@ -74,7 +74,11 @@ def verdict(ended: Ended, *, abort: str | None = None, hand_back: str | None = N
         return Verdict(status=TaskStatus.FAILED, cause=Cause.NOT_PREPARED, message=_cut(why))
     if ended.code == 0 and ended.message is None:
         return Verdict(status=TaskStatus.COMPLETED, result=ended.result, message=ended.fault)
-    if (ended.code == -signal.SIGKILL or (ended.oom and ended.code)) and not ended.killed:
+    by_hand = ended.code == -signal.SIGKILL and ended.oom is False and not ended.killed
+    if by_hand and ended.message is None:
+        why = f"was killed by SIGKILL, not for lack of memory{_last_line(ended.tail)}"
+        return Verdict(status=TaskStatus.FAILED, cause=Cause.CODE_FAILED, message=_cut(why))
+    if (ended.code == -signal.SIGKILL or (ended.oom and ended.code)) and not (ended.killed or by_hand):
         sure = "the system ran out of memory" if ended.oom else "most likely the system ran out of memory"
         return Verdict(status=TaskStatus.FAILED, cause=Cause.OUT_OF_MEMORY, message=f"killed by SIGKILL: {sure}")
     why = ended.message or in_words(ended.code).replace(", or fewer trials in parallel", "") + _last_line(ended.tail)

@@ -34,12 +34,13 @@ class FunctionProcess:
 
     Attributes:
         used: Something has run in it; it may hold memory, and GPUs.
+        spent: Something that ran in it has left what cannot be put right: nothing else may run in it.
     """
 
     def __init__(
         self, python: str, cwd: str, environment: Mapping[str, str], *, own: str, paths: Sequence[str] = ()
     ) -> None:
-        self.used = False
+        self.used = self.spent = False
         ours, theirs = socket.socketpair()
         life_read, self._lifeline = os.pipe()
         numbers = (theirs.fileno(), life_read)
@@ -131,6 +132,7 @@ class FunctionCall:
         """What came of it; to be called once it has ended. Where it was killed, so was its process."""
         if self._answer is not None:
             answer = self._answer
+            self._process.spent = bool(answer.get("spent"))
             return Ended(
                 code=0 if answer.get("message") is None else 1,
                 stopped=self._stopped,

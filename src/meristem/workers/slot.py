@@ -34,7 +34,7 @@ class Slot:
     ) -> FunctionProcess:
         """The warm process where it is such a one, else a new one in its place."""
         key = (python, cwd, tuple(paths))
-        if self._process is not None and (self._key != key or not self._process.alive):
+        if self._process is not None and (self._key != key or not self._usable):
             self.close()
         if self._process is None:
             self._process = FunctionProcess(python, cwd, variables, own=self._own, paths=paths)
@@ -47,9 +47,14 @@ class Slot:
         self.own_process()
 
     def recover(self) -> None:
-        """Starts a process anew where the one for the worker's own functions has died. Raises OSError."""
-        if self._process is not None and not self._process.alive:
+        """Starts a process anew where the one that was there has died or is spent. Raises OSError."""
+        if self._process is not None and not self._usable:
+            self.close()
             self.warm_up()
+
+    @property
+    def _usable(self) -> bool:
+        return self._process is not None and self._process.alive and not self._process.spent
 
     def make_room(self) -> None:
         """Ends a process in which something ran: a script shall find the memory and the GPUs free."""

@@ -1,9 +1,11 @@
 """The process in which function tasks run, one after the other: modules that are imported stay so.
 
 Started by `meristem.workers.function_process`. A task's parameters become keyword arguments; what it prints goes to
-its own console; what it changed of the working directory, the environment and the import path is put right after it,
-and processes that it left behind end with it. Where a user's module was changed since it was imported, the process
-begins anew, with the same id, before the next call. When the worker dies, however it dies, this process dies at once.
+its own console; what it changed of the working directory, the environment, the import path, signals and the standard
+descriptors is put right after it, and processes that it left behind end with it. Where something is left that cannot be
+put right, such as a thread, the process says that it is spent, and its slot gets another. Where a user's module was
+changed since it was imported, the process begins anew, with the same id, before the next call. When the worker dies,
+however it dies, this process dies at once.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from typing import Any
 
 from meristem.processes.lifeline import die_with
 from meristem.spool import REPORT_VARIABLE
-from meristem.tasks.reporting.json_values import plain
+from meristem.tasks.reporting.json_values import RESULT_LIMIT_CHARACTERS, dumps
 from meristem.tasks.spool_folder import CONSOLE_FILE, TASK_VARIABLE
 from meristem.workers.console import Console
 from meristem.workers.loaded_files import LoadedFiles
@@ -39,6 +41,7 @@ _READ_BYTES = 1 << 18
 _SECTIONS = ("General", "Args")
 _TASK_ARGUMENT = "task"  # a parameter of this name gets the current Task
 _TRACEBACK_CHARACTERS = 20_000
+_LAST_THREADS_SECONDS = 0.05  # for threads that are just ending
 
 
 class Output:
@@ -48,14 +51,19 @@ class Output:
         for stream in (sys.stdout, sys.stderr):  # before: it asks for the position, which a pipe has not
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(line_buffering=True, errors="backslashreplace")
-        self._pipe, theirs = os.pipe()
+        self._pipe, self._theirs = os.pipe()
+        self._nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         os.set_blocking(self._pipe, False)
-        os.dup2(theirs, 1)
-        os.dup2(theirs, 2)
-        os.close(theirs)
+        self.connect()
         self._lock = threading.Lock()
         self._console: Console | None = None
         threading.Thread(target=self._pump, daemon=True, name="meristem-console").start()
+
+    def connect(self) -> None:
+        """Makes the standard descriptors what they are meant to be. Raises OSError: a task has closed ours."""
+        os.dup2(self._nothing, 0)
+        os.dup2(self._theirs, 1)
+        os.dup2(self._theirs, 2)
 
     def begin(self, console: Console) -> None:
         with self._lock:
@@ -117,6 +125,8 @@ class WarmProcess:
         self._output = Output()
         self._cwd, self._path, self._argv = os.getcwd(), list(sys.path), list(sys.argv)
         self._environment = dict(os.environ)
+        self._threads: set[int] = set()
+        self._handlers: dict[int, Any] = {}
 
     def run(self, first: dict[str, Any] | None = None) -> None:
         """Until the worker is gone. `first`: a call that came before this process began anew."""
@@ -161,19 +171,37 @@ class WarmProcess:
         os.environ[TASK_VARIABLE] = str(folder / "task.json")
         os.environ[REPORT_VARIABLE] = str(folder / "report.jsonl")
         began = time.time()
+        self._threads, self._handlers = set(sys._current_frames()), _handlers()
+        right = False
         try:
             answer = _answer(call, lambda: self._loaded.note(began))
         finally:
-            self._put_right()
+            right = self._put_right()
         self._loaded.note(began)
         _end_children()
         answer["fault"] = self._output.end()
+        with suppress(OSError):
+            self._output.connect()
+            answer["spent"] = not right or self._has_more_threads()
+        answer.setdefault("spent", True)
         return answer
 
-    def _put_right(self) -> None:
-        """A task may go elsewhere, but not take the next one with it."""
-        with suppress(OSError):
+    def _has_more_threads(self) -> bool:
+        """Those of Python, also raw ones. Libraries keep pools of their own, which do nothing unasked."""
+        end = time.monotonic() + _LAST_THREADS_SECONDS
+        while not set(sys._current_frames()) <= self._threads:
+            if time.monotonic() > end:
+                return True
+            time.sleep(0.002)
+        return False
+
+    def _put_right(self) -> bool:
+        """A task may go elsewhere, but not take the next one with it. False where something stays as it is."""
+        right = True
+        try:
             os.chdir(self._cwd)
+        except OSError:
+            right = False
         sys.path[:], sys.argv[:] = self._path, self._argv
         if os.environ != self._environment:
             os.environ.clear()
@@ -181,8 +209,19 @@ class WarmProcess:
         for name in ("stdout", "stderr"):
             if getattr(sys, name) is not getattr(sys, f"__{name}__"):
                 setattr(sys, name, getattr(sys, f"__{name}__"))
-        with suppress(ValueError):
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            right = right and not getattr(sys, name).closed
+        signal.setitimer(signal.ITIMER_REAL, 0)  # an alarm would strike the next task
+        for number, handler in _handlers().items():
+            if handler is not self._handlers[number]:
+                try:
+                    signal.signal(number, self._handlers[number])
+                except (TypeError, ValueError, OSError):  # it is not one of Python's
+                    right = False
+        return right
+
+
+def _handlers() -> dict[int, Any]:
+    return {int(number): signal.getsignal(number) for number in signal.valid_signals()}
 
 
 def keyword_arguments(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -239,13 +278,15 @@ def _answer(call: Mapping[str, Any], imported: Callable[[], None]) -> dict[str, 
 
             arguments[_TASK_ARGUMENT] = Task.init(call["project"], call["name"])
         returned = function(**arguments)
-    except BaseException as error:  # SystemExit and KeyboardInterrupt, too, fail this task alone
-        ended = _failure(error)
+    except BaseException as error:  # SystemExit and KeyboardInterrupt, too, end this task alone
+        well = isinstance(error, SystemExit) and error.code in (None, 0)  # as it is of a script
+        ended = {"result": None} if well else _failure(error)
     else:
         try:
-            ended = {"result": plain(returned)}
+            ended = {"result": json.loads(dumps(returned, limit_characters=RESULT_LIMIT_CHARACTERS))}
         except (TypeError, ValueError, RecursionError, OverflowError) as error:
-            message = f"it returned a {type(returned).__name__} that cannot be kept as JSON: {error}"
+            kind = type(returned).__name__
+            message = f"it returned a {kind} that cannot be kept as JSON (larger things are artifacts): {error}"
             ended = {"message": message, "traceback": None}
     _close_task(ended.get("message"))
     return ended

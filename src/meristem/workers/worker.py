@@ -185,16 +185,19 @@ class Worker:
     def _register(self) -> None:
         """Begins a session."""
         known = {queue.name: queue.id for queue in self._store.queues.list()}
+        queues = [name for name in self._queues if name in known]
         if missing := [name for name in self._queues if name not in known]:
-            raise QueueNotFound(missing[0], sorted(known))
+            if not self._session:  # at the start it is a typo, later somebody has deleted it
+                raise QueueNotFound(missing[0], sorted(known))
+            log.warning("no longer there: %s; it goes on with: %s", ", ".join(missing), ", ".join(queues) or "none")
         self._session = new_task_id()
         facts = {"host": socket.gethostname(), "pid": os.getpid(), "version": meristem.__version__}
         facts["slots"] = str(len(self._settings.slots))
-        new = NewWorker(id=self._session, name=self._name, queues=self._queues, offer=self._settings.offer, facts=facts)
+        new = NewWorker(id=self._session, name=self._name, queues=queues, offer=self._settings.offer, facts=facts)
         self._store.workers.register(new, lease=self._manner.lease)
         if self._listener is not None:
             self._listener.close()
-        self._listener = self._store.wakeups.listen([known[name] for name in self._queues], self._session)
+        self._listener = self._store.wakeups.listen([known[name] for name in queues], self._session)
         self._renew_at = time.monotonic() + self._lease / 3
         self._look_at = 0.0
         log.info("worker %s (%s) waits for tasks of %s", self._name, self._session, ", ".join(self._queues))

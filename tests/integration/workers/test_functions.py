@@ -14,7 +14,7 @@ from meristem.statuses import Cause, TaskStatus
 pytestmark = pytest.mark.timeout(120)
 
 FUNCTIONS = """
-import os, sys, time, threading
+import os, signal, sys, time, threading
 calls = []
 
 def again(x=0):
@@ -26,7 +26,28 @@ def wanders():
     os.chdir("/")
     os.environ["LEFT"] = "behind"
     sys.stdout = None
-    threading.Thread(target=time.sleep, args=(0.2,)).start()
+    signal.signal(signal.SIGUSR1, lambda *_: None)
+    signal.alarm(1)
+    for number in range(3):
+        os.dup2(os.open(os.devnull, os.O_RDWR), number)
+
+def leaves_thread():
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    return os.getpid()
+
+def leaves_deaf():
+    sys.stdout.close()
+    return os.getpid()
+
+def exits_well():
+    sys.exit(0)
+
+def returns_much():
+    return "x" * (1 << 20)
+
+def reports(task):
+    task.report(step=0, loss=1.0)
+    return os.getpid()
 
 def left():
     return os.environ.get("LEFT")
@@ -103,6 +124,28 @@ def test_a_module_that_was_changed_is_imported_again_and_one_that_was_not_stays(
     assert functions.console(changed) == "hears 22\n"
 
 
+def test_a_process_in_which_something_was_left_that_cannot_be_put_right_is_replaced(functions: Team):
+    team = functions
+    names = ("reports", "leaves_thread", "leaves_deaf", "again", "again")
+    numbers = [team.function(f"functions:{name}") for name in names]
+    team.worker()
+    rows = [team.ended(number) for number in numbers]
+    assert [row.status for row in rows] == [TaskStatus.COMPLETED] * 5, [row.message for row in rows]
+    reports, thread, deaf = (row.result for row in rows[:3])
+    assert reports == thread
+    assert len({thread, deaf, rows[3].result["pid"]}) == 3
+    assert not alive(thread)
+    assert rows[3].result["pid"] == rows[4].result["pid"]
+    assert "call 1" in team.console(numbers[3])
+
+
+def test_a_function_that_exits_with_0_is_completed_like_a_script(functions: Team):
+    number = functions.function("functions:exits_well")
+    functions.worker()
+    row = functions.ended(number)
+    assert (row.status, row.result) == (TaskStatus.COMPLETED, None)
+
+
 def test_what_goes_wrong_in_a_function_fails_its_task_alone(functions: Team):
     team = functions
     wrong = {
@@ -111,6 +154,7 @@ def test_what_goes_wrong_in_a_function_fails_its_task_alone(functions: Team):
         "functions:half": "ValueError: bad \\ud800",
         "functions:exits": "SystemExit: 3",
         "functions:unkeepable": "cannot be kept as JSON",
+        "functions:returns_much": "1,048,578 characters, the limit is 524,288",
         "functions:absent": "no function 'absent'",
         "no_such_module:f": "No module named 'no_such_module'",
         "nonsense": "names no function",

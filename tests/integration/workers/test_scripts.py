@@ -11,6 +11,7 @@ import pytest
 from tests.integration.workers.conftest import Team, alive, git
 
 from meristem.statuses import Cause, TaskStatus
+from meristem.store.task_rows import Held
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -213,6 +214,30 @@ def test_a_worker_that_slept_through_its_lease_ends_what_is_anothers_by_now_and_
     assert (row.status, row.attempt) == (TaskStatus.COMPLETED, 2)
     ends = [event for event in team.store.task_log.of(number) if event.kind == "task_ended"]
     assert len(ends) == 1
+
+
+def test_daemons_of_a_script_die_with_a_worker_that_is_killed(team: Team):
+    number = team.script(
+        "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n"
+        "        print('pid', os.getpid(), flush=True)\n        time.sleep(600)\n    os._exit(0)\ntime.sleep(600)"
+    )
+    worker = team.worker()
+    team.until(lambda: "pid" in team.console(number))
+    [daemon] = pids_in(team.console(number))
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    team.until(lambda: not alive(daemon), 3.0)
+
+
+def test_a_silent_script_whose_attempt_was_lost_is_killed(team: Team):
+    number = team.script("import os, time\nprint('pid', os.getpid(), flush=True)\ntime.sleep(600)")
+    team.worker()
+    team.until(lambda: "pid" in team.console(number))
+    [pid] = pids_in(team.console(number))
+    session = team.store.workers.get("w").id
+    held = Held(number=number, fence=team.get(number).fence)
+    team.store.claims.hand_back(session, [held], message="taken away")  # as if another had given it back
+    team.until(lambda: not alive(pid), 5.0)
 
 
 def test_code_of_a_repository_without_a_commit_is_its_head_and_the_task_then_says_which(team: Team, repository: Path):

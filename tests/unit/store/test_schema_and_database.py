@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -186,3 +187,16 @@ def test_an_outage_is_told_once_and_so_is_its_end(
 def test_a_path_is_a_store_too(tmp_path: Path) -> None:
     Store(f"{tmp_path}/runs.db").close()
     assert (tmp_path / "runs.db").exists()
+
+
+def test_a_locked_database_is_waited_for_no_longer_than_ones_patience(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/m.db", patience=timedelta(seconds=0.2))
+    database.write(lambda c: c.exec_driver_sql("CREATE TABLE t (x)"))
+    other = sqlite3.connect(tmp_path / "m.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        database.write(lambda c: c.exec_driver_sql("INSERT INTO t VALUES (1)"))
+    assert time.monotonic() - began < 2
+    other.close()
+    database.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -196,3 +197,19 @@ def test_of_a_log_that_grows_faster_than_it_is_shipped_the_middle_is_not_read(
     assert store.console.startswith(text[:500])
     assert store.console.endswith(text[-500:])
     assert "\ufffd" not in store.console
+
+
+def test_links_and_pipes_that_a_task_puts_into_its_spool_are_not_read(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("secret")
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    (spool / "console.log").symlink_to(outside / "secret")
+    assert read_console(spool / "console.log", 0, final=True).texts == ()
+    (spool / "files").symlink_to(outside)
+    with pytest.raises(ValueError, match="outside"):
+        file_in(spool, "files/secret")
+    (spool / "console.log").unlink()
+    os.mkfifo(spool / "console.log")
+    assert read_console(spool / "console.log", 0, final=True).texts == ()

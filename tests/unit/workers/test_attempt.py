@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from meristem.errors import QueueNotFound
 from meristem.needs import Needs, Offer
 from meristem.statuses import Cause, TaskStatus
 from meristem.store.store import Store
@@ -107,3 +108,23 @@ def test_a_worker_fails_a_task_whose_thread_ended_without_a_word(settings):
     assert over.claim is claim
     assert over.verdict is not None
     assert over.verdict.cause is Cause.NOT_PREPARED
+
+
+def test_a_worker_goes_on_with_the_queues_that_are_left(settings):
+    store = Store("sqlite://")
+    for name in ("a", "b"):
+        store.queues.ensure(name)
+    worker = Worker(store, ["a", "b"], settings)
+    worker._register()
+    first = worker.session
+    store.queues.delete("a")
+    worker._register()
+    assert worker.session != first
+    assert list(store.workers.get(worker.session).queues) == ["b"]
+
+
+def test_a_worker_does_not_begin_where_one_of_its_queues_is_missing(settings):
+    store = Store("sqlite://")
+    store.queues.ensure("a")
+    with pytest.raises(QueueNotFound):
+        Worker(store, ["a", "b"], settings)._register()

@@ -19,6 +19,8 @@ def test_exit_code_0_is_completed_with_what_a_function_returned():
         (Ended(code=3, tail="x\nValueError: no\n"), Cause.CODE_FAILED, "exit code 3: ValueError: no"),
         (Ended(code=-11), Cause.CODE_FAILED, "SIGSEGV"),
         (Ended(code=-9), Cause.OUT_OF_MEMORY, "most likely the system ran out of memory"),
+        (Ended(code=-9, oom=True), Cause.OUT_OF_MEMORY, "SIGKILL: the system ran out of memory"),
+        (Ended(code=-9, oom=False), Cause.CODE_FAILED, "was killed by SIGKILL, not for lack of memory"),
         (Ended(code=1, oom=True), Cause.OUT_OF_MEMORY, "the system ran out of memory"),
         (Ended(prepared=False, code=1, message="no such commit"), Cause.NOT_PREPARED, "no such commit"),
         (Ended(prepared=False, code=-9), Cause.NOT_PREPARED, "SIGKILL"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import sys
 from pathlib import Path
 
 import pytest
 
+from meristem.workers.environments import venv_cache
 from meristem.workers.environments.container import Contained, container_command, image_name
 from meristem.workers.environments.interpreters import find_python
 from meristem.workers.environments.pip_settings import read_settings, uv_options
@@ -134,3 +136,15 @@ def test_an_image_is_no_option():
     with pytest.raises(NotPrepared):
         image_name("--privileged")
     assert image_name(str(Path("registry/image:tag"))) == "registry/image:tag"
+
+
+def test_an_environment_in_use_is_not_evicted(tmp_path):
+    place = tmp_path / "environment"
+    place.mkdir()
+    lock = f"{place}.lock"
+    with open(lock, "a") as held:
+        fcntl.flock(held, fcntl.LOCK_SH)
+        venv_cache._remove(place)
+        assert place.is_dir()
+    venv_cache._remove(place)
+    assert not place.exists()

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+RESULT_LIMIT_CHARACTERS = 512 << 10  # of a task: a line of the spool stays below 1 MiB, and tables of tasks small
+
 
 def dumps(value: Any, *, limit_characters: int | None = None) -> str:
     """`value` as JSON text; arrays become lists, dates and paths text.

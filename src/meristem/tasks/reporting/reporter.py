@@ -9,7 +9,7 @@ from typing import Any, overload
 from meristem.errors import InputError
 from meristem.spool import REPORT_FILE
 from meristem.tasks.reporting.artifacts import Kept, keep_artifact
-from meristem.tasks.reporting.json_values import dumps, plain
+from meristem.tasks.reporting.json_values import RESULT_LIMIT_CHARACTERS, dumps, plain
 from meristem.tasks.reporting.kept_files import KeptFiles
 from meristem.tasks.reporting.pictures import (
     PLOT_LIMIT_BYTES,
@@ -24,7 +24,6 @@ from meristem.tasks.reporting.records import ReportLines
 from meristem.tasks.reporting.tables import table_of
 
 _INLINE_TEXT_BYTES = 4 << 10
-_RESULT_LIMIT_CHARACTERS = 512 << 10  # a line of the spool stays below 1 MiB
 
 
 class Reporter:
@@ -177,7 +176,7 @@ class Reporter:
             InputError: It has no JSON form, or is larger: keep it with upload_artifact().
         """
         try:
-            dumps(value, limit_characters=_RESULT_LIMIT_CHARACTERS)
+            dumps(value, limit_characters=RESULT_LIMIT_CHARACTERS)
             ready = plain(value)
         except (TypeError, ValueError, RecursionError) as error:
             raise InputError(
@@ -218,7 +217,7 @@ class Reporter:
 def _text_given(title: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[str, Any, int | None]:
     """Series, text and step of (title, text), (title, series, text) or (title, series, text, step)."""
     order = ("text",) if len(given) == 1 and "text" not in named else ("series", "text", "step")
-    values = {**dict(zip(order, given, strict=False)), **named}
+    values: dict[str, Any] = {**dict(zip(order, given, strict=False)), **named}
     too_many = len(given) > len(order) or set(order[: len(given)]) & set(named)
     if too_many or "text" not in values or values.keys() - {"series", "text", "step"}:
         raise InputError(
