@@ -613,3 +613,21 @@ def test_a_sweep_tells_how_many_workers_live(store: Store) -> None:
     worker(store, "b")
     worker(store, "lost", lease=-1.0)
     assert (store.workers.sweep().living, store.workers.sweep().living) == (2, 2)
+
+
+def test_a_lease_that_ran_out_while_the_server_was_down_begins_anew_with_the_server(postgres_url: str) -> None:
+    store = Store(postgres_url)
+    session = worker(store)
+    old = (
+        "UPDATE workers SET lease_expires_at = extract(epoch from now()) - 1, seen_at = extract(epoch from now()) - {}"
+    )
+
+    def lease_of(seconds: float) -> None:
+        store.database.write(lambda connection: connection.exec_driver_sql(old.format(seconds)))
+
+    lease_of(1_000_000.0)  # longer than this server has been up
+    assert store.workers.sweep().workers == ()
+    store.workers.renew(session)
+    lease_of(1.001)  # that much has passed since its start
+    assert store.workers.sweep().workers == ["w"]
+    store.close()

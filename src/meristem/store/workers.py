@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, insert, literal_column, or_, select, update
 
 from meristem.errors import WorkerLost, WorkerNotFound
 from meristem.needs import Offer
@@ -30,13 +30,18 @@ _LIVING = (WorkerStatus.ACTIVE.value, WorkerStatus.DRAINING.value)
 _W, _T = workers.c, tasks.c
 
 _LOOK = """
-SELECT count(*), count(CASE WHEN lease_expires_at < {now} THEN 1 END),
+SELECT count(*), count(CASE WHEN {expiry} < {now} THEN 1 END),
     EXISTS (SELECT 1 FROM tasks WHERE status = 'queued' AND not_before IS NOT NULL AND not_before <= {now})
 FROM workers WHERE status IN ('active', 'draining')
 """
-_STATEMENT_NOW = (
-    "extract(epoch from statement_timestamp())::double precision"  # one moment: an index can be asked by it
+# One moment for the whole statement, so that an index can be asked by it.
+_STATEMENT_NOW = "extract(epoch from statement_timestamp())::double precision"
+# While the server itself was down nobody could renew: since its start, each worker has the whole of its lease anew.
+_POSTGRES_EXPIRY = (
+    "greatest(lease_expires_at, "
+    "extract(epoch from pg_postmaster_start_time())::double precision + lease_expires_at - seen_at)"
 )
+_SQLITE_EXPIRY = "lease_expires_at"
 
 
 class Workers:
@@ -154,11 +159,14 @@ class Workers:
     def _looked(self) -> Sequence[Any]:
         """How many workers there are, of how many the lease has run out, and whether delayed tasks may start."""
         if self._database.is_sqlite:
-            return self._database.read(lambda c: c.exec_driver_sql(_LOOK.format(now=SQLITE_NOW)).one())
-        return self._database.statement(_LOOK.format(now=_STATEMENT_NOW), {})[0]
+            return self._database.read(
+                lambda c: c.exec_driver_sql(_LOOK.format(now=SQLITE_NOW, expiry=_SQLITE_EXPIRY)).one()
+            )
+        return self._database.statement(_LOOK.format(now=_STATEMENT_NOW, expiry=_POSTGRES_EXPIRY), {})[0]
 
     def _sweep(self, connection: Connection) -> Swept:
-        gone = select(_W.id, _W.name).where(_W.status.in_(_LIVING), _W.lease_expires_at < self._now).order_by(_W.id)
+        expiry: Any = literal_column(_SQLITE_EXPIRY if self._database.is_sqlite else _POSTGRES_EXPIRY)
+        gone = select(_W.id, _W.name).where(_W.status.in_(_LIVING), expiry < self._now).order_by(_W.id)
         if not self._database.is_sqlite:
             gone = gone.with_for_update(skip_locked=True)
         found = connection.execute(gone).all()

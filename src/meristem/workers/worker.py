@@ -44,7 +44,7 @@ from meristem.workers.slot import Slot
 log = logging.getLogger("meristem.worker")
 T = TypeVar("T")
 
-_SWEEP_SECONDS = 1.5
+_SWEEP_SECONDS = 1.2
 _SWEEPS_A_SECOND = 50.0  # of all workers together: a thousand need not each look every moment
 _LOOK_SECONDS = 5.0  # where wake-ups come by themselves: a lost one only delays
 _SHORT_LOOK_SECONDS = 0.05  # where they do not
@@ -99,6 +99,7 @@ class Worker:
         self._drain_at: float | None = None
         self._end_by: float | None = None
         self._renew_at = self._sweep_at = self._look_at = 0.0
+        self._talked_at = time.monotonic()
         self._away_until, self._away_pause = 0.0, 0.0
         self._room_at, self._room_pause = 0.0, 0.0
 
@@ -154,7 +155,11 @@ class Worker:
         if now >= self._look_at:
             self._claim(home)
         if now >= self._sweep_at:
-            self._sweep_at = now + self._sweep() * random.uniform(0.7, 1.3)
+            # Where it could not talk for a lease, others perhaps could not either: they get the time to be back first.
+            silent = time.monotonic() - self._talked_at > self._lease
+            pause = self._lease if silent else self._sweep()
+            self._sweep_at = now + pause * random.uniform(1.0, 1.3)
+        self._talked_at = time.monotonic()
 
     def _rest(self) -> None:
         """Waits until something is due, ends, or comes."""
