@@ -50,7 +50,7 @@ def capture_packages(
         if one := installed.all.get(normal(name)):
             named[one.info] = one
     lines = {normal(one.name): line for one in named.values() if (line := _requirement(one, root))}
-    lines.setdefault("meristem", _meristem(installed))
+    lines["meristem"] = _meristem(installed)
     return sorted(lines.values(), key=str.lower)
 
 
@@ -144,5 +144,7 @@ def _meristem(installed: Installed) -> str:
     import meristem  # its version only; the rooms below do not know the package's face
 
     one = installed.all.get("meristem")
-    line = _requirement(one, None) if one and one.editable is None else None
+    # Worked on in a folder of its own, it is what the worker has: no other could reach that folder.
+    developed = one is None or one.editable is not None or one.info.suffix == ".egg-info"
+    line = None if one is None or developed else _requirement(one, None)
     return line or f"meristem=={meristem.__version__}"
