@@ -58,9 +58,18 @@ def test_the_quickstart_finds_something_and_compares_it_with_the_defaults(tmp_pa
 
 def test_the_code_of_the_readme_runs(tmp_path: Path) -> None:
     code = re.findall(r"```python\n(.*?)```", (EXAMPLES.parent / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert len(code) == 1
-    script = tmp_path / "readme.py"
-    script.write_text(code[0].replace("trials=20", "trials=6"), encoding="utf-8")
-    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    search, task = code
+    done = run_code(tmp_path, search.replace("trials=20", "trials=6"))
     assert done.returncode == 0, done.stderr
     assert "'model'" in done.stdout
+    done = run_code(tmp_path, task)
+    assert done.returncode == 0, done.stderr
+    assert "meristem task import" in done.stderr
+
+
+def run_code(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+    script = folder / "readme.py"
+    script.write_text(code, encoding="utf-8")
+    environment = {**os.environ, "MERISTEM_OFFLINE": "1"}
+    command = [sys.executable, script]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
