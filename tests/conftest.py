@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from meristem.store.store import Store
 
 # Set before numpy is imported: small matrices on many threads starve tests that run side by side.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# Started in the background, a shell has us ignore Ctrl-C, and what tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples each time, however slow the machine: a failure is a change, not a chance.
 settings.register_profile("meristem", derandomize=True, deadline=None, max_examples=50)
