@@ -20,7 +20,7 @@ from meristem.statuses import Cause, TaskStatus, WorkerStatus
 from meristem.store.attempts import give_up_attempts
 from meristem.store.commits import clean, to_text
 from meristem.store.database import Database
-from meristem.store.lease import LEASE, SQLITE_NOW, database_now
+from meristem.store.lease import LEASE, POSTGRES_NOW, SQLITE_NOW, database_now
 from meristem.store.tables import tasks, workers
 from meristem.store.task_log import TaskTeller
 from meristem.store.task_rows import Held, NewWorker, Swept, WorkerPulse, WorkerRow
@@ -42,6 +42,28 @@ _POSTGRES_EXPIRY = (
     "extract(epoch from pg_postmaster_start_time())::double precision + lease_expires_at - seen_at)"
 )
 _SQLITE_EXPIRY = "lease_expires_at"
+
+# One row for each of its tasks, at least one. A renewal that a crash of the server undoes costs nothing: it need not
+# wait for the disk.
+_POSTGRES_RENEW = f"""
+WITH renewed AS (
+    UPDATE workers SET seen_at = {POSTGRES_NOW}, lease_expires_at = {POSTGRES_NOW} + %(lease)s::double precision,
+        usage = coalesce(%(usage)s::text, usage)
+    WHERE id = %(worker)s AND status IN ('active', 'draining')
+    RETURNING status, set_config('synchronous_commit', 'off', true) AS unsynced
+)
+SELECT renewed.status, t.number, t.fence, t.abort_message
+FROM renewed LEFT JOIN tasks t ON t.worker = %(worker)s AND t.status = 'running'
+"""
+_SQLITE_RENEW = f"""
+UPDATE workers SET seen_at = {SQLITE_NOW}, lease_expires_at = {SQLITE_NOW} + :lease, usage = coalesce(:usage, usage)
+WHERE id = :worker AND status IN ('active', 'draining')
+"""
+_SQLITE_MINE = """
+SELECT w.status, t.number, t.fence, t.abort_message
+FROM workers w LEFT JOIN tasks t ON t.worker = w.id AND t.status = 'running'
+WHERE w.id = :worker AND w.status IN ('active', 'draining')
+"""
 
 
 class Workers:
@@ -89,24 +111,15 @@ class Workers:
         Raises:
             WorkerLost: The lease ran out, or the worker was ended: its tasks are others' by now.
         """
-        values: dict[str, Any] = {"seen_at": self._now, "lease_expires_at": self._now + lease.total_seconds()}
-        if usage is not None:
-            values["usage"] = to_text(dict(usage))
-        statement = update(workers).where(_W.id == worker, _W.status.in_(_LIVING)).values(values).returning(_W.status)
-        running = select(_T.number, _T.fence, _T.abort_message).where(
-            _T.worker == worker, _T.status == TaskStatus.RUNNING.value
-        )
-
-        def work(connection: Connection) -> WorkerPulse:
-            if not self._database.is_sqlite:  # a renewal that a crash of the server undoes costs nothing
-                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-            status = connection.execute(statement).scalar()
-            if status is None:
-                raise WorkerLost(worker)
-            mine = connection.execute(running).all()
-            return _pulse(str(status), {Held(number=r.number, fence=r.fence): r.abort_message for r in mine}, held)
-
-        return self._database.write(work)
+        given = {"worker": worker, "lease": lease.total_seconds(), "usage": usage and to_text(dict(usage))}
+        if self._database.is_sqlite:
+            rows = self._database.write(lambda connection: _renew_sqlite(connection, given))
+        else:
+            rows = self._database.statement(_POSTGRES_RENEW, given)
+        if not rows:
+            raise WorkerLost(worker)
+        mine = {Held(number=number, fence=fence): abort for _, number, fence, abort in rows if number is not None}
+        return _pulse(str(rows[0][0]), mine, held)
 
     def drain(self, ref: str) -> list[str]:
         """Asks workers (by id, or all of a name) to finish what runs and claim nothing more; returns their names.
@@ -233,6 +246,11 @@ def _offer(given: Mapping[str, Any]) -> Offer:
         memory_bytes=math.inf if given["memory"] is None else given["memory"],
         labels=frozenset(given["labels"]),
     )
+
+
+def _renew_sqlite(connection: Connection, given: Mapping[str, Any]) -> Sequence[Any]:
+    connection.exec_driver_sql(_SQLITE_RENEW, dict(given))
+    return connection.exec_driver_sql(_SQLITE_MINE, {"worker": given["worker"]}).all()
 
 
 def _pulse(status: str, mine: Mapping[Held, str | None], held: Sequence[Held]) -> WorkerPulse:
