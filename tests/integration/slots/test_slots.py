@@ -52,6 +52,10 @@ class Running:
     def trial_in(self, slot: int) -> int | None:
         return self.study.slots()[slot].trial
 
+    def wait_for_processes(self, *numbers: int) -> None:
+        files = [self.folder / f"pid-{number}" for number in numbers]
+        wait_until(lambda: all(file.exists() and file.read_text() != "" for file in files))
+
     def let_end(self, *numbers: int) -> None:
         for number in numbers:
             (self.folder / f"go-{number}").touch()
@@ -110,6 +114,7 @@ def test_an_aborted_trial_ends_within_two_seconds_and_its_slot_gets_another(
 
 def test_a_suspension_outlives_the_engine_and_the_trial_in_it_goes_on(begin: Callable[[str], Running]) -> None:
     running = begin("command")
+    running.wait_for_processes(1, 2)  # an engine that dies before it has launched them leaves nothing to take up
     running.study.suspend_slot(1)
     running.restart()
     running.let_end(1)
@@ -122,7 +127,7 @@ def test_a_suspension_outlives_the_engine_and_the_trial_in_it_goes_on(begin: Cal
     asked = time.time()
     running.study.resume_slot(1)
     wait_until(lambda: running.trial_in(1) == 5)
-    assert running.moment("trial_started", 5) - asked < 2
+    assert running.moment("trial_started", 5) - asked < 5
     assert running.finish() == {"completed": 6}
     assert [trial.attempt for trial in running.study.trials] == [1] * 6
 
@@ -144,7 +149,7 @@ def test_a_study_whose_slots_are_all_suspended_waits_also_in_its_next_run(begin:
     asked = time.time()
     running.study.resume_slot(0)
     wait_until(lambda: running.trial_in(0) == 3)
-    assert running.moment("trial_started", 3) - asked < 2
+    assert running.moment("trial_started", 3) - asked < 5
     assert running.finish() == {"completed": 6}
 
 
@@ -152,9 +157,8 @@ def test_an_abort_that_the_engine_was_killed_over_is_done_by_the_next_and_leaves
     begin: Callable[[str], Running],
 ) -> None:
     running = begin("command")
-    pid_file = running.folder / "pid-2"
-    wait_until(lambda: pid_file.exists() and pid_file.read_text() != "")
-    training = psutil.Process(int(pid_file.read_text()))
+    running.wait_for_processes(2)
+    training = psutil.Process(int((running.folder / "pid-2").read_text()))
     running.study.abort_slot(1)
     running.restart()
     wait_until(lambda: running.study.get_trial(2).status == "abandoned")

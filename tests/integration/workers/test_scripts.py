@@ -104,10 +104,10 @@ def test_daemons_that_a_script_leaves_behind_end_with_it(team: Team):
         "    if os.fork() == 0:\n"
         "        os.setsid()\n"
         "        if os.fork() == 0:\n"
-        "            print('pid', os.getpid(), flush=True)\n"
+        "            os.write(1, b'pid %d\\n' % os.getpid())\n"  # in one write: both write at once
         "            time.sleep(600)\n"
         "        os._exit(0)\n"
-        "time.sleep(0.5)"
+        "time.sleep(2)"
     )
     team.worker()
     assert team.ended(number).status is TaskStatus.COMPLETED
