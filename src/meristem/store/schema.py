@@ -10,9 +10,9 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, insert, insp
 
 from meristem.errors import StoreDamaged, StoreSchemaError
 from meristem.store.database import Database
-from meristem.store.tables import metadata
+from meristem.store.dataset_tables import metadata  # of all tables: these are made after the others
 
-LATEST = "0005"
+LATEST = "0006"
 version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 _LOCK_NUMBER = 7_310_221  # PostgreSQL advisory lock: two processes that find an empty database
 
