@@ -14,6 +14,11 @@ from meristem.store.by_hand import ByHand
 from meristem.store.claims import Claims
 from meristem.store.commits import Commits
 from meristem.store.database import Database, place_of
+from meristem.store.dataset_log import DatasetLog
+from meristem.store.dataset_packs import DatasetPacks
+from meristem.store.dataset_readers import DatasetReaders
+from meristem.store.dataset_tables import dataset_versions, datasets
+from meristem.store.datasets import Datasets
 from meristem.store.event_log import EventLog
 from meristem.store.lease import Leases
 from meristem.store.queues import Queues
@@ -58,6 +63,10 @@ class Store:
         self.task_outputs = TaskOutputs(self.database)
         self.task_news = TaskNews(self.database)
         self.by_hand = ByHand(self.database)
+        self.datasets = Datasets(self.database)
+        self.dataset_packs = DatasetPacks(self.database)
+        self.dataset_readers = DatasetReaders(self.database)
+        self.dataset_log = DatasetLog(self.database)
 
     @property
     def patience(self) -> timedelta:
@@ -105,7 +114,10 @@ class Store:
         """Where it is, its schema version, and how much it holds."""
 
         def count(connection: Any) -> dict[str, int]:
-            tables = {"studies": studies, "trials": trials, "events": events, "tasks": tasks}
+            tables = {
+                "studies": studies, "trials": trials, "events": events, "tasks": tasks, "datasets": datasets,
+                "versions": dataset_versions,
+            }  # fmt: skip
             return {n: connection.execute(select(func.count()).select_from(t)).scalar() for n, t in tables.items()}
 
         return {
