@@ -25,6 +25,12 @@
     ├── WorkerError
     │   ├── WorkerNotFound
     │   └── WorkerLost         its lease ran out: its tasks were given to others
+    ├── DatasetError           the dataset, or what holds its bytes, is not in a state for what was asked
+    │   ├── ObjectMissing      no pack holds the object
+    │   ├── ObjectDamaged      the bytes are not those that were stored
+    │   ├── PackDamaged        a pack is cut short, or its index is broken
+    │   ├── PlaceUnavailable   where the packs lie cannot be reached or written just now
+    │   └── NotInPlace         nothing lies there under that key
     ├── StoreError             the store cannot do what was asked
     │   ├── StoreUnavailable   cannot be reached or written just now
     │   ├── StoreDamaged       is not a store, or its bytes are broken
@@ -275,6 +281,53 @@ class WorkerLost(WorkerError):
             "It did not renew its lease in time, so its tasks were given back to their queues.",
             "It ends what it runs and registers anew.",
         )
+
+
+class DatasetError(MeristemError):
+    """The dataset, or what holds its bytes, is not in a state for what was asked."""
+
+
+class ObjectMissing(DatasetError):
+    def __init__(self, name: str, place: str) -> None:
+        self.name, self.place = name, place
+        super().__init__(
+            f"Object {name} is in no pack of {place}.",
+            "What refers to it cannot be read whole.",
+            "See what is concerned, and mend it from a folder or copy that still has it: meristem data verify",
+        )
+
+
+class ObjectDamaged(DatasetError):
+    def __init__(self, name: str, pack: str, why: str = "") -> None:
+        self.name, self.pack = name, pack
+        super().__init__(
+            f"Object {name} in pack {pack} is damaged{f' ({why})' if why else ''}.",
+            "Its bytes are not those that were stored.",
+            "See what is concerned, and mend it from a folder or copy that still has it: meristem data verify",
+        )
+
+
+class PackDamaged(DatasetError):
+    def __init__(self, pack: str, why: str) -> None:
+        self.pack = pack
+        super().__init__(
+            f"Pack {pack} is damaged: {why}.",
+            fix="See what is concerned, and mend it from a folder or copy that still has it: meristem data verify",
+        )
+
+
+class PlaceUnavailable(DatasetError):
+    """Where the packs lie cannot be reached or written just now; `transient`: trying again may help."""
+
+    def __init__(self, what: str, why: str = "", fix: str = "", *, transient: bool = False) -> None:
+        self.transient = transient
+        super().__init__(what, why, fix)
+
+
+class NotInPlace(DatasetError):
+    def __init__(self, key: str, place: str) -> None:
+        self.key, self.place = key, place
+        super().__init__(f"There is no {key} in {place}.")
 
 
 class StoreError(MeristemError):
