@@ -7,7 +7,7 @@ MONAI := .venv-monai
 MONAI_STAMP := $(MONAI)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv quickstart test test-fast check bench bench-search bench-search-quick bench-early-stopping bench-loop bench-report bench-reinforcement bench-queue fault-queue docs clean monai example-spleen example-team
+.PHONY: help .venv quickstart test test-fast check bench bench-search bench-search-quick bench-early-stopping bench-loop bench-report bench-reinforcement bench-queue fault-queue bench-data fault-data docs clean monai example-spleen example-team example-data
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ example-spleen: $(STAMP) $(MONAI_STAMP) ## Search a 3D segmentation, as an MMAR 
 
 example-team: $(STAMP) ## A store, two workers, a training run by hand and again on them, compared, half a minute
 	$(BIN)/python examples/team/run.py
+
+example-data: $(STAMP) ## Five days of labelling as five versions of a dataset, a training on the newest, all checked
+	$(BIN)/python examples/occupancy_data/run.py $(ARGS)
 
 quickstart: $(STAMP) ## Search for the best model of a real data set, about a minute
 	$(BIN)/python examples/quickstart/digits.py
@@ -84,6 +87,12 @@ bench-queue: $(STAMP) ## Measure queues and workers beside Procrastinate, a plai
 
 fault-queue: $(STAMP) ## Kill workers and the database under load for 10 minutes (ARGS="--minutes 1" for a quick look)
 	$(BIN)/python -m benchmarks.queue.faults $(ARGS)
+
+bench-data: $(STAMP) ## Measure dataset versions beside DVC, about 20 minutes (ARGS="--only small --rounds 1" for a quick look)
+	$(BIN)/python -m benchmarks.datasets $(ARGS)
+
+fault-data: $(STAMP) ## Kill writers, readers and collectors of datasets 100 times (ARGS="--kills 10" for a quick look)
+	$(BIN)/python -m benchmarks.datasets.faults $(ARGS)
 
 docs: $(STAMP) ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet

@@ -1,0 +1,1 @@
+"""Dataset versions beside DVC: speed, size, memory, and a fault run."""

@@ -1,0 +1,109 @@
+"""Meristem in this benchmark, twice: its commands as typed, and its Python face inside a process that has loaded it.
+
+All that depends on how datasets are used stands in this file and in `face.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.datasets.spending import Spent, bytes_below, run, run_inner
+from benchmarks.measuring import MERISTEM
+
+DATASET = "bench/data"
+_COPIES = ("copied", "linked")
+
+
+class Commands:
+    """`meristem data …`: each step is one or two commands, their start-up included."""
+
+    name = "Meristem, commands"
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self.data = home / "data"
+        self._env = environment(home)
+
+    def begin(self) -> None:
+        """Makes the dataset; not counted."""
+        self._home.mkdir(parents=True, exist_ok=True)
+        self._run("data", "create", DATASET)
+
+    def stored(self) -> int:
+        """Bytes that all versions take."""
+        return bytes_below(self._home / "store-blobs")
+
+    def out(self, step: str) -> Path | None:
+        """Where a step wrote a copy of the data."""
+        return self._home / step if step in _COPIES else None
+
+    def measure(self, step: str) -> Spent | None:
+        """What a step takes; None where it has no such step."""
+        if step in _COPIES:
+            shutil.rmtree(self._home / step, ignore_errors=True)
+        spent = [self._run(*words) for words in self._lines(step)]
+        return sum(spent, Spent()) if spent else None
+
+    def _lines(self, step: str) -> Sequence[Sequence[str]]:
+        commit = [("data", "sync", DATASET, str(self.data)), ("data", "commit", DATASET, "-m", step)]
+        lines: Mapping[str, Sequence[Sequence[str]]] = {
+            "start": [("--version",)],
+            "first": commit,
+            "status": [("data", "sync", DATASET, str(self.data), "--dry-run")],
+            "sync": [("data", "sync", DATASET, str(self.data))],
+            "changed": commit,
+            "inserted": commit,
+            "copied": [("data", "get", DATASET, "--to", str(self._home / "copied"))],
+            "cached": [("data", "get", DATASET)],
+            "linked": [("data", "get", DATASET, "--to", str(self._home / "linked"), "--link")],
+        }
+        return lines.get(step, ())
+
+    def _run(self, *words: str) -> Spent:
+        return run([MERISTEM, *words], cwd=self._home, env=self._env)[0]
+
+
+class Face:
+    """`meristem.Dataset`: each step in a fresh process, from the first call on; loading it is not counted."""
+
+    name = "Meristem, Python"
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self.data = home / "data"
+        self._env = environment(home)
+
+    def begin(self) -> None:
+        """Nothing: the first step makes the dataset, and that is counted."""
+        self._home.mkdir(parents=True, exist_ok=True)
+
+    def stored(self) -> int:
+        """Bytes that all versions take."""
+        return bytes_below(self._home / "store-blobs")
+
+    def out(self, step: str) -> Path | None:
+        """Where a step wrote a copy of the data."""
+        return self._home / step if step in _COPIES else None
+
+    def measure(self, step: str) -> Spent | None:
+        """What a step takes; None where it has no such step."""
+        if step == "start":
+            return None
+        if step in _COPIES:
+            shutil.rmtree(self._home / step, ignore_errors=True)
+        words = [step, os.fspath(self.data), os.fspath(self._home / step)]
+        return run_inner("benchmarks.datasets.face", words, cwd=Path(__file__).parents[2], env=self._env)
+
+
+def environment(home: Path) -> dict[str, str]:
+    """The environment in which Meristem keeps everything below `home`."""
+    return {
+        **os.environ,
+        "MERISTEM_STORE": f"sqlite:///{home}/store.db",
+        "MERISTEM_CACHE": os.fspath(home / "cache"),
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
