@@ -32,6 +32,7 @@
     │   ├── DraftMoved         another process wrote this draft meanwhile
     │   ├── VersionConflict    another version was made from the same parent meanwhile
     │   ├── ManifestRefused    what a version would hold cannot lie in a folder, or its manifest is damaged
+    │   ├── EntryNotFound      the version holds nothing at that path
     │   ├── ObjectMissing      bytes that a version needs are in no pack
     │   ├── ObjectDamaged      bytes that a version needs are not those that were stored
     │   ├── PackDamaged        a pack of objects cannot be read
@@ -357,14 +358,26 @@ class VersionConflict(DatasetError):
 
 
 class ManifestRefused(DatasetError):
-    """What a version would hold cannot lie in a folder, or its manifest is damaged; `problems` lists every mistake."""
+    """What a version would hold, or its manifest holds, is against the rules; `path` and `problems` say where."""
 
     exit_code = BAD_INPUT
 
-    def __init__(self, what: str, problems: Sequence[str] = (), fix: str = "") -> None:
-        self.problems = tuple(problems)
-        listed = "".join(f"\n  - {problem}" for problem in self.problems)
-        super().__init__(what + (":" + listed if listed else ""), fix=("\n" if listed and fix else "") + fix)
+    def __init__(
+        self, what: str, why: str = "", *, path: str | None = None, problems: Sequence[str] = (), fix: str = ""
+    ) -> None:
+        self.path, self.problems = path, tuple(problems)
+        super().__init__(what + "".join(f"\n  - {problem}" for problem in self.problems), why, fix)
+
+
+class EntryNotFound(DatasetError):
+    exit_code = BAD_INPUT
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"There is nothing at {path!r} in this version.",
+            fix="Paths are relative, and name files in full. List them with: meristem data show --files.",
+        )
 
 
 class ObjectMissing(DatasetError):
