@@ -134,7 +134,7 @@ class Dataset:
         """
         objects = objects_of(open_store(store, make=auto_create))
         if id is not None:
-            found = objects.store.datasets.get_version(_id(id))
+            found = objects.store.datasets.version(_id(id))
             return cls._begun_from(found, objects) if writable_copy else cls(found, objects)
         wanted = _wanted(project, name, version)
         row = cls._newest(objects, wanted, tags, only_published)
@@ -385,20 +385,20 @@ class Dataset:
 
     def set_metadata(self, **values: Any) -> None:
         """Adds to its metadata: JSON values by name; None takes one away."""
-        self._objects.store.datasets.set_metadata(self.id, values)
-        self._reload()
+        kept = {name: value for name, value in {**self._row.metadata, **values}.items() if value is not None}
+        self._row = self._objects.store.datasets.set_metadata(self.id, kept)
 
     def log_table(self, title: str, series: str, table: Any) -> None:
         """Keeps a table with it, which its page shows: a DataFrame, columns, rows."""
-        log_table(self._objects.store, self.id, title, series, table)
+        log_table(self._objects, self.id, title, series, table)
 
     def log_plot(self, title: str, series: str, figure: Any) -> None:
         """Keeps a matplotlib or plotly figure with it, which its page shows."""
-        log_plot(self._objects.store, self.id, title, series, figure)
+        log_plot(self._objects, self.id, title, series, figure)
 
     def log_image(self, title: str, series: str, image: Any) -> None:
         """Keeps an image with it, which its page shows: a path, an array, a PIL image."""
-        log_image(self._objects.store, self.id, title, series, image)
+        log_image(self._objects, self.id, title, series, image)
 
     def finalize(
         self,
@@ -535,7 +535,7 @@ class Dataset:
         if isinstance(given, Dataset):
             return given.row
         if isinstance(given, int) or given.isdecimal():
-            return objects.store.datasets.get_version(int(given))
+            return objects.store.datasets.version(int(given))
         wanted = parse_name(given)
         row = cls._newest(objects, wanted, (), False)
         if row is None:

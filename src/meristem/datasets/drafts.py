@@ -105,7 +105,7 @@ class Draft:
                     if root == self.row.root:
                         return
                     writer.flush()
-                    if self._checkpoint(root, writer.packs, writer.hits | change.assumed):
+                    if self._checkpoint(root, writer.packs, change):
                         self.stored_bytes += writer.stored_bytes
                         return
         raise DatasetError(
@@ -114,7 +114,7 @@ class Draft:
             "Try again once that is over.",
         )
 
-    def _checkpoint(self, root: str, packs: Sequence[PackMade], needed: set[str]) -> bool:
+    def _checkpoint(self, root: str, packs: Sequence[PackMade], change: Change) -> bool:
         """Puts a root into the store; False: something that it needs has gone."""
         names = [pack.name for pack in packs]
         for _ in range(_TRIES):
@@ -124,7 +124,7 @@ class Draft:
                 )
             except EpochMoved:
                 self.objects.refresh()
-                if self.objects.missing(needed - {row.name for pack in packs for row in pack.rows}):
+                if self.objects.missing({*change.writer.hits, *change.assumed}):
                     return False
                 continue
             except PacksGone:

@@ -7,22 +7,39 @@ that were condemned meanwhile.
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 
 from meristem.datasets.where import cache_folder, place_folder, place_url
 from meristem.errors import NotInPlace
-from meristem.packs.format import pack_key
-from meristem.packs.index import LocalIndex, read_rows
+from meristem.packs.format import Row
+from meristem.packs.index import LocalIndex
+from meristem.packs.pack_files import read_index
 from meristem.packs.place import Place, open_place
 from meristem.packs.reader import PackReader
 from meristem.packs.writer import PackMade, PackWriter
+from meristem.store.dataset_rows import PackCondemned
 from meristem.store.store import Store
 
 _NODES_KEPT_BYTES = 32 << 20
+_opening = threading.Lock()
+
+
+_opened: weakref.WeakKeyDictionary[Store, Objects] = weakref.WeakKeyDictionary()
+
+
+def objects_of(store: Store) -> Objects:
+    """The objects of a store; the same for all that use them in this process."""
+    with _opening:
+        found = _opened.get(store)
+        if found is None or found.process != os.getpid():
+            found = _opened[store] = Objects(store)
+        return found
 
 
 class Objects:
@@ -37,6 +54,7 @@ class Objects:
         self.cache = cache_folder()
         self.place: Place = open_place(place_url(store.blobs_url), database=store.database)
         self.epoch = -1
+        self.process = os.getpid()
         self._nodes: OrderedDict[str, bytes] = OrderedDict()
         self._nodes_bytes = 0
         self._lock = threading.Lock()
@@ -102,27 +120,33 @@ class Objects:
         return [name for name in wanted if name not in known]
 
     @contextmanager
-    def writer(self, version: int | None) -> Iterator[PackWriter]:
-        """Writes packs for a version; None: for what garbage collection moves. What is unfinished at the end is lost."""
+    def writer(self, version: int | None, *, anew: bool = False) -> Iterator[PackWriter]:
+        """Writes packs for a version; what is unfinished at the end is lost.
 
-        def intend(made: PackMade) -> None:
-            self.store.dataset_packs.intend(version, made.name, made.size, made.objects)
+        Args:
+            version: None: of garbage collection and healing.
+            anew: Also what lies in other packs.
+        """
 
-        with PackWriter(self.place, self.index.known, intend) as writer:
+        def intend(made: PackMade) -> bool:
+            try:
+                self.store.dataset_packs.intend(version, made.name, made.size, made.objects)
+            except PackCondemned:  # once; its file may be deleted at any moment
+                return False
+            return True
+
+        known: Callable[[Sequence[str]], set[str]] = (lambda names: set()) if anew else self.index.known
+        with PackWriter(self.place, known, intend) as writer:
             yield writer
 
     def arrived(self, made: Sequence[PackMade]) -> None:
         """Packs of this machine have become live: the index need not fetch what is known here."""
-        for pack in made:
-            self.index.add_pack(pack.name, 0, pack.rows)
-
-    @staticmethod
-    def key_of(pack: str) -> str:
-        return pack_key(pack)
+        if made:
+            self.index.add_packs((pack.name, 0, pack.rows) for pack in made)
 
     def _rows_of(self, pack: str) -> list[Row]:
         try:
-            return read_rows(self.place, pack)
+            return read_index(self.place, pack)
         except NotInPlace:  # condemned, and its file deleted since the list was read: the next look knows
             return []
 
