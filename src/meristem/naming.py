@@ -11,7 +11,7 @@ from typing import Any
 
 from meristem.errors import InputError
 
-LONGEST_NAME, LONGEST_TAG = 300, 100  # characters
+LONGEST_NAME, LONGEST_TAG, LONGEST_NUMBER = 300, 100, 100  # characters
 HIGHEST_PRIORITY = 1_000_000
 MOST_ATTEMPTS = 1_000
 # Semantic versioning 2.0.0 without build metadata, each number of at most 18 digits.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Select, bindparam, literal, select
+from typing import Any
+
+from sqlalchemy import Connection, Integer, Select, bindparam, cast, select
 
 from meristem.statuses import VersionStatus
 from meristem.store.dataset_reading import VERSIONS, get_version, rows_of
@@ -33,7 +35,9 @@ def lineage(connection: Connection, version: int, limit: int) -> Lineage:
         part = wanted[start : start + _BULK]
         rows += rows_of(connection, VERSIONS.where(dataset_versions.c.id.in_(part)).order_by(dataset_versions.c.id))
         pairs = select(_PAIRS.version_id, _PAIRS.parent_id).where(_PAIRS.version_id.in_(part))
-        edges += [(child, parent) for child, parent in connection.execute(pairs.order_by(*_PAIRS[:2]))]
+        edges += [
+            (child, parent) for child, parent in connection.execute(pairs.order_by(_PAIRS.version_id, _PAIRS.position))
+        ]
     # A draft that was discarded says nothing about anything: nobody could read it.
     shown = tuple(row for row in rows if row.status is not VersionStatus.DELETED or row.number is not None)
     known = {row.id for row in shown}
@@ -42,7 +46,7 @@ def lineage(connection: Connection, version: int, limit: int) -> Lineage:
 
 def _steps(here: str, there: str) -> Select[Any]:
     """The versions that are reached from `start` by going from column `here` to column `there`, level by level."""
-    reached = select(literal(bindparam("start")).label("id")).cte("reached", recursive=True)
+    reached = select(cast(bindparam("start"), Integer).label("id")).cte("reached", recursive=True)
     onward = select(_PAIRS[there]).join(reached, _PAIRS[here] == reached.c.id)
     reached = reached.union(onward)
     return select(reached.c.id).limit(bindparam("limit"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from meristem.errors import InputError
-from meristem.naming import VERSION_NUMBER
+from meristem.naming import LONGEST_NUMBER, VERSION_NUMBER
 
 FIRST = "1.0.0"
 _RELEASE = b"\xff"  # after each pre-release of it
@@ -18,7 +18,8 @@ def precedence(number: str) -> bytes:
 
     Source: semver.org 2.0.0, section 11. Bytes, since text is ordered differently by each database.
     """
-    found = VERSION_NUMBER.fullmatch(number) if isinstance(number, str) else None
+    short = isinstance(number, str) and len(number) <= LONGEST_NUMBER
+    found = VERSION_NUMBER.fullmatch(number) if short else None
     if found is None:
         fix = "Write MAJOR.MINOR.PATCH, such as 1.4.0, or with a pre-release: 2.0.0-rc.1."
         raise InputError(f"{number!r:.80} is no version number.", fix=fix)

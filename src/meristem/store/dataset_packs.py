@@ -105,10 +105,6 @@ class DatasetPacks:
         query = _packs().join(dataset_pack_drafts, _O.pack == _P.name).where(_O.draft == draft, _P.state.in_(_THERE))
         return self._rows(query.order_by(_P.made_at, _P.name))
 
-    def list(self, *states: PackState) -> list[PackRow]:
-        """The packs in these states, by name."""
-        return self._rows(_packs().where(_P.state.in_([state.value for state in states])).order_by(_P.name))
-
     def names(self, *states: PackState) -> set[str]:
         """The names of the packs in these states."""
         query = select(_P.name).where(_P.state.in_([state.value for state in states]))
@@ -198,9 +194,7 @@ class DatasetPacks:
         found: list[str] = []
         for part in _parts(names):
             there = select(_P.name).where(_P.name.in_(part), _P.state.in_(_THERE)).order_by(_P.name)
-            if (
-                not self._database.is_sqlite
-            ):  # who makes such a pack anew at this moment comes before, or after all this
+            if not self._database.is_sqlite:  # who intends such a pack now comes wholly before this, or after it
                 there = there.with_for_update()
             held = list(connection.execute(there).scalars())
             owned = select(_O.pack).join(dataset_versions, dataset_versions.c.id == _O.draft)
@@ -226,8 +220,13 @@ class DatasetPacks:
             found |= set(connection.execute(gone).scalars())
         return found
 
-    def _rows(self, query: Select[Any]) -> list[PackRow]:  # type: ignore[valid-type]
+    def _rows(self, query: Select[Any]) -> list[PackRow]:
         return self._database.read(lambda connection: [_row(row) for row in connection.execute(query)])
+
+    # Last in the class: below it, `list` is no longer the type.
+    def list(self, *states: PackState) -> list[PackRow]:
+        """The packs in these states, by name."""
+        return self._rows(_packs().where(_P.state.in_([state.value for state in states])).order_by(_P.name))
 
 
 def _packs() -> Select[Any]:

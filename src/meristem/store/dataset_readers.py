@@ -42,9 +42,7 @@ class DatasetReaders:
         """Who has read a version, the first one first."""
         query = select(dataset_readers).where(_R.version_id == version_id).order_by(_R.at, _R.kind, _R.reader)
         found = self._database.read(lambda connection: connection.execute(query).all())
-        return [
-            ReaderRow(version=row.version_id, kind=ReaderKind(row.kind), reader=row.reader, at=row.at) for row in found
-        ]
+        return [ReaderRow(version=row[0], kind=ReaderKind(row[1]), reader=row[2], at=row[3]) for row in found]
 
     def of(self, kind: ReaderKind, reader: str) -> list[VersionRow]:
         """The versions that a task, trial or study has read, the first one first."""

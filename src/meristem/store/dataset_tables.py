@@ -9,6 +9,8 @@ from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, Integer, L
 
 from meristem.store.tables import metadata
 
+all_tables = metadata  # those of `tables`, and those that are made here
+
 datasets = Table(
     "datasets",
     metadata,
