@@ -291,7 +291,7 @@ class Dataset:
             part, num_parts: Only one of several nearly equal parts, from 0.
             files: Only these paths, or what matches these globs.
         """
-        self._note_reading()
+        self.note_reading()
         return reading.local_copy(self, part=part, num_parts=num_parts, files=files, progress=progress)
 
     def get_mutable_local_copy(
@@ -302,17 +302,17 @@ class Dataset:
         Raises:
             InputError: Files are there that would be replaced, unless `overwrite`.
         """
-        self._note_reading()
+        self.note_reading()
         return reading.mutable_copy(self, Path(folder), overwrite=overwrite, progress=progress)
 
     def get_linked_copy(self, folder: Path | str, *, progress: Progress | None = None) -> Path:
         """Its files in a folder of your own as hard links to the shared copy: made at once, to be read only."""
-        self._note_reading()
+        self.note_reading()
         return reading.linked_copy(self, Path(folder), progress=progress)
 
     def read_bytes(self, path: str) -> bytes:
         """One file's content."""
-        self._note_reading()
+        self.note_reading()
         return reading.read_file(self, path)
 
     def verify(self, *, heal: bool = False, progress: Progress | None = None) -> Verdict:
@@ -519,7 +519,8 @@ class Dataset:
     def _reload(self) -> None:
         self._row = self._objects.store.datasets.version(self.id)
 
-    def _note_reading(self) -> None:
+    def note_reading(self) -> None:
+        """Has the store know that what runs here, a task or a trial, has read this version."""
         if not self._noted and self.status is not VersionStatus.DRAFT:
             reading.note(self._objects.store, self.id)
             self._noted = True

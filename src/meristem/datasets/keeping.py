@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from meristem.datasets.objects import Objects
 from meristem.errors import DatasetError
@@ -29,3 +29,20 @@ def keep(objects: Objects, version: int, content: bytes, note: Callable[[str, in
             objects.arrived(writer.packs)
             return name
     raise DatasetError("What belongs to a version could not be kept.", "Garbage collection is at work.", "Try again.")
+
+
+def store_again(objects: Objects, contents: Iterable[bytes]) -> None:
+    """Stores objects that packs hold already, but damaged: in a new pack, from which they are read from then on."""
+    found = list(contents)
+    for _ in range(_TRIES):
+        objects.refresh()
+        with objects.writer(None, anew=True) as writer:
+            for content in found:
+                writer.put(content)
+            writer.flush()
+            try:
+                objects.store.dataset_packs.activate([pack.name for pack in writer.packs], epoch=objects.epoch)
+            except (EpochMoved, PacksGone):
+                continue
+            objects.arrived(writer.packs)
+            return

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from meristem.datasets.keeping import keep
 from meristem.datasets.previews import Preview, make_preview
 from meristem.datasets.reading import blocks, select
-from meristem.errors import DatasetError
+from meristem.errors import DatasetError, InputError
 from meristem.statuses import VersionStatus
 
 if TYPE_CHECKING:
@@ -21,8 +20,8 @@ def preview_of(dataset: Dataset) -> Preview:
     row, objects = dataset.row, dataset.objects
     if row.preview is not None:
         try:
-            return Preview.from_json(json.loads(objects.load(row.preview)))
-        except (DatasetError, ValueError, KeyError, TypeError):
+            return Preview.from_json(objects.load(row.preview))
+        except (DatasetError, InputError):
             pass  # damaged, or of another version of Meristem: it can be made again
     tree = dataset.tree
 
@@ -32,7 +31,7 @@ def preview_of(dataset: Dataset) -> Preview:
 
     preview = make_preview(((entry.path, entry.size) for entry in select(tree)), read)
     if row.status is not VersionStatus.DRAFT:
-        content = json.dumps(preview.to_json()).encode()
+        content = preview.to_json().encode()
 
         def note(name: str, epoch: int, packs: Sequence[str]) -> None:
             objects.store.datasets.set_preview(row.id, name, epoch=epoch, packs=packs)

@@ -17,7 +17,6 @@ from meristem.manifests.entry import Entry, Kind
 from meristem.manifests.recipe import decode_recipe
 from meristem.manifests.tree import Tree
 from meristem.packs.format import name_of
-from meristem.packs.index import Location
 
 if TYPE_CHECKING:
     from meristem.datasets.dataset import Dataset
@@ -156,7 +155,7 @@ def _heal(objects: Objects, root: str, names: set[str]) -> set[str]:
         if name in names and name not in found and name_of(content) == name:
             found[name] = content
     if found:
-        store_again(objects, found.values(), {name: objects.index.copies(name) for name in found})
+        store_again(objects, found.values())
     return set(found)
 
 
@@ -184,6 +183,3 @@ def _pieces(objects: Objects, entry: Entry, file: Path, names: set[str]) -> Iter
                     stream.seek(length, 1)
     except (OSError, ObjectMissing, ObjectDamaged):
         return
-
-
-__all__ = ["Damage", "Location", "Verdict", "verify"]

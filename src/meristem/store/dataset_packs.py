@@ -100,6 +100,14 @@ class DatasetPacks:
 
         self._database.write(work)
 
+    def activate(self, names: Sequence[str], *, epoch: int) -> None:
+        """Has readers look into packs that hold again what others hold damaged. May be repeated.
+
+        Raises:
+            EpochMoved, PacksGone: See `dataset_epoch`.
+        """
+        self._database.write(lambda connection: take_turn(connection, epoch=epoch, packs=names))
+
     def of_draft(self, draft: int) -> list[PackRow]:
         """The packs that were made for a draft and are not condemned, the oldest first: for one that is resumed."""
         query = _packs().join(dataset_pack_drafts, _O.pack == _P.name).where(_O.draft == draft, _P.state.in_(_THERE))
