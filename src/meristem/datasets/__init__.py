@@ -1,0 +1,1 @@
+"""Named data in versions: folders in, local copies out."""
