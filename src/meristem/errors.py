@@ -26,6 +26,8 @@
     │   ├── WorkerNotFound
     │   └── WorkerLost         its lease ran out: its tasks were given to others
     ├── DatasetError           the dataset, or what holds its bytes, is not in a state for what was asked
+    │   ├── ManifestRefused    paths or nodes of a manifest that no version may hold
+    │   └── EntryNotFound      the version holds nothing at that path
     │   ├── ObjectMissing      no pack holds the object
     │   ├── ObjectDamaged      the bytes are not those that were stored
     │   ├── PackDamaged        a pack is cut short, or its index is broken
@@ -285,6 +287,27 @@ class WorkerLost(WorkerError):
 
 class DatasetError(MeristemError):
     """The dataset, or what holds its bytes, is not in a state for what was asked."""
+
+
+class ManifestRefused(DatasetError):
+    """What a manifest would hold, or holds, is against its rules; `path` and `problems` say where."""
+
+    exit_code = BAD_INPUT
+
+    def __init__(self, what: str, why: str = "", *, path: str | None = None, problems: Sequence[str] = ()) -> None:
+        self.path, self.problems = path, tuple(problems)
+        super().__init__(what + "".join(f"\n  - {problem}" for problem in self.problems), why)
+
+
+class EntryNotFound(DatasetError):
+    exit_code = BAD_INPUT
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"There is nothing at {path!r} in this version.",
+            fix="Paths are relative, and name files in full. List them with: meristem data list.",
+        )
 
 
 class ObjectMissing(DatasetError):
