@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from meristem.datasets.folders.comparing import Changed
 from meristem.datasets.folders.file_reading import (
     Done,
     KeepsChanging,
@@ -24,7 +25,7 @@ from meristem.datasets.folders.file_reading import (
     read_file,
     read_small,
 )
-from meristem.datasets.folders.looking import Changed, Look
+from meristem.datasets.folders.looking import Look
 from meristem.datasets.folders.records import SIZE, WIDTH
 from meristem.datasets.folders.scanning import shown
 from meristem.errors import InputError
@@ -172,10 +173,10 @@ class _Reading:
 
     def _vanished(self, changed: Changed, i: int) -> None:
         self._look.files -= 1
-        changed.record.set_content(i, b"\0")
+        changed.record.forget(i)
 
     def _problem(self, changed: Changed, i: int, what: str) -> None:
-        changed.record.set_content(i, b"\0")
+        changed.record.forget(i)
         changed.todo.append(i)
         name = changed.record.names[i]
         self._problems.append(f"{shown(f'{changed.path}/{name}' if changed.path else name)}: {what}")

@@ -27,7 +27,7 @@ def entries_of(records: Iterable[tuple[str, Record]], empty: Iterable[str], pref
 
 
 def folder_entry(path: str, prefix: str) -> Entry:
-    return Item(b"d", 0, False).entry((prefix + path).rstrip("/"))
+    return Item(b"d", 0, False).entry(prefix + path)
 
 
 class _Open:
@@ -37,7 +37,7 @@ class _Open:
         self.key = key_of(path)
         base = f"{prefix}{path}/" if path else prefix
         self._base = base
-        found = [(name, item) for name, item in record.items() if name != SELF]
+        found = [(name, item) for name, item in record.read_items() if name != SELF]
         found.sort(key=(lambda pair: pair[0]) if record.joined.isascii() else (lambda pair: sort_key(pair[0])))
         self._items, self._at = found, 0
 

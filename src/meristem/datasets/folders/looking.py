@@ -16,38 +16,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from meristem.datasets.folders.records import FACTS_BYTES, MODE, SIZE, WIDTH, Item, Record
+from meristem.datasets.folders.comparing import Changed, differing
+from meristem.datasets.folders.records import MODE, SIZE, WIDTH, Record
 from meristem.datasets.folders.scanning import Findings, Listing, scan, shown
 from meristem.datasets.folders.selecting import Selection, select
 from meristem.datasets.folders.stat_cache import Known, Snapshot, StatCache, is_damage, key_of, path_of
 from meristem.errors import InputError, StoreDamaged
 
 _PROBLEMS_SHOWN = 50
-
-
-@dataclass(slots=True)
-class Changed:
-    """A directory that is not as it was known.
-
-    Attributes:
-        path: Relative, "" for the top.
-        record: What lies there now; the contents of `todo` are not known yet.
-        todo: Positions of the files that must be read.
-        before: Per position that is new or changed what was known of that name, None where nothing was.
-        gone: What was known of names that are there no more.
-        row: Of the stat cache, 0 where there is none.
-        read_at_ns: A moment before any of it was read.
-        remembered: Whether the cache knows it by now.
-    """
-
-    path: str
-    record: Record
-    todo: list[int]
-    before: dict[int, Item | None]
-    gone: dict[str, Item]
-    row: int = 0
-    read_at_ns: int = 0
-    remembered: bool = False
 
 
 @dataclass(slots=True)
@@ -146,7 +122,9 @@ class Look:
         if record is None:
             self.cache.discard("a record is damaged")
             raise StoreDamaged(
-                f"The stat cache {self.cache.file} was damaged.", "It is only a cache, and is made anew.", "Do it again."
+                f"The stat cache {self.cache.file} was damaged.",
+                "It is only a cache, and is made anew.",
+                "Do it again.",
             )
         return record
 
@@ -219,33 +197,12 @@ def _compare(found: Look, findings: Findings, listing: Listing, known: Known | N
         found.size_bytes += known.size_bytes
         return
     old = found.snapshot.record(known) if known is not None else None
-    changed = _differing(listing.path, record, old)
+    changed = differing(listing.path, record, old)
     changed.read_at_ns = time.time_ns()
     changed.row = known.id if known is not None else 0
     _settle(found, findings, changed)
     found.size_bytes += record.size_bytes
     found.changed.append(changed)
-
-
-def _differing(path: str, record: Record, old: Record | None) -> Changed:
-    """What differs between two records of a directory, with the contents of all that does not. Pure."""
-    if old is None:
-        everything = range(len(record))
-        return Changed(path, record, [], dict.fromkeys(everything), {})
-    same_names = old.joined == record.joined
-    names = record.names
-    index = range(len(old)) if same_names else {name: i for i, name in enumerate(old.names)}
-    facts, old_facts = record.facts.tobytes(), old.facts.tobytes()
-    before: dict[int, Item | None] = {}
-    for i in range(len(record)):
-        j = i if same_names else index.get(names[i], -1)  # type: ignore[union-attr]
-        if j >= 0 and facts[FACTS_BYTES * i : FACTS_BYTES * (i + 1)] == old_facts[FACTS_BYTES * j : FACTS_BYTES * (j + 1)]:
-            record.carry(i, old, j)
-        else:
-            before[i] = old.item(j) if j >= 0 else None
-    present = set(names)
-    gone = {} if same_names else {name: item for name, item in old.items() if name not in present}
-    return Changed(path, record, [], before, gone)
 
 
 def _settle(found: Look, findings: Findings, changed: Changed) -> None:

@@ -106,7 +106,7 @@ class Record:
             return Item(content, self.facts[WIDTH * i + SIZE], bool(mode & stat.S_IXUSR))
         return Item(content, 0, False, self.targets.get(i, ""))
 
-    def items(self) -> Iterator[tuple[str, Item]]:
+    def read_items(self) -> Iterator[tuple[str, Item]]:
         """Every name that was read."""
         for i, name in enumerate(self.names):
             if item := self.item(i):
@@ -122,6 +122,14 @@ class Record:
         ]
         if j in other.targets:
             self.targets[i] = other.targets[j]
+
+    def forget(self, i: int) -> None:
+        """The name is unread again."""
+        self.set_content(i, bytes([UNREAD]))
+        self.targets.pop(i, None)
+
+    def facts_at(self, i: int) -> tuple[int, ...]:
+        return tuple(self.facts[WIDTH * i : WIDTH * (i + 1)])
 
     def set_facts(self, i: int, facts: tuple[int, ...]) -> None:
         self.facts[WIDTH * i : WIDTH * (i + 1)] = array("q", facts)

@@ -29,8 +29,8 @@ _SCHEMA = f"""
     CREATE TABLE scopes (id INTEGER PRIMARY KEY AUTOINCREMENT, folder BLOB NOT NULL, selection TEXT NOT NULL,
                          revision INTEGER NOT NULL, used_at REAL NOT NULL, UNIQUE (folder, selection));
     CREATE TABLE directories (id INTEGER PRIMARY KEY AUTOINCREMENT, scope INTEGER NOT NULL, key BLOB NOT NULL,
-                              digest BLOB NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL, empty INTEGER NOT NULL,
-                              UNIQUE (scope, key));
+                              digest BLOB NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL,
+                              empty INTEGER NOT NULL, UNIQUE (scope, key));
     CREATE TABLE records (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
     CREATE TABLE synced (scope INTEGER NOT NULL, dataset_path BLOB NOT NULL, revision INTEGER NOT NULL,
                          root TEXT NOT NULL, whole INTEGER NOT NULL, PRIMARY KEY (scope, dataset_path));
@@ -164,6 +164,8 @@ class Snapshot:
         except BaseException:
             connection.close()
             raise
+        self.scope: int
+        self.revision: int
         self.scope, self.revision = found or (0, 0)
 
     def directories(self) -> Iterator[Known]:
@@ -220,13 +222,14 @@ def remember_rows(
         "SELECT id, revision FROM scopes WHERE folder = ? AND selection = ?", (seen.folder, seen.selection)
     ).fetchone()
     undisturbed = revision == seen.revision and scope == (seen.scope or scope)
-    changes = 0
-    for changes, (path, record) in enumerate(rows, 1):
+    changed = False
+    for path, record in rows:
         _replace(connection, scope, path, record)
+        changed = True
     dropped = [(each,) for each in gone]
     connection.executemany("DELETE FROM directories WHERE id = ?", dropped)
     connection.executemany("DELETE FROM records WHERE id = ?", dropped)
-    if changes or dropped:
+    if changed or dropped:
         revision += 1
         connection.execute("UPDATE scopes SET revision = ? WHERE id = ?", (revision, scope))
     return Written(scope, revision, undisturbed)

@@ -18,8 +18,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
+from meristem.datasets.folders.comparing import Changed
 from meristem.datasets.folders.listing import entries_of
-from meristem.datasets.folders.looking import Changed, Look
+from meristem.datasets.folders.looking import Look
 from meristem.datasets.folders.records import INODE, SELF, WIDTH, Record, is_racy
 from meristem.datasets.folders.stat_cache import Synced, path_of, remember_root, remember_rows
 from meristem.errors import ObjectDamaged, ObjectMissing
@@ -111,8 +112,6 @@ class FolderSync:
 
     def entries(self) -> Iterator[Entry]:
         """All entries of the folder, sorted, at their paths in the manifest."""
-        if self.look.empty == [""] and not self._prefix:
-            return iter(())
         return entries_of(self.look.records(), self.look.empty, self._prefix)
 
     def remember(self, root: str | None = None) -> None:
@@ -139,7 +138,7 @@ class FolderSync:
             yield from self._changes_in(changed)
         if not self.add:
             for known in self.look.removed:
-                for name, _ in self.look.gone(known).items():
+                for name, _ in self.look.gone(known).read_items():
                     yield self._path(path_of(known.key), name), None
 
     def _changes_in(self, changed: Changed) -> Iterator[PathChange]:
@@ -170,8 +169,7 @@ class FolderSync:
                     found[path] = None
         except (ObjectMissing, ObjectDamaged):
             return None  # it was removed since: nothing is lost but time
-        for path, entry in self._own_changes():
-            found[path] = entry
+        found.update(self._own_changes())
         if self.add:  # what the folder lost since is not added again
             for path in self._lost():
                 found.pop(path, None)
@@ -181,7 +179,7 @@ class FolderSync:
         for changed in self.look.changed:
             yield from (self._path(changed.path, name) for name in changed.gone)
         for known in self.look.removed:
-            yield from (self._path(path_of(known.key), name) for name, _ in self.look.gone(known).items())
+            yield from (self._path(path_of(known.key), name) for name, _ in self.look.gone(known).read_items())
 
     def _all_changes(self) -> Iterator[PathChange]:
         """Everything beside everything, both in the order of their paths."""
@@ -208,10 +206,8 @@ class FolderSync:
         """Whether an entry that the folder has not is removed."""
         return not self.add and entry.kind is not Kind.EXTERNAL
 
-    def _without_clashes(
-        self, changes: Iterable[PathChange], is_folder: Callable[[str], bool]
-    ) -> Iterator[PathChange]:
-        """The changes, and the removal of what cannot stay beside them: a file where a folder comes, and the reverse."""
+    def _without_clashes(self, changes: Iterable[PathChange], is_folder: Callable[[str], bool]) -> Iterator[PathChange]:
+        """The changes, and the removal of what cannot stay beside them: a file where a folder comes, or the reverse."""
         clear: set[str] = set()
         for path, entry in changes:
             if entry is None:
@@ -240,7 +236,7 @@ class FolderSync:
 
     def _path(self, folder: str, name: str) -> str:
         if name == SELF:
-            return self._prefix + folder if folder else self.dataset_path
+            return self._prefix + folder
         return f"{self._prefix}{folder}/{name}" if folder else self._prefix + name
 
 
@@ -284,7 +280,7 @@ def _to_keep(changed: Changed) -> Record:
     """The record, with stats that never fit for files that may change without a sign of it: they are read again."""
     facts = changed.record.facts
     for i in changed.before:
-        if is_racy(tuple(facts[WIDTH * i : WIDTH * (i + 1)]), changed.read_at_ns):
+        if is_racy(changed.record.facts_at(i), changed.read_at_ns):
             facts[WIDTH * i + INODE] = -1
     return changed.record.without_unread()
 
@@ -306,4 +302,3 @@ def _folders_above(path: str, seen: set[str]) -> list[str]:
         seen.add(path)
         found.append(path)
     return found
-
