@@ -43,7 +43,7 @@ class Footer(NamedTuple):
     """Where the index of a pack begins, how many rows it has, and its crc32."""
 
     offset: int
-    count: int
+    rows: int
     checksum: int
 
 
@@ -99,9 +99,9 @@ def decode_index(index: bytes, footer: Footer, pack: str) -> list[Row]:
     Raises:
         PackDamaged: They are not those that were written, or could not be right.
     """
-    if len(index) != footer.count * ROW.size or zlib.crc32(index) != footer.checksum or name_of(index) != pack:
+    if len(index) != footer.rows * ROW.size or zlib.crc32(index) != footer.checksum or name_of(index) != pack:
         raise PackDamaged(pack, "its index is not the one that was written")
-    rows = [Row(name.hex(), *numbers) for name, *numbers in ROW.iter_unpack(index)]
+    rows = decode_rows(index)
     last = ""
     for name, offset, stored, length, codec in rows:
         if name <= last or offset < len(HEADER) or offset + stored > footer.offset:
@@ -110,3 +110,10 @@ def decode_index(index: bytes, footer: Footer, pack: str) -> list[Row]:
             raise PackDamaged(pack, f"object {name} is stored in a way that is not known (codec {codec})")
         last = name
     return rows
+
+
+def decode_rows(index: bytes) -> list[Row]:
+    """The rows of an index block that is known to be whole."""
+    return [
+        Row(name.hex(), offset, stored, length, codec) for name, offset, stored, length, codec in ROW.iter_unpack(index)
+    ]

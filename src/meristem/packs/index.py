@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from meristem.errors import PlaceUnavailable
 from meristem.packs.format import Row
@@ -25,8 +26,8 @@ _AT_ONCE = 1000  # names in one query; SQLite takes 32,766
 _WAIT_SECONDS = 60.0
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS packs (number INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, serial INTEGER NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS objects (name BLOB NOT NULL, pack INTEGER NOT NULL, offset INTEGER NOT NULL,"
-    " stored INTEGER NOT NULL, length INTEGER NOT NULL, codec INTEGER NOT NULL, PRIMARY KEY (name, pack)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS objects (name BLOB NOT NULL, pack INTEGER NOT NULL, offset INTEGER NOT NULL, "
+    "stored INTEGER NOT NULL, length INTEGER NOT NULL, codec INTEGER NOT NULL, PRIMARY KEY (name, pack)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
     f"PRAGMA user_version = {_VERSION}",
 )
@@ -114,9 +115,9 @@ class LocalIndex:
             " ON p.number = o.pack WHERE o.name IN ({}) ORDER BY o.name, p.number"
         )
         return {
-            name.hex(): Location(pack.hex(), *numbers)
+            name.hex(): Location(pack.hex(), offset, stored, length, codec)
             for rows in self._asked(query, names)
-            for name, pack, *numbers in rows
+            for name, pack, offset, stored, length, codec in rows
         }
 
     def copies(self, name: str) -> list[Location]:
@@ -147,7 +148,7 @@ class LocalIndex:
         row = self._read(lambda c: c.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone())
         return row[0] if row else 0
 
-    def _asked(self, query: str, names: Iterable[str]) -> Iterator[list[tuple[bytes, ...]]]:
+    def _asked(self, query: str, names: Iterable[str]) -> Iterator[list[Any]]:
         waiting = iter(names)
         while some := [bytes.fromhex(name) for name in islice(waiting, _AT_ONCE)]:
             text = query.format(",".join("?" * len(some)))
@@ -203,16 +204,32 @@ class LocalIndex:
 def _connect(file: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(file, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        _to_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA cache_size = -32000")  # 32 MB at most
-        if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, _VERSION):
+            raise sqlite3.DatabaseError("written by another version")
+        if version == 0:
             for statement in _SCHEMA:
                 connection.execute(statement)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _to_wal(connection: sqlite3.Connection) -> None:
+    """Switches the log on; SQLite does not wait where another process does the same at this moment."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _pack_number(connection: sqlite3.Connection, pack: bytes, serial: int) -> int:

@@ -11,7 +11,6 @@ import errno
 import fcntl
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -47,25 +46,24 @@ class FolderPlace:
     def url(self) -> str:
         return self._root
 
-    def new_file(self) -> Path:
-        """A path for a new file, to be written and then given to `put_new`, which takes it without a copy."""
-        path = f"{self._root}/{_INCOMING}/{secrets.token_hex(8)}"
-        with self._errors("write"):
+    def new_file(self) -> IncomingFile:
+        """A file to be written, and then given to `put_new`, which takes it without a copy."""
+        with self.errors("write"):
             os.makedirs(f"{self._root}/{_INCOMING}", exist_ok=True)
-        return Path(path)
+            return IncomingFile(self, f"{self._root}/{_INCOMING}/{secrets.token_hex(8)}")
 
     def put_new(self, key: str, content: bytes | Path) -> bool:
         path = self._path(key)
         file = self._taken(content)
         try:
-            with self._errors("write"):
+            with self.errors("write"):
                 return self._settle(str(file), path)
         finally:
             with suppress(OSError):
                 os.unlink(file)
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
-        with self._errors("read", key):
+        with self.errors("read", key):
             file = os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)
             try:
                 size = os.fstat(file).st_size
@@ -75,7 +73,7 @@ class FolderPlace:
                 os.close(file)
 
     def read_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        with self._errors("read", key):
+        with self.errors("read", key):
             file = os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)
             try:
                 return [_read(file, start, length) for start, length in ranges]
@@ -83,7 +81,7 @@ class FolderPlace:
                 os.close(file)
 
     def size(self, key: str) -> int | None:
-        with self._errors("read"):
+        with self.errors("read"):
             try:
                 return os.stat(self._path(key)).st_size
             except (FileNotFoundError, NotADirectoryError):
@@ -91,14 +89,14 @@ class FolderPlace:
 
     def keys(self, prefix: str) -> Iterator[Listed]:
         folder = prefix.rpartition("/")[0]
-        with self._errors("read"):
+        with self.errors("read"):
             for path, facts in _files(f"{self._root}/{folder}" if folder else self._root):
                 key = path[len(self._root) + 1 :]
                 if key.startswith(prefix) and not key.startswith(f"{_INCOMING}/"):
                     yield Listed(key, facts.st_size, facts.st_mtime)
 
     def delete(self, keys: Iterable[str]) -> None:
-        with self._errors("write"):
+        with self.errors("write"):
             for key in keys:
                 with suppress(FileNotFoundError, NotADirectoryError):
                     os.unlink(self._path(key))
@@ -109,7 +107,7 @@ class FolderPlace:
         A file that somebody still writes is younger than that: each write renews its time.
         """
         oldest, removed = time.time() - older_than.total_seconds(), 0
-        with self._errors("write"):
+        with self.errors("write"):
             for path, facts in _files(f"{self._root}/{_INCOMING}"):
                 if facts.st_mtime < oldest:
                     with suppress(FileNotFoundError):
@@ -126,17 +124,17 @@ class FolderPlace:
             return content
         file = self.new_file()
         try:
-            with self._errors("write"), open(file, "xb") as target:
+            with self.errors("write"):
                 if isinstance(content, Path):
                     with open(content, "rb") as source:
-                        shutil.copyfileobj(source, target, 1 << 20)
+                        while block := source.read(1 << 20):
+                            file.write([block])
                 else:
-                    target.write(content)
+                    file.write([content])
         except BaseException:
-            with suppress(OSError):
-                os.unlink(file)
+            file.drop()
             raise
-        return file
+        return file.finish()
 
     def _settle(self, file: str, path: str) -> bool:
         os.chmod(file, _MODE)
@@ -170,13 +168,45 @@ class FolderPlace:
             os.close(lock)
 
     @contextmanager
-    def _errors(self, verb: str, key: str = "") -> Iterator[None]:
+    def errors(self, verb: str, key: str = "") -> Iterator[None]:
+        """Has what the system refuses raised as our errors."""
         try:
             yield
         except OSError as error:
             if key and error.errno in (errno.ENOENT, errno.ENOTDIR):
                 raise NotInPlace(key, self.url) from error
             raise _unavailable(self.url, verb, error) from error
+
+
+class IncomingFile:
+    """A file that nobody sees until it is whole."""
+
+    def __init__(self, place: FolderPlace, path: str) -> None:
+        self._place, self._path = place, path
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
+
+    def write(self, parts: Sequence[bytes | memoryview]) -> None:
+        """Appends; at most 1,000 parts (the system takes 1,024)."""
+        with self._place.errors("write"):
+            left = sum(map(len, parts)) - os.writev(self._file, parts)
+            if left:  # the disk is full, or a signal came
+                rest = memoryview(b"".join(parts))[-left:]
+                while rest:
+                    rest = rest[os.write(self._file, rest) :]
+
+    def finish(self) -> Path:
+        with self._place.errors("write"):
+            file, self._file = self._file, -1
+            os.close(file)
+        return Path(self._path)
+
+    def drop(self) -> None:
+        """Removes it; may be repeated."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+        with suppress(OSError):
+            os.unlink(self._path)
 
 
 def _unavailable(url: str, verb: str, error: OSError) -> PlaceUnavailable:
