@@ -32,7 +32,7 @@ from meristem.manifests.updating import RowChange, rewrite
 
 __all__ = ["EMPTY", "EMPTY_NODE", "Nodes", "Save", "Tree", "build"]
 
-_NODES_KEPT = 64  # a few of each level, for lookups near to each other
+_NODES_KEPT = 256  # all inner ones of millions of entries, and leaves for lookups near to each other
 
 
 class Nodes(Protocol):
@@ -115,6 +115,25 @@ class Tree:
         if first < end:
             for rows in self._slices(self.top, None, first, end):
                 yield from entries_of(rows)
+
+    def children(self, folder: str = "") -> Iterator[tuple[str, Entry | None]]:
+        """What lies directly in `folder` ("" is the whole): paths, with their entries, or None for a folder.
+
+        A folder costs one lookup, however much lies in it. One that has an entry of its own beside what lies in it is
+        given both ways.
+        """
+        prefix = f"{folder}/" if folder else ""
+        position, end = self._position(prefix, after=False), self._position(prefix, after=True)
+        while position < end:
+            for entry in self.entries(start=position, stop=end):
+                cut = entry.path.find("/", len(prefix))
+                if cut < 0:
+                    yield entry.path, entry
+                    position += 1
+                    continue
+                yield entry.path[:cut], None
+                position = self._position(entry.path[: cut + 1], after=True)
+                break
 
     def updated(self, changes: Iterable[tuple[str, Entry | None]], save: Save) -> str:
         """The root of the tree with `changes`: pairs of a path and its new entry, or None to remove it.

@@ -82,6 +82,27 @@ def test_listing_a_part_is_a_part_of_the_list(
     assert list(tree.entries(start=start, stop=stop)) == in_order(entries)[start:stop]
 
 
+@given(folders_of_entries(), st.just("") | paths)
+def test_the_children_of_a_folder_are_files_and_folders(entries: dict[str, Entry], folder: str) -> None:
+    prefix = f"{folder}/" if folder else ""
+    below = [path for path in entries if path.startswith(prefix)]
+    expected: set[tuple[str, Entry | None]] = set()
+    for path in below:
+        name, slash, _ = path[len(prefix) :].partition("/")
+        expected.add((prefix + name, None if slash else entries[path]._replace(facts=None)))
+    found = list(Kept().tree(entries.values()).children(folder))
+    assert {(path, entry and entry._replace(facts=None)) for path, entry in found} == expected
+    assert len(found) == len(expected)
+
+
+def test_listing_a_folder_does_not_read_what_lies_below_its_folders() -> None:
+    kept = Kept()
+    tree = kept.tree(file(f"{number % 3}/{number:04}") for number in range(3000))
+    kept.loaded.clear()
+    assert list(tree.children()) == [("0", None), ("1", None), ("2", None)]
+    assert len(kept.loaded) < 60
+
+
 @given(folders_of_entries(), paths)
 def test_a_path_is_found_where_it_is_and_nowhere_else(entries: dict[str, Entry], path: str) -> None:
     tree = Kept().tree(entries.values())
