@@ -9,11 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 from meristem.errors import InputError
 
+if TYPE_CHECKING:
+    from meristem.store.database import Database
+
+_SCHEME = re.compile(r"[a-z0-9+]+://|database:")
 _KEY = re.compile(r"[A-Za-z0-9_.%-]+(/[A-Za-z0-9_.%-]+)*")
 
 
@@ -66,24 +70,44 @@ class Place(Protocol):
         """Removes contents; a key under which nothing lies is no error."""
 
 
-def open_place(url: str | Path, *, fsync: bool = False) -> Place:
-    """The place that a URL means: a folder (a path or file://…), …
+def open_place(url: str | Path, *, database: Database | None = None, fsync: bool = False) -> Place:
+    """The place that a URL means: a folder (a path or file://…), a bucket (s3://, gs://, az://, memory://), a database.
 
     Args:
-        url: Where it is.
+        url: Where it is; `database:` (or `database:/folder`) means the tables of `database`.
+        database: The store's database.
         fsync: Whether a folder outlives a power cut, and not just the death of a process.
 
     Raises:
-        InputError: No kind of place is known for the URL.
+        InputError: No kind of place is known for the URL, or it cannot be opened as it is.
     """
-    from meristem.packs.places.folder import FolderPlace  # each kind of place is loaded only where it is used
+    # Each kind of place is loaded only where it is used: their libraries take long to import.
+    if isinstance(url, Path) or not _SCHEME.match(url):
+        from meristem.packs.places.folder import FolderPlace
 
-    if isinstance(url, Path) or "://" not in url:
+        if not str(url):
+            raise InputError("Packs need a place.", fix="Give a folder or a URL.")
         return FolderPlace(Path(url), fsync=fsync)
-    parts = urlsplit(url)
-    if parts.scheme == "file":
+    scheme, _, rest = url.partition(":")
+    if scheme == "file":
+        from meristem.packs.places.folder import FolderPlace
+
+        parts = urlsplit(url)
         return FolderPlace(Path(unquote(parts.path)), fsync=fsync or "durability=full" in parts.query)
-    raise InputError(f"Packs cannot be kept at {url!r}.", fix="Give a folder or a URL of a known kind: file://")
+    if scheme == "database":
+        from meristem.packs.places.database import DatabasePlace
+
+        if database is None:
+            raise InputError(f"Which database {url!r} means is not known here.", fix="Open it with its store.")
+        return DatabasePlace(database, folder=rest.strip("/"))
+    if scheme in ("s3", "gs", "az", "memory"):
+        from meristem.packs.places.object_store import ObjectStorePlace
+
+        return ObjectStorePlace(url)
+    raise InputError(
+        f"Packs cannot be kept at {scheme}://…",
+        fix="Give a folder, or a URL of a known kind: file://, s3://, gs://, az://, memory:// or database:.",
+    )
 
 
 def check_key(key: str) -> str:
