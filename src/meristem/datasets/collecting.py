@@ -93,9 +93,10 @@ def collect(
         ObjectMissing, ObjectDamaged: A manifest cannot be read; nothing is removed then.
     """
     tell = progress or (lambda what, done, of: None)
-    with tempfile.TemporaryDirectory(prefix="meristem-gc-") as folder, closing(
-        _Needed(Path(folder) / "needed.db")
-    ) as needed:
+    with (
+        tempfile.TemporaryDirectory(prefix="meristem-gc-") as folder,
+        closing(_Needed(Path(folder) / "needed.db")) as needed,
+    ):
         return _collect(objects, needed, grace, dry, tell)
 
 
@@ -121,7 +122,11 @@ def _collect(
         )  # fmt: skip
     condemned: set[str] = set()
     moved_objects = moved_bytes = 0
-    going = {*plan.empty, *plan.rewritten, *store.dataset_packs.names(PackState.INCOMING)}  # those of open drafts are spared
+    going = {
+        *plan.empty,
+        *plan.rewritten,
+        *store.dataset_packs.names(PackState.INCOMING),
+    }  # those of open drafts are spared
     if going:
         with objects.writer(None, anew=True) as writer:
             moved_objects = _move(objects, needed, plan.rewritten, writer, tell)
@@ -146,9 +151,7 @@ def _collect(
     )  # fmt: skip
 
 
-def _mark(
-    objects: Objects, needed: _Needed, rows: Sequence[RootRow], tell: Callable[[str, int, int], object]
-) -> None:
+def _mark(objects: Objects, needed: _Needed, rows: Sequence[RootRow], tell: Callable[[str, int, int], object]) -> None:
     for done, row in enumerate(rows):
         tell("reading manifests", done, len(rows))
         for name in _beside(row):

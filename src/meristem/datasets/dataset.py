@@ -6,8 +6,8 @@
 
     folder = Dataset.get(project="sensors", name="occupancy").get_local_copy()
 
-A draft is changed (`drafts`, `folders`), a version is read (`reading`, `copies`); what both are lies in the store, their
-bytes in packs (`objects`).
+A draft is changed (`drafts`, `folders`), a version is read (`reading`, `copies`); what they are lies in the store,
+their bytes in packs (`objects`).
 """
 
 from __future__ import annotations

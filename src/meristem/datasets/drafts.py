@@ -20,7 +20,7 @@ from meristem.manifests.merging import merge
 from meristem.manifests.tree import EMPTY, Tree
 from meristem.packs.writer import PackMade, PackWriter
 from meristem.store.dataset_numbers import following, precedence
-from meristem.store.dataset_rows import EpochMoved, PacksGone, VersionRow
+from meristem.store.dataset_rows import EpochMoved, PacksGone, PackState, VersionRow
 
 _TRIES = 20
 
@@ -51,11 +51,11 @@ class Change:
         self._saved[name] = content
         return name
 
-    def missing(self, names: Iterable[str]) -> list[str]:
-        """Those of the objects that are not there; that the others stay is seen to."""
-        wanted = list(names)
-        self.assumed.update(wanted)
-        return self._objects.missing(wanted)
+    def known(self, names: Sequence[str]) -> set[str]:
+        """Those of the objects that are stored already; that they stay is seen to."""
+        found = self._objects.index.known(names)
+        self.assumed |= found
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +84,7 @@ class Draft:
     def __init__(self, row: VersionRow, objects: Objects) -> None:
         self.row, self.objects = row, objects
         self.stored_bytes = 0
+        self._left: list[PackMade] | None = None
         self._lock = threading.RLock()
 
     def tree(self) -> Tree:
@@ -97,22 +98,41 @@ class Draft:
             VersionRefused: It is no draft any more.
         """
         with self._lock:
-            for _ in range(_TRIES):
-                self.objects.refresh()
-                with self.objects.writer(self.row.id) as writer:
-                    change = Change(self.row.root, self.objects, writer)
-                    root = work(change)
-                    if root == self.row.root:
-                        return
-                    writer.flush()
-                    if self._checkpoint(root, writer.packs, change):
-                        self.stored_bytes += writer.stored_bytes
-                        return
+            try:
+                self._change(work)
+            except BaseException:
+                self._left = None  # what was stored before it went wrong is found again
+                raise
+
+    def _change(self, work: Callable[[Change], str]) -> None:
+        for _ in range(_TRIES):
+            self.objects.refresh()
+            left = self._left_packs()
+            also = {row.name for pack in left for row in pack.rows}
+            with self.objects.writer(self.row.id, also=also) as writer:
+                change = Change(self.row.root, self.objects, writer)
+                root = work(change)
+                if root == self.row.root:
+                    return
+                writer.flush()
+                if self._checkpoint(root, [*left, *writer.packs], change):
+                    self._left = []
+                    self.stored_bytes += writer.stored_bytes
+                    return
         raise DatasetError(
             f"{self.row.shown} could not be written.",
             "Garbage collection removed what it needs each time.",
             "Try again once that is over.",
         )
+
+    def _left_packs(self) -> list[PackMade]:
+        """Packs that a process which died has stored for this draft, and not put to use: nothing is sent twice."""
+        if self._left is None:
+            self._left = []
+            for pack in self.objects.store.dataset_packs.of_draft(self.row.id):
+                if pack.state is PackState.INCOMING and (made := self.objects.made(pack)) is not None:
+                    self._left.append(made)
+        return self._left
 
     def _checkpoint(self, root: str, packs: Sequence[PackMade], change: Change) -> bool:
         """Puts a root into the store; False: something that it needs has gone."""
@@ -185,9 +205,7 @@ class Draft:
         store, place = self.objects.store, self.objects.place
         summary, chosen = self.summary(), number or store.datasets.propose(self.row.dataset)
         while True:
-            record = record_of(
-                self.row, chosen, store=store.id, entries=summary["entries"], size=summary["bytes"]
-            )
+            record = record_of(self.row, chosen, store=store.id, entries=summary["entries"], size=summary["bytes"])
             key = record_key(self.row.project, self.row.name, chosen)
             if claim(place, key, record):
                 break

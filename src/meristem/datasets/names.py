@@ -8,7 +8,9 @@ from urllib.parse import quote, unquote
 from meristem.errors import InputError
 
 SCHEME = "meristem://"
-_FIX = "A version is named PROJECT/NAME or PROJECT/NAME@VERSION, such as sensors/occupancy@1.0.2; a project may hold '/'."
+_FIX = (
+    "A version is named PROJECT/NAME or PROJECT/NAME@VERSION, such as sensors/occupancy@1.0.2; a project may hold '/'."
+)
 
 
 class VersionName(NamedTuple):

@@ -11,19 +11,21 @@ import os
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 
 from meristem.datasets.where import cache_folder, place_folder, place_url
-from meristem.errors import NotInPlace
-from meristem.packs.format import Row
+from meristem.errors import NotInPlace, PackDamaged
+from meristem.packs.format import Row, encode_index
 from meristem.packs.index import LocalIndex
 from meristem.packs.pack_files import read_index
 from meristem.packs.place import Place, open_place
 from meristem.packs.reader import PackReader
 from meristem.packs.writer import PackMade, PackWriter
-from meristem.store.dataset_rows import PackCondemned
+from meristem.store.blob_place import IN_DATABASE
+from meristem.store.dataset_rows import PackCondemned, PackRow
 from meristem.store.store import Store
 
 _NODES_KEPT_BYTES = 32 << 20
@@ -113,6 +115,24 @@ class Objects:
             for name, content in self.reader.get_many(names):
                 self._keep(name, content)
 
+    def made(self, pack: PackRow) -> PackMade | None:
+        """A pack as its writer knew it; None where its file is not there, or not whole."""
+        try:
+            rows = read_index(self.place, pack.name)
+        except (NotInPlace, PackDamaged):
+            return None
+        return PackMade(pack.name, pack.size, len(rows), encode_index(rows))
+
+    def own_files(self) -> list[Path]:
+        """Files and folders of Meristem's own, which are no part of anybody's data."""
+        file = self.store.file
+        found = [self.cache]
+        if file is not None:
+            found += [file.with_name(file.name + suffix) for suffix in ("", "-wal", "-shm")]
+        if "://" not in (url := self.store.blobs_url) and url != IN_DATABASE:
+            found.append(Path(url))
+        return found
+
     def missing(self, names: Iterable[str]) -> list[str]:
         """Those of the objects that are in no live pack, by the index."""
         wanted = list(names)
@@ -120,12 +140,13 @@ class Objects:
         return [name for name in wanted if name not in known]
 
     @contextmanager
-    def writer(self, version: int | None, *, anew: bool = False) -> Iterator[PackWriter]:
+    def writer(self, version: int | None, *, anew: bool = False, also: Collection[str] = ()) -> Iterator[PackWriter]:
         """Writes packs for a version; what is unfinished at the end is lost.
 
         Args:
             version: None: of garbage collection and healing.
             anew: Also what lies in other packs.
+            also: Objects that need not be stored, beside those that live packs hold.
         """
 
         def intend(made: PackMade) -> bool:
@@ -135,7 +156,12 @@ class Objects:
                 return False
             return True
 
-        known: Callable[[Sequence[str]], set[str]] = (lambda names: set()) if anew else self.index.known
+        def known(names: Sequence[str]) -> set[str]:
+            if anew:
+                return set()
+            found = self.index.known(names)
+            return found.union(name for name in names if name in also) if also else found
+
         with PackWriter(self.place, known, intend) as writer:
             yield writer
 

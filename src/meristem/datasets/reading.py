@@ -103,9 +103,7 @@ def mutable_copy(
     )
 
 
-def linked_copy(
-    dataset: Dataset, folder: Path, *, progress: Callable[[int, int | None], object] | None
-) -> Path:
+def linked_copy(dataset: Dataset, folder: Path, *, progress: Callable[[int, int | None], object] | None) -> Path:
     objects = dataset.objects
     return linked.link_copy(
         dataset.tree,
@@ -173,5 +171,3 @@ def cache_limit_bytes() -> int:
         return int(float(number) * units[unit if unit in units else f"{unit}B"])
     except (KeyError, ValueError):
         raise InputError(f"{LIMIT_VARIABLE}={text!r:.40} is no size.", fix="Write bytes, or 50GB.") from None
-
-

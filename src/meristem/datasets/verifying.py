@@ -70,7 +70,7 @@ def verify(dataset: Dataset, *, heal: bool, progress: Callable[[int, int | None]
         read, size = 0, 0
         total = dataset.tree.bytes_count
         for batch in _batches(needed):
-            for name, content in _each(objects, batch, wrong):
+            for _, content in _each(objects, batch, wrong):
                 read, size = read + 1, size + len(content)
             if progress is not None:
                 progress(min(size, total), total)

@@ -26,9 +26,7 @@ def open_store(given: Store | str | None = None, *, make: bool = False) -> Store
     if in_file:
         file = Path(str(url.database)).expanduser().absolute()
         if not make and not file.exists():
-            fix = (
-                "Give store=…, or set MERISTEM_STORE. The first task, study or dataset makes one."
-            )
+            fix = "Give store=…, or set MERISTEM_STORE. The first task, study or dataset makes one."
             raise InputError(f"There is no store {file}.", fix=fix)
         url = url.set(database=str(file))
     key = f"{os.getpid()} {url.render_as_string(hide_password=False)}"

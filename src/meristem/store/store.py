@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select, text
@@ -20,6 +21,7 @@ from meristem.store.dataset_readers import DatasetReaders
 from meristem.store.dataset_tables import dataset_versions, datasets
 from meristem.store.datasets import Datasets
 from meristem.store.event_log import EventLog
+from meristem.store.identity import store_id
 from meristem.store.lease import Leases
 from meristem.store.queues import Queues
 from meristem.store.studies import Studies
@@ -86,6 +88,17 @@ class Store:
     def place(self) -> str:
         """As `shown_url`; a file by its whole path, the same from every folder."""
         return place_of(self.database.url)
+
+    @property
+    def file(self) -> Path | None:
+        """The file of SQLite; None: it is no file."""
+        database = self.database
+        return Path(str(database.url.database)).absolute() if database.is_sqlite and not database.in_memory else None
+
+    @cached_property
+    def id(self) -> str:
+        """What tells this store from every other one: 32 hex digits, drawn once."""
+        return store_id(self.database)
 
     @cached_property
     def blobs(self) -> BlobStore:

@@ -90,9 +90,7 @@ def _array(name: str, start: bytes, size: int) -> Array:
     with np.errstate(all="ignore"):  # long doubles may not fit
         sample = values[::step].astype(np.float64)
     known = {"name": name, "count": int((~np.isnan(sample)).sum()), "missing": int(np.isnan(sample).sum())}
-    return Array(
-        **told, values=column_of_numbers(sample, whole=dtype.kind in "biu", known=known), step=step, note=note
-    )
+    return Array(**told, values=column_of_numbers(sample, whole=dtype.kind in "biu", known=known), step=step, note=note)
 
 
 def _header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, Any]:

@@ -207,7 +207,9 @@ def _of_objects(
     if others:
         notes.append(f"{counted(others, 'item is', 'items are')} no objects.")
     if later:
-        notes.append(f"Later objects have {counted(len(later), 'further key')}, such as {cut(next(iter(later)), 40)!r}.")
+        notes.append(
+            f"Later objects have {counted(len(later), 'further key')}, such as {cut(next(iter(later)), 40)!r}."
+        )
     if len(names) > len(shown):
         notes.append(f"Shown are the first {len(shown)} of {len(names):,} columns.")
     if not whole:

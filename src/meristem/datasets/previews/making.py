@@ -76,9 +76,7 @@ def _looked_at(source: Source, suffix: str, limits: Limits, allowance: Allowance
     return preview
 
 
-def _by_magic(
-    source: Source, found: str, suffix: str, limits: Limits, allowance: Allowance
-) -> FilePreview | None:
+def _by_magic(source: Source, found: str, suffix: str, limits: Limits, allowance: Allowance) -> FilePreview | None:
     if found in kinds.IMAGES:
         return preview_image(source, found, limits, allowance)
     if found == "Parquet":

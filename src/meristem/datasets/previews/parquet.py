@@ -151,8 +151,7 @@ def _head(batch: Any, limits: Limits, most: int) -> list[tuple[str | None, ...]]
         return []
     columns = [[_cell(value) for value in column.to_pylist()] for column in batch.slice(0, most).columns]
     return [
-        tuple(None if cell in MISSING else cut(cell, limits.cell) for cell in row)
-        for row in zip(*columns, strict=True)
+        tuple(None if cell in MISSING else cut(cell, limits.cell) for cell in row) for row in zip(*columns, strict=True)
     ]
 
 
