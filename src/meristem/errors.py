@@ -25,6 +25,9 @@
     ├── WorkerError
     │   ├── WorkerNotFound
     │   └── WorkerLost         its lease ran out: its tasks were given to others
+    ├── DatasetError
+    │   ├── ManifestRefused    paths or nodes of a manifest that no version may hold
+    │   └── EntryNotFound      the version holds nothing at that path
     ├── StoreError             the store cannot do what was asked
     │   ├── StoreUnavailable   cannot be reached or written just now
     │   ├── StoreDamaged       is not a store, or its bytes are broken
@@ -274,6 +277,31 @@ class WorkerLost(WorkerError):
             f"Worker {name} no longer counts.",
             "It did not renew its lease in time, so its tasks were given back to their queues.",
             "It ends what it runs and registers anew.",
+        )
+
+
+class DatasetError(MeristemError):
+    """The dataset or its bytes cannot be used as asked."""
+
+
+class ManifestRefused(DatasetError):
+    """What a manifest would hold, or holds, is against its rules; `path` and `problems` say where."""
+
+    exit_code = BAD_INPUT
+
+    def __init__(self, what: str, why: str = "", *, path: str | None = None, problems: Sequence[str] = ()) -> None:
+        self.path, self.problems = path, tuple(problems)
+        super().__init__(what + "".join(f"\n  - {problem}" for problem in self.problems), why)
+
+
+class EntryNotFound(DatasetError):
+    exit_code = BAD_INPUT
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"There is nothing at {path!r} in this version.",
+            fix="Paths are relative, and name files in full. List them with: meristem data list.",
         )
 
 
