@@ -37,7 +37,9 @@
     │   ├── ObjectDamaged      bytes that a version needs are not those that were stored
     │   ├── PackDamaged        a pack of objects cannot be read
     │   ├── PlaceUnavailable   where packs lie cannot be reached or written just now
-    │   └── NotInPlace         where packs lie has nothing of that name
+    │   ├── NotInPlace         where packs lie has nothing of that name
+    │   ├── CopyRefused        a copy cannot be made in that folder, or not in that way
+    │   └── DiskFull           there is no room for a copy where it is to be
     ├── StoreError             the store cannot do what was asked
     │   ├── StoreUnavailable   cannot be reached or written just now
     │   ├── StoreDamaged       is not a store, or its bytes are broken
@@ -418,6 +420,30 @@ class NotInPlace(DatasetError):
     def __init__(self, key: str, place: str) -> None:
         self.key, self.place = key, place
         super().__init__(f"There is no {key} in {place}.")
+
+
+class CopyRefused(DatasetError):
+    """A copy of a version cannot be made in that folder, or not in that way; `problems` lists every reason."""
+
+    exit_code = BAD_INPUT
+
+    def __init__(self, what: str, problems: Sequence[str] = (), fix: str = "") -> None:
+        self.problems = tuple(problems)
+        listed = "".join(f"\n  - {problem}" for problem in self.problems)
+        super().__init__(what + (":" + listed if listed else ""), fix=("\n" if listed and fix else "") + fix)
+
+
+class DiskFull(DatasetError):
+    """There is no room for a copy: `needed_bytes` are still to come, `free_bytes` are left there."""
+
+    def __init__(self, folder: str, why: str, needed_bytes: int, free_bytes: int) -> None:
+        self.folder, self.needed_bytes, self.free_bytes = folder, needed_bytes, free_bytes
+        super().__init__(
+            f"There is no room for the copy in {folder}: {why}.",
+            f"It needs {needed_bytes:,} bytes more, and {free_bytes:,} are left there.",
+            "Make room and repeat it: what was written already is kept and taken over. Local copies can lie elsewhere "
+            "(MERISTEM_CACHE).",
+        )
 
 
 class StoreError(MeristemError):
