@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from glob import glob, has_magic
 from os import fspath
 from pathlib import Path
@@ -11,11 +11,11 @@ from typing import NamedTuple
 from meristem.datasets.drafts import Change, Draft
 from meristem.datasets.external import describe
 from meristem.datasets.folders.ingest import read
-from meristem.datasets.folders.looking import Look, look
+from meristem.datasets.folders.looking import look
 from meristem.datasets.folders.stat_cache import StatCache
 from meristem.datasets.folders.syncing import FolderSync
 from meristem.datasets.objects import Objects
-from meristem.datasets.reading import select
+from meristem.datasets.reading import Progress, counted, select
 from meristem.datasets.records import record_key
 from meristem.errors import InputError
 from meristem.manifests.changes import differences
@@ -24,7 +24,6 @@ from meristem.manifests.tree import Tree
 from meristem.statuses import VersionStatus
 from meristem.store.dataset_rows import VersionRow
 
-Progress = Callable[[int, int | None], object]
 _STAT_CACHE = "stats.db"
 
 
@@ -143,7 +142,7 @@ def _bring(
             if folder.is_unchanged:
                 return change.tree.root
             folder.confirm(change.known, change.load)
-            _read(seen, change, progress)
+            read(seen, change.writer, counted(progress, seen.bytes_to_read))
             return folder.apply(change.save)
 
         draft.change(work)
@@ -161,24 +160,12 @@ def _add_as(draft: Draft, file: Path, target: str, progress: Progress | None) ->
         def work(change: Change) -> str:
             single = FolderSync(seen, Tree(change.tree.root, change), change, add=True)
             single.confirm(change.known, change.load)
-            _read(seen, change, progress)
+            read(seen, change.writer, counted(progress, seen.bytes_to_read))
             entries = [entry._replace(path=target) for entry in single.entries()]
             return change.tree.updated(_with_room(change.tree, entries), change.save)
 
         draft.change(work)
     return int(draft.row.root != before)
-
-
-def _read(seen: Look, change: Change, progress: Progress | None) -> None:
-    total, done = seen.bytes_to_read, 0
-
-    def tell(more: int) -> None:
-        nonlocal done
-        done += more
-        if progress is not None:
-            progress(done, total)
-
-    read(seen, change.writer, tell)
 
 
 def _with_room(tree: Tree, entries: Iterable[Entry]) -> Iterator[tuple[str, Entry | None]]:

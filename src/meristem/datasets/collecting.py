@@ -113,11 +113,11 @@ def _collect(
     fills = list(_fills(objects, needed, looked_at, tell))
     plan = plan_collection(fills)
     if dry:
-        going = {fill.name: fill for fill in fills if fill.name in {*plan.empty, *plan.rewritten}}
-        freed = sum(fill.size - fill.live_bytes for fill in going.values())
-        moved = [going[name] for name in plan.rewritten]
+        concerned = {fill.name: fill for fill in fills if fill.name in {*plan.empty, *plan.rewritten}}
+        freed = sum(fill.size - fill.live_bytes for fill in concerned.values())
+        moved = [concerned[name] for name in plan.rewritten]
         return Collected(
-            packs=len(live.packs), condemned=len(going), deleted=0, freed_bytes=freed, dry=True,
+            packs=len(live.packs), condemned=len(concerned), deleted=0, freed_bytes=freed, dry=True,
             moved_objects=sum(fill.live_objects for fill in moved), moved_bytes=sum(fill.live_bytes for fill in moved),
         )  # fmt: skip
     condemned: set[str] = set()

@@ -24,6 +24,7 @@ from meristem.datasets.logs import log_image, log_plot, log_table
 from meristem.datasets.made_by import made_by
 from meristem.datasets.names import VersionName, parse_name, url_of
 from meristem.datasets.objects import Objects, objects_of
+from meristem.datasets.reading import Progress
 from meristem.errors import InputError, VersionNotFound, VersionRefused
 from meristem.manifests.entry import Entry
 from meristem.manifests.tree import EMPTY, Tree
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from meristem.datasets.verifying import Verdict
     from meristem.manifests.changes import Change
     from meristem.store.store import Store
-
-Progress = Callable[[int, int | None], object]  # bytes done, bytes in all where that is known
 
 
 class Dataset:
@@ -149,16 +148,6 @@ class Dataset:
         what = f"{wanted.project}/{wanted.name}@{wanted.number or 'any'}"
         fitting = " with these tags" if tags else " that is published" if only_published else ""
         raise VersionNotFound(what + fitting, known, why)
-
-    @classmethod
-    def list(
-        cls, project: str | None = None, name: str | None = None, *, store: Store | str | None = None
-    ) -> list[Dataset]:
-        """Versions that are final or published, the newest first; of one project, or of one dataset."""
-        objects = objects_of(open_store(store))
-        datasets = objects.store.datasets
-        found = [datasets.get(project, name)] if project and name else datasets.list(project=project)
-        return [cls(row, objects) for dataset in found for row in datasets.versions(dataset.id, drafts=False)]
 
     @classmethod
     def squash(
@@ -315,15 +304,18 @@ class Dataset:
         self.note_reading()
         return reading.read_file(self, path)
 
-    def verify(self, *, heal: bool = False, progress: Progress | None = None) -> Verdict:
+    def verify(
+        self, *, heal: bool = False, sources: Sequence[Path | str] = (), progress: Progress | None = None
+    ) -> Verdict:
         """Reads every byte of it and compares it with its name.
 
         Args:
-            heal: Where something is damaged or missing, take it from another copy on this machine, if there is one.
+            heal: Where something is damaged or missing, take it from a local copy, or from one of `sources`.
+            sources: Folders that hold, or held, the same files at the same paths.
         """
         from meristem.datasets.verifying import verify  # seldom needed
 
-        return verify(self, heal=heal, progress=progress)
+        return verify(self, heal=heal, sources=[Path(source) for source in sources], progress=progress)
 
     def preview(self) -> Preview:
         """What its files look like: tables with statistics, texts, images; made once, then kept with it."""
@@ -371,17 +363,20 @@ class Dataset:
         Their sizes and etags are kept, so that it is told when they have changed. Returns how many there are.
         """
         given = [urls] if isinstance(urls, str) else list(urls)
-        return self._changed(lambda draft: adding.add_external(draft, given, dataset_path))
+        count: int = self._changed(lambda draft: adding.add_external(draft, given, dataset_path))
+        return count
 
     def remove_files(self, dataset_path: str, *, recursive: bool = True) -> int:
         """Removes a file, a folder, or what matches a glob; returns how many files."""
-        return self._changed(lambda draft: adding.remove(draft, dataset_path, recursive=recursive))
+        count: int = self._changed(lambda draft: adding.remove(draft, dataset_path, recursive=recursive))
+        return count
 
     def sync_folder(
         self, path: Path | str, *, dataset_path: str = "", progress: Progress | None = None
     ) -> adding.Synced:
         """Makes what is below `dataset_path` equal to a folder; returns how much was added, modified and removed."""
-        return self._changed(lambda draft: adding.sync(draft, Path(path), dataset_path, progress))
+        synced: adding.Synced = self._changed(lambda draft: adding.sync(draft, Path(path), dataset_path, progress))
+        return synced
 
     def set_metadata(self, **values: Any) -> None:
         """Adds to its metadata: JSON values by name; None takes one away."""
@@ -548,6 +543,16 @@ class Dataset:
         return objects.store.datasets.find(
             wanted.project, wanted.name, number=wanted.number, tags=tags, only_published=only_published
         )
+
+    @classmethod  # last in the class: below it, `list` is no longer the type
+    def list(
+        cls, project: str | None = None, name: str | None = None, *, store: Store | str | None = None
+    ) -> list[Dataset]:
+        """Versions that are final or published, the newest first; of one project, or of one dataset."""
+        objects = objects_of(open_store(store))
+        datasets = objects.store.datasets
+        found = [datasets.get(project, name)] if project and name else datasets.list(project=project)
+        return [cls(row, objects) for dataset in found for row in datasets.versions(dataset.id, drafts=False)]
 
 
 def _id(given: int | str) -> int:

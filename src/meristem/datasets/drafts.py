@@ -8,7 +8,7 @@ looked again for what was found, and where something has gone, the change is mad
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -213,15 +213,13 @@ class Draft:
                 why = "A version of that number lies there already."
                 raise VersionRefused(self.row.shown, "a draft", f"finished as {number}", "Choose another.", why=why)
             chosen = max(following(chosen), store.datasets.propose(self.row.dataset), key=precedence)
-        if ending.message is not None:
-            store.datasets.set_message(self.row.id, ending.message)
         try:
-            return self._put_into_store(chosen, summary, branch=ending.on_conflict == "branch")
+            return self._put_into_store(chosen, summary, ending)
         except DatasetError:  # refused: the number is free again. Where the answer was lost, the claim stays.
             place.delete([key])
             raise
 
-    def _put_into_store(self, number: str, summary: Mapping[str, Any], *, branch: bool) -> VersionRow:
+    def _put_into_store(self, number: str, summary: Mapping[str, Any], ending: Ending) -> VersionRow:
         while True:
             try:
                 return self.objects.store.datasets.finalize(
@@ -232,7 +230,8 @@ class Draft:
                     number=number,
                     packs=(),
                     summary=summary,
-                    branch=branch,
+                    message=ending.message,
+                    branch=ending.on_conflict == "branch",
                 )
             except EpochMoved:  # what a draft's root needs is kept: nothing to look for
                 self.objects.refresh()

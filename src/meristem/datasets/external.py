@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from meristem.errors import InputError, PlaceUnavailable
 from meristem.manifests.entry import Entry, Kind
@@ -95,3 +96,9 @@ def _etag(info: dict[str, Any]) -> str | None:
             value = info[key]
             return value.isoformat() if isinstance(value, datetime) else str(value)
     return None
+
+
+def write_external(entry: Entry, into: BinaryIO) -> None:
+    """Writes the bytes of an external file into an open one. Raises as `fetch`."""
+    with fetch(entry) as stream:
+        shutil.copyfileobj(stream, into, 4 << 20)

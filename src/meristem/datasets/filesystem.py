@@ -85,11 +85,11 @@ class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def _children(self, dataset: Dataset, folder: str, base: str) -> list[dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
-        for child in dataset.tree.children(folder):
-            if child.entry is None or child.entry.kind is Kind.FOLDER:
-                found[child.path] = {"name": f"{base}/{child.path}", "size": 0, "type": "directory"}
+        for path, entry in dataset.tree.children(folder):
+            if entry is None or entry.kind is Kind.FOLDER:
+                found[path] = {"name": f"{base}/{path}", "size": 0, "type": "directory"}
             else:
-                found[child.path] = self._described(dataset, child.entry, base)
+                found[path] = self._described(dataset, entry, base)
         return list(found.values())
 
     @staticmethod

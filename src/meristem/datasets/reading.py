@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meristem import present
-from meristem.datasets.copies import linked, local, mutable
-from meristem.datasets.external import fetch
+from meristem.datasets.copies import own, shared
+from meristem.datasets.external import fetch, write_external
 from meristem.errors import InputError
 from meristem.manifests.changes import Change, differences, with_moves
 from meristem.manifests.entry import Entry, Kind
@@ -22,6 +21,8 @@ from meristem.store.store import Store
 
 if TYPE_CHECKING:
     from meristem.datasets.dataset import Dataset
+
+Progress = Callable[[int, int | None], object]  # bytes done, bytes in all where that is known
 
 _GLOB = frozenset("*?[")
 LIMIT_VARIABLE = "MERISTEM_CACHE_LIMIT"  # bytes, of local copies
@@ -39,17 +40,13 @@ def select(tree: Tree, what: str = "", *, recursive: bool = True, folders: bool 
     what = "" if what == "." else what
     if _GLOB & set(what) and tree.find(what) is None:
         head = what[: min(what.index(c) for c in _GLOB if c in what)]
-        found = (e for e in tree.entries(prefix=head) if _matches(e.path, what))
+        found: Iterator[Entry] = (e for e in tree.entries(prefix=head) if fnmatchcase(e.path, what))
     else:
         found = _below(tree, what)
     depth = what.count("/") + (1 if what else 0)
     for entry in found:
         if (folders or entry.kind is not Kind.FOLDER) and (recursive or entry.path.count("/") <= depth):
             yield entry
-
-
-def _matches(path: str, pattern: str) -> bool:
-    return fnmatchcase(path, pattern)
 
 
 def _below(tree: Tree, folder: str) -> Iterator[Entry]:
@@ -72,10 +69,10 @@ def local_copy(
     part: int | None,
     num_parts: int | None,
     files: Sequence[str] | None,
-    progress: Callable[[int, int | None], object] | None,
+    progress: Progress | None,
 ) -> Path:
     objects = dataset.objects
-    return local.local_copy(
+    return shared.local_copy(
         dataset.tree,
         objects.reader,
         cache=objects.cache,
@@ -83,36 +80,34 @@ def local_copy(
         num_parts=num_parts,
         files=files,
         limit_bytes=cache_limit_bytes(),
-        progress=progress,
-        fetch_external=partial(fetch),
+        progress=counted(progress, dataset.size_bytes),
+        fetch_external=write_external,
     )
 
 
-def mutable_copy(
-    dataset: Dataset, folder: Path, *, overwrite: bool, progress: Callable[[int, int | None], object] | None
-) -> Path:
+def mutable_copy(dataset: Dataset, folder: Path, *, overwrite: bool, progress: Progress | None) -> Path:
     objects = dataset.objects
-    return mutable.mutable_copy(
+    return own.mutable_copy(
         dataset.tree,
         objects.reader,
         folder,
         cache=objects.cache,
         overwrite=overwrite,
-        progress=progress,
-        fetch_external=fetch,
+        progress=counted(progress, dataset.size_bytes),
+        fetch_external=write_external,
     )
 
 
-def linked_copy(dataset: Dataset, folder: Path, *, progress: Callable[[int, int | None], object] | None) -> Path:
+def linked_copy(dataset: Dataset, folder: Path, *, progress: Progress | None) -> Path:
     objects = dataset.objects
-    return linked.link_copy(
+    return own.link_copy(
         dataset.tree,
         objects.reader,
         folder,
-        cache=objects.cache,
+        objects.cache,
         limit_bytes=cache_limit_bytes(),
-        progress=progress,
-        fetch_external=fetch,
+        progress=counted(progress, dataset.size_bytes),
+        fetch_external=write_external,
     )
 
 
@@ -147,6 +142,19 @@ def blocks(dataset: Dataset, entry: Entry, start: int, stop: int) -> Iterator[by
         if at + length > start and at < stop:
             yield reader.get(name)[max(start - at, 0) : stop - at]
         at += length
+
+
+def counted(progress: Progress | None, total: int | None) -> Callable[[int], None]:
+    """Counts the bytes that are done for whoever wants to see how far it is."""
+    done = 0
+
+    def tell(more: int) -> None:
+        nonlocal done
+        done += more
+        if progress is not None:
+            progress(done, total)
+
+    return tell
 
 
 def note(store: Store, version: int) -> None:

@@ -3,15 +3,16 @@ another copy of it is on this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meristem.datasets.copies.inside import cached_files
+from meristem.datasets.copies.layout import Layout
 from meristem.datasets.keeping import store_again
 from meristem.datasets.objects import Objects
+from meristem.datasets.reading import Progress
 from meristem.errors import MeristemError, ObjectDamaged, ObjectMissing
 from meristem.manifests.entry import Entry, Kind
 from meristem.manifests.recipe import decode_recipe
@@ -60,8 +61,12 @@ class Verdict:
         return all(damage.healed for damage in self.damages)
 
 
-def verify(dataset: Dataset, *, heal: bool, progress: Callable[[int, int | None], object] | None) -> Verdict:
-    """Reads all that a version needs, past every cache."""
+def verify(dataset: Dataset, *, heal: bool, sources: Sequence[Path] = (), progress: Progress | None = None) -> Verdict:
+    """Reads all that a version needs, past every cache.
+
+    Args:
+        sources: Folders in which its files may lie too, to be healed from, beside the local copies.
+    """
     objects = dataset.objects
     objects.refresh(whole=True)
     wrong: dict[str, str | None] = {}
@@ -80,7 +85,7 @@ def verify(dataset: Dataset, *, heal: bool, progress: Callable[[int, int | None]
         read = size = files = 0
     if not wrong:
         return Verdict(files=files, bytes=size, objects=read)
-    healed = _heal(objects, dataset.row.root, set(wrong)) if heal else set()
+    healed = _heal(objects, dataset.row.root, set(wrong), sources) if heal else set()
     paths = _paths(objects, dataset.row.root, set(wrong))
     damages = [
         Damage(object=name, pack=pack, paths=tuple(paths.get(name, ())), healed=name in healed)
@@ -148,10 +153,10 @@ def _names_of(objects: Objects, entry: Entry) -> Iterator[str]:
         yield from (name for name, _ in recipe)
 
 
-def _heal(objects: Objects, root: str, names: set[str]) -> set[str]:
+def _heal(objects: Objects, root: str, names: set[str], sources: Sequence[Path]) -> set[str]:
     """Stores objects again that can be had from copies on this machine; returns which."""
     found: dict[str, bytes] = {}
-    for name, content in _copies(objects, root, names):
+    for name, content in _copies(objects, root, names, sources):
         if name in names and name not in found and name_of(content) == name:
             found[name] = content
     if found:
@@ -159,15 +164,17 @@ def _heal(objects: Objects, root: str, names: set[str]) -> set[str]:
     return set(found)
 
 
-def _copies(objects: Objects, root: str, names: set[str]) -> Iterator[tuple[str, bytes]]:
+def _copies(objects: Objects, root: str, names: set[str], sources: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
     """What may be the objects: files of local copies, cut as they were when they were stored."""
     try:
         entries = [e for e in Tree(root, objects).entries() if names & set(_names_of(objects, e))]
     except MeristemError:
         return
+    layout = Layout(objects.cache)
+    folders = [*sources, *(layout.copy(key) for key in layout.list_keys())]
     for entry in entries:
-        for file in cached_files(objects.cache, entry):
-            yield from _pieces(objects, entry, file, names)
+        for folder in folders:
+            yield from _pieces(objects, entry, folder / entry.path, names)
 
 
 def _pieces(objects: Objects, entry: Entry, file: Path, names: set[str]) -> Iterator[tuple[str, bytes]]:

@@ -166,13 +166,14 @@ class DatasetDrafts:
         packs: Sequence[str] = (),
         summary: Mapping[str, Any] | None = None,
         preview: str | None = None,
+        message: str | None = None,
         branch: bool = False,
     ) -> VersionRow:
         """Makes a draft a version. May be repeated: the version is returned as it is.
 
         Args:
             number: None: the one that was wished for, else the next one.
-            preview: None: as it is.
+            preview, message: None: as they are.
             branch: It need not be made from the newest version.
 
         Raises:
@@ -202,6 +203,8 @@ class DatasetDrafts:
             }  # fmt: skip
             if preview is not None:
                 values["preview"] = preview
+            if message is not None:
+                values["message"] = clean(message)
             self._update(connection, version_id, turn, values)
             row = get_version(connection, version_id)
             told = {"parents": list(row.parents), "summary": dict(row.summary)}

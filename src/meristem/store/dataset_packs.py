@@ -113,6 +113,11 @@ class DatasetPacks:
         query = _packs().join(dataset_pack_drafts, _O.pack == _P.name).where(_O.draft == draft, _P.state.in_(_THERE))
         return self._rows(query.order_by(_P.made_at, _P.name))
 
+    def stored_for(self, version: int) -> int:
+        """How many bytes of packs were made for a version."""
+        query = select(func.coalesce(func.sum(_P.size), 0)).where(_P.draft == version)
+        return self._database.read(lambda connection: int(connection.execute(query).scalar_one()))
+
     def names(self, *states: PackState) -> set[str]:
         """The names of the packs in these states."""
         query = select(_P.name).where(_P.state.in_([state.value for state in states]))

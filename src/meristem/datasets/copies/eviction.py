@@ -90,8 +90,11 @@ def _files(layout: Layout, key: str) -> tuple[NDArray[int64], NDArray[int64]]:
     import numpy  # see _beyond
 
     try:
-        stats = [numpy.asarray(block.stats).reshape(-1, 4)[:, :2] for block in read_blocks(layout.record(key))
-                 if block.contents is not None]
+        stats = [
+            numpy.asarray(block.stats).reshape(-1, 4)[:, :2]
+            for block in read_blocks(layout.record(key))
+            if block.contents is not None
+        ]
     except (FileNotFoundError, Damaged):
         stats = [numpy.array(list(_walk(layout.copy(key))), numpy.int64).reshape(-1, 2)]
     both = numpy.concatenate([numpy.empty((0, 2), numpy.int64), *stats])
