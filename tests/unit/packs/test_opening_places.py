@@ -31,11 +31,15 @@ def environ(tmp_path: Path) -> dict[str, str]:
         ("file:///tmp/meristem-never-made", FolderPlace),
         ("memory://name/prefix", ObjectStorePlace),
         ("s3://bucket/prefix", ObjectStorePlace),
+        ("s3a://bucket", ObjectStorePlace),
+        ("gcs://bucket/prefix", ObjectStorePlace),
         ("database:", DatabasePlace),
         ("database:/datasets", DatabasePlace),
     ],
 )
 def test_every_url_that_blobs_may_have_opens_a_place(url: str, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/dev/null")
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     store = Store("sqlite://")
 
