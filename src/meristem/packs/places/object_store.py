@@ -257,7 +257,7 @@ class ObjectStorePlace:
                 raise
 
     def _tell_that_it_is_away(self, problem: PlaceUnavailable, begun: float) -> None:
-        if not self._away and time.monotonic() - begun > 2:
+        if self._answered and not self._away and time.monotonic() - begun > 2:
             self._away = True
             log.warning("%s Waiting for it.", problem.what)
 
