@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,19 +13,26 @@ from hypothesis import strategies as st
 
 from meristem.errors import InputError, NotInPlace
 from meristem.packs.place import Place, open_place
+from meristem.store.store import Store
 
 _KEY = "packs/ab/abcdef.pack"
+_numbers = itertools.count()
 
 
-@pytest.fixture(params=["folder"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """An empty place of each kind in turn: add a kind here and to `_opened`."""
-    return _opened(request.param, tmp_path)
-
-
-def _opened(kind: str, tmp_path: Path) -> Place:
-    assert kind == "folder"
-    return open_place(tmp_path / "place")
+@pytest.fixture(params=["folder", "memory", "s3", "database", "database on postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """An empty place of each kind in turn."""
+    if request.param == "folder":
+        yield open_place(tmp_path / "place")
+    elif request.param == "memory":
+        yield open_place(f"memory://{tmp_path.name}-{next(_numbers)}/datasets")
+    elif request.param == "s3":
+        yield open_place(f"{request.getfixturevalue('s3')}/a prefix/datasets")
+    else:
+        in_file = request.param == "database"
+        store = Store(f"sqlite:///{tmp_path}/store.db" if in_file else request.getfixturevalue("postgres_url"))
+        yield open_place("database:/datasets", database=store.database)
+        store.close()
 
 
 def test_what_was_put_is_read_whole_and_in_parts(place: Place) -> None:
