@@ -54,7 +54,7 @@ class FolderSync:
         if self.dataset_path:
             check_path(self.dataset_path)
         self._prefix = f"{self.dataset_path}/" if self.dataset_path else ""
-        self._synced = look.snapshot.synced(self.dataset_path)
+        self._synced = look.last_tree(self.dataset_path)
 
     @property
     def is_unchanged(self) -> bool:
