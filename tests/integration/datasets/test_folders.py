@@ -354,6 +354,41 @@ def test_adding_keeps_what_the_folder_has_not_and_replaces_what_is_in_the_way(
         assert set(copy.entries()) == {"a/new", "c/d", "e/f"}
 
 
+def test_an_empty_folder_becomes_a_file_of_its_name(synced: SyncedFolder, folder: Path) -> None:
+    (folder / "a").mkdir()
+    write(folder / "b")
+    synced.sync()
+    (folder / "a").rmdir()
+    write(folder / "a", "file")
+    synced.sync()
+    assert synced.content("a") == b"file"
+
+
+def test_what_adding_left_is_removed_by_the_next_sync(synced: SyncedFolder, folder: Path) -> None:
+    write(folder / "a" / "b")
+    synced.sync()
+    (folder / "a" / "b").unlink()
+    synced.sync(add=True)
+    assert set(synced.entries()) == {"a/b"}  # as many as the folder has: its one empty folder
+    synced.sync()
+    assert synced.entries()["a"].kind is Kind.FOLDER
+    assert set(synced.entries()) == {"a"}
+
+
+def test_adding_after_others_changed_the_tree_brings_back_only_what_the_folder_has(
+    synced: SyncedFolder, folder: Path
+) -> None:
+    for name in ("a", "b", "c"):
+        write(folder / name, name)
+    synced.sync()
+    changes = dict.fromkeys("abc") | {"other": Entry("other", Kind.FOLDER, 0, "")}
+    synced.root = synced.tree.updated(changes.items(), synced.objects.put)
+    (folder / "b").unlink()
+    synced.sync(add=True)
+    assert synced.files_read == 0
+    assert set(synced.entries()) == {"a", "c", "other"}
+
+
 def test_external_files_stay_unless_the_folder_has_the_path(synced: SyncedFolder, folder: Path) -> None:
     write(folder / "a")
     external = [Entry(path, Kind.EXTERNAL, 0, "s3://bucket/x") for path in ("a", "e", "f/g")]
