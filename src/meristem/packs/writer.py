@@ -159,7 +159,7 @@ class PackWriter:
     def close(self) -> None:
         """Drops what was not flushed; may be repeated."""
         self._fail(ValueError("This writer of packs is closed."))
-        self._uploads.shutdown(wait=True, cancel_futures=True)
+        self._uploads.shutdown(wait=True)  # what has not begun sees the failure, and drops its pack
         for filling in self._fillings:
             filling.waiting.clear()
             if filling.pack:
