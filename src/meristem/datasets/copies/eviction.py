@@ -43,7 +43,7 @@ class Copy(NamedTuple):
 def list_copies(cache: Path) -> list[Copy]:
     """The copies in the cache, those used last first."""
     layout = Layout(cache)
-    found = [_look(layout, key) for key in layout.keys()]
+    found = [_look(layout, key) for key in layout.list_keys()]
     return sorted(found, key=lambda copy: (-copy.used_at, copy.key))
 
 
@@ -73,7 +73,8 @@ def _beyond(layout: Layout, copies: list[Copy], limit_bytes: int) -> list[Copy]:
     import numpy  # takes 0.1 s, and most caches are within their limit
 
     shared: NDArray[int64] = numpy.empty(0, numpy.int64)
-    taken, beyond = 0, []
+    taken = 0
+    beyond: list[Copy] = []
     for copy in sorted(copies, key=lambda copy: not copy.held):
         inodes, sizes = _files(layout, copy.key)
         own = int(sizes[~numpy.isin(inodes, shared)].sum())
@@ -90,8 +91,11 @@ def _files(layout: Layout, key: str) -> tuple[NDArray[int64], NDArray[int64]]:
     import numpy  # see _beyond
 
     try:
-        stats = [numpy.asarray(block.stats).reshape(-1, 4)[:, :2] for block in read_blocks(layout.record(key))
-                 if block.contents is not None]
+        stats = [
+            numpy.asarray(block.stats).reshape(-1, 4)[:, :2]
+            for block in read_blocks(layout.record(key))
+            if block.contents is not None
+        ]
     except (FileNotFoundError, Damaged):
         stats = [numpy.array(list(_walk(layout.copy(key))), numpy.int64).reshape(-1, 2)]
     both = numpy.concatenate([numpy.empty((0, 2), numpy.int64), *stats])

@@ -106,7 +106,7 @@ def release(copy: Path) -> None:
 def find_sources(layout: Layout, key: str) -> list[Source]:
     """Copies that may hold files of another one: those of the same version first, then those used last."""
     root = key[:64]
-    others = [other for other in layout.keys() if other != key]
+    others = [other for other in layout.list_keys() if other != key]
     others.sort(key=lambda other: (not other.startswith(root), -layout.last_use(other)))
     return [Source(layout.copy(other), layout.record(other)) for other in others[:_SOURCES]]
 

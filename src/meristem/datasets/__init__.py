@@ -1,0 +1,1 @@
+"""Dataset versions: data that is never lost and never sent twice."""
