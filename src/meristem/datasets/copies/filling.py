@@ -105,6 +105,7 @@ class Filling:
             self._inside, self._others_inside = self._open_folder(closing), self._open_folder(closing)
             self._staging = os.open(self._staging_path, _FOLDER)
             closing.callback(os.close, self._staging)
+            self._permitted = os.fstat(self._staging).st_mode & 0o777  # what the umask leaves
             self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="meristem-copy")
             closing.callback(self._pool.shutdown, cancel_futures=True)
             closing.callback(self._stop.set)
@@ -171,8 +172,11 @@ class Filling:
         """Gives a file that is right the mode that it should have, as far as that is ours to say."""
         if not stat.S_ISREG(seen.st_mode):
             return seen
-        mode = stat.S_IMODE(seen.st_mode) & (0o777 if self._style.file_mode & 0o200 else 0o555)
-        mode = mode | (mode & 0o444) >> 2 if entry.executable else mode & 0o666
+        if self._style.folder_mode is not None:
+            mode = self._style.mode(entry) & self._permitted
+        else:
+            mode = stat.S_IMODE(seen.st_mode)
+            mode = mode | (mode & 0o444) >> 2 if entry.executable else mode & 0o666
         if mode == stat.S_IMODE(seen.st_mode):
             return seen
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
@@ -318,11 +322,11 @@ class Filling:
             for stranger in set() if names is None else set(os.listdir(folder)) - names:
                 self._displace(folder, stranger, f"{path}/{stranger}" if path else stranger)
             seen = os.fstat(folder)
-            mode = seen.st_mode & (self._style.folder_mode | ~0o777)
+            mode = self._style.folder_mode & self._permitted
             if path:  # the top one is moved to its place first, which only a writable folder lets be done
-                os.fchmod(folder, stat.S_IMODE(mode))
+                os.fchmod(folder, mode)
             if record is not None:
-                record.add_folder(path, (*stats_of(seen)[:3], mode))
+                record.add_folder(path, (*stats_of(seen)[:3], stat.S_IFDIR | mode))
         visited.left.clear()
 
 

@@ -158,8 +158,11 @@ class _Goal:
         size = check_entries(self._selection.entries(), self._folder, without_external=fetch_external is None)
         if self._staging.is_dir():
             return size, Suspects(every_path=True)
-        if not self._folder.exists() or not any(not name.startswith(_OURS) for name in os.listdir(self._folder)):
+        if not self._folder.exists():
             return size, None
+        with into(self._folder, Arrived(size, None)):
+            if all(name.startswith(_OURS) for name in os.listdir(self._folder)):
+                return size, None
         lost = would_lose(self._selection.entries(), self._objects, self._folder)
         if not overwrite:
             raise CopyRefused(

@@ -190,7 +190,7 @@ class _Making:
 
     def _settle(self, copy: Path) -> None:
         """The copy is whole and at its place: its record counts from now on."""
-        os.chmod(copy, copy.stat().st_mode & 0o555)
+        os.chmod(copy, self._layout.staging(self._selection.key).stat().st_mode & 0o555)
         os.replace(self._new_record(), self._layout.record(self._selection.key))
         shutil.rmtree(self._layout.staging(self._selection.key))
 
