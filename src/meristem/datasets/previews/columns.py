@@ -56,7 +56,7 @@ class Gathering:
 
     def add(self, cells: Sequence[str]) -> None:
         """The next cells."""
-        given = [cell for cell in cells if cell not in MISSING]
+        given = cells if MISSING.isdisjoint(cells) else [cell for cell in cells if cell not in MISSING]
         self.missing += len(cells) - len(given)
         if not given:
             return
@@ -74,10 +74,11 @@ class Gathering:
             low = min(low, min(sizes)) if known else min(sizes)
             self._lengths = (low, max(high, max(sizes)), total + sum(sizes), known + len(sizes))
 
-    def _add_values(self, given: list[str]) -> None:
+    def _add_values(self, given: Sequence[str]) -> None:
         one = _number if self._kind is ColumnType.FLOAT else _seconds
+        joined = "".join(given) if one is _number else ""
         try:
-            floats = _all_numbers(given) if one is _number else list(map(_seconds, given))
+            floats = list(map(one if "_" in joined or one is _seconds else float, given))
         except (ValueError, OverflowError):
             fitting = [cell for cell in given if _is(one, cell)]
             self._odd += len(given) - len(fitting)
@@ -86,9 +87,9 @@ class Gathering:
             if self._odd > _MANY_ODD and self._odd > _ODD * self.count:
                 self._kind, self._floats = ColumnType.TEXT, []  # asking each further value would cost much
                 return
-        self._floats.append(np.array(floats, dtype=np.float64))
-        if self._whole and one is _number:
             joined = "".join(given)
+        self._floats.append(np.array(floats, dtype=np.float64))
+        if self._whole:
             self._whole = not any(mark in joined for mark in ".eEnN")
 
     def column(self, longest: int = 80) -> Column:
@@ -192,15 +193,8 @@ def _is(one: Any, text: str) -> bool:
     return True
 
 
-def _all_numbers(given: list[str]) -> list[float]:
-    floats = list(map(float, given))
-    if any("_" in cell for cell in given if len(cell) > 2):  # Python's, and nobody else's, way to write 1000
-        raise ValueError
-    return floats
-
-
 def _number(text: str) -> float:
-    if "_" in text:
+    if "_" in text:  # Python's, and nobody else's, way to write 1000
         raise ValueError
     return float(text)
 

@@ -20,7 +20,9 @@ from meristem.datasets.previews.wording import counted
 DELIMITERS = (",", "\t", ";", "|")
 NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 _SNIFFED_LINES = 60
-_LONGEST_LINE = 1 << 18  # characters; more cells than that hold would take much memory
+_LONGEST_LINE = 1 << 17  # characters; more cells than that hold would take much memory
+_AT_ONCE = 1 << 16  # characters, or one line
+_ENDS = ("\n", "\r")
 _MOST_CELLS = 50_000  # in the first rows
 _LIKELY = 0.9  # share of lines of equal width
 
@@ -41,23 +43,25 @@ class _Lines:
         self._text = io.TextIOWrapper(io.BytesIO(source.start), encoding.name, errors="replace", newline="")
         self._whole = source.whole
         self.cut = 0
+        self.taken = 0  # characters
 
     def __iter__(self) -> Iterator[str]:
-        last = ""
-        for line in iter(lambda: self._text.readline(_LONGEST_LINE), ""):
-            if last:
-                yield last
-            if len(line) == _LONGEST_LINE and not line.endswith(("\n", "\r")):
-                self.cut += 1
-                self._skip()
-            last = line
-        if last and (self._whole or last.endswith(("\n", "\r")) or self.cut):
-            yield last
+        lines = self._text.readlines(_AT_ONCE)
+        while lines:
+            following = self._text.readlines(_AT_ONCE)
+            self.taken += sum(map(len, lines))
+            if max(map(len, lines)) > _LONGEST_LINE:
+                lines = list(map(self._shorter, lines))
+            if not following and not self._whole and len(lines) > 1 and not lines[-1].endswith(_ENDS):
+                lines.pop()
+            yield from lines
+            lines = following
 
-    def _skip(self) -> None:
-        for part in iter(lambda: self._text.readline(_LONGEST_LINE), ""):
-            if part.endswith(("\n", "\r")):
-                return
+    def _shorter(self, line: str) -> str:
+        if len(line) <= _LONGEST_LINE:
+            return line
+        self.cut += 1
+        return line[:_LONGEST_LINE] + "\n"
 
 
 def sniff(source: Source, encoding: Encoding, delimiters: Sequence[str] = DELIMITERS) -> Dialect | None:
@@ -82,7 +86,8 @@ def preview_delimited(source: Source, encoding: Encoding, limits: Limits, dialec
         return source.of_whole(FileKind.EMPTY, "CSV", notes=("It has no rows.",))
     lines = _Lines(source, encoding)
     notes = [encoding.note] if encoding.note else []
-    rows = _rows(lines, dialect.delimiter, notes, whole=source.whole)
+    rows = _rows(lines, dialect.delimiter, notes)
+    rows = rows if source.whole else _without_last(rows)
     first = []
     while len(first) < _SNIFFED_LINES and sum(map(len, first)) < _MOST_CELLS and (row := next(rows, None)):
         first.append(row)
@@ -94,7 +99,9 @@ def preview_delimited(source: Source, encoding: Encoding, limits: Limits, dialec
     table = TableGathering(names, limits)
     table.extend(first[header:])
     table.extend(rows)
-    found = table.table(whole=source.whole, share=source.granted / max(1, source.size))
+    whole = source.whole and not table.full
+    read = lines.taken if table.full else source.granted
+    found = table.table(whole=whole, share=min(1.0, read / max(1, source.size)))
     notes += _notes(table, lines, limits, source)
     facts: list[tuple[str, Any]] = [("delimiter", NAMES.get(dialect.delimiter, dialect.delimiter))]
     facts += [("header", "yes" if header else "none"), ("encoding", encoding.name.removesuffix("-sig").upper())]
@@ -102,24 +109,24 @@ def preview_delimited(source: Source, encoding: Encoding, limits: Limits, dialec
     return source.of_whole(FileKind.TABLE, format, table=found, facts=tuple(facts), notes=tuple(notes))
 
 
-def _rows(lines: _Lines, delimiter: str, notes: list[str], *, whole: bool) -> Iterator[list[str]]:
-    """The rows that are not empty; of a file's head without the last one, whose quotes may not be closed."""
+def _rows(lines: _Lines, delimiter: str, notes: list[str]) -> Iterator[list[str]]:
+    """The rows that are not empty, up to a place that cannot be read."""
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != "\t")
-    last: list[str] = []
-    count = 0
-    while True:
-        try:
-            row = next(reader, None)
-        except csv.Error as error:
-            notes.append(f"Read only up to line {reader.line_num:,}: {error}; perhaps a quote is not closed.")
-            break
-        if row is None:
-            break
-        if last:
-            count += 1
+    try:
+        yield from filter(None, reader)
+    except csv.Error as error:
+        notes.append(f"Read only up to line {reader.line_num:,}: {error}; perhaps a quote is not closed.")
+
+
+def _without_last(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Of a file's head: in its last row a quote may be open."""
+    last = next(rows, None)
+    alone = True
+    for row in rows:
+        if last is not None:
             yield last
-        last = row or last[:0]
-    if last and (whole or not count):
+        last, alone = row, False
+    if last is not None and alone:
         yield last
 
 
@@ -178,5 +185,5 @@ def _notes(table: TableGathering, lines: _Lines, limits: Limits, source: Source)
         yield f"{counted(lines.cut, 'line')} of more than {_LONGEST_LINE:,} characters were cut."
     if table.width > limits.columns:
         yield f"Shown are the first {limits.columns} of {table.width:,} columns."
-    if not source.whole:
+    if not source.whole or table.full:
         yield f"Statistics are over its first {counted(table.rows, 'row')} only: the file is large."

@@ -15,6 +15,7 @@ class Limits:
     whole_bytes: Files up to this size are read whole.
     head_bytes: So much of larger ones.
     all_bytes: Of all files together; who comes late is read less.
+    cells: Of one table.
     cell: Characters of a cell, a name or a line.
     lines: Of a text.
     pixels: Pictures of more are not decoded.
@@ -28,7 +29,8 @@ class Limits:
     columns: int = 100
     whole_bytes: int = 8 << 20
     head_bytes: int = 1 << 20
-    all_bytes: int = 16 << 20
+    all_bytes: int = 12 << 20
+    cells: int = 3_000_000
     cell: int = 80
     lines: int = 20
     pixels: int = 16_000_000
