@@ -18,7 +18,6 @@ _RADIUS = 6
 _CHARACTER = 7.3  # pixels, about
 _MOST_READERS = 3
 _LONGEST_LABEL, _LONGEST_NOTE, _LONGEST_READER = 44, 60, 30
-_WIDTH = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +42,14 @@ def lineage_svg(graph: LineageGraph) -> str:
         readers.setdefault(reader.version, []).append(reader)
     by_id = {one.version.id: one for one in placed}
     lines = "".join(_lines(one, by_id) for one in placed)
-    rows, widths = zip(*(_row(one, left, readers.get(one.version.id, []), graph.current) for one in placed), strict=True)
-    width, height = max(_WIDTH, *map(int, widths)), _TOP * 2 + _ROW * (len(placed) - 1)
+    rows = [_row(one, left, readers.get(one.version.id, []), graph.current) for one in placed]
+    width, height = int(max(end for _, end in rows)), _TOP * 2 + _ROW * (len(placed) - 1)
     hidden = len(graph.versions) - len(placed)
-    more = f'<p class="more">{counted(hidden, "more version is", "more versions are")} further away.</p>' if hidden else ""
+    far = counted(hidden, "more version is", "more versions are")
+    more = f'<p class="more">{far} further away.</p>' if hidden else ""
     return (
         f'<div class="lineage"><svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="Lineage of versions">{lines}{"".join(rows)}</svg></div>{more}'
+        f'aria-label="Lineage of versions">{lines}{"".join(row for row, _ in rows)}</svg></div>{more}'
     )
 
 
@@ -196,4 +196,4 @@ def _word(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    return html.escape(text, quote=True)
+    return html.escape(plain(text, 400), quote=True)

@@ -80,7 +80,9 @@ def _overview(preview: Preview) -> str:
 def _file(one: FilePreview, *, unfolded: bool) -> str:
     what = f"{plain(one.format, 60) or one.kind.value}, {bytes_text(one.size)}"
     parts = [f"<h4>{_text(plain_path(one.path))}<small>{_escaped(what)}</small></h4>"]
-    facts = [*([("rows", _rows(one.table)), ("columns", one.table.width)] if one.table is not None else []), *one.facts]
+    facts: list[tuple[str, float | int | str]] = list(one.facts)
+    if one.table is not None:
+        facts[:0] = [("rows", _rows(one.table)), ("columns", one.table.width)]
     if facts:
         told = "".join(f"<span>{_text(name, 80)}: {_text(number(value), 400)}</span>" for name, value in facts)
         parts.append(f'<p class="facts">{told}</p>')
@@ -244,7 +246,9 @@ def _is_png(thumbnail: str) -> bool:
 
 def _bar(part: int, whole: int) -> str:
     width = max(2.0, _BAR * part / whole) if part and whole else 0.0
-    return f'<svg width="100%" height="9" viewBox="0 0 {_BAR} 9" preserveAspectRatio="none" aria-hidden="true"><rect width="{width:.1f}" height="9" rx="1"/></svg>'
+    bar = f'<rect width="{width:.1f}" height="9" rx="1"/>'
+    frame = f'width="100%" height="9" viewBox="0 0 {_BAR} 9" preserveAspectRatio="none"'
+    return f'<svg {frame} aria-hidden="true">{bar}</svg>'
 
 
 def _suffix(suffix: str) -> str:

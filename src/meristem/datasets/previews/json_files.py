@@ -210,7 +210,8 @@ def _of_objects(
     if others:
         notes.append(f"{counted(others, 'item is', 'items are')} no objects.")
     if later:
-        notes.append(f"Later objects have {counted(len(later), 'further key')}, such as {cut(next(iter(later)), 40)!r}.")
+        example = cut(next(iter(later)), 40)
+        notes.append(f"Later objects have {counted(len(later), 'further key')}, such as {example!r}.")
     if len(names) > len(shown):
         notes.append(f"Shown are the first {len(shown)} of {len(names):,} columns.")
     if not whole:

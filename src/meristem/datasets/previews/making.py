@@ -31,7 +31,7 @@ def make_preview(entries: Iterable[tuple[str, int]], read: Read, limits: Limits 
         read: Gives bytes of one of them: path, start, length.
 
     Returns:
-        Depends on paths, sizes and bytes alone. What is wrong with a file stands in its notes, also where `read` failed.
+        Depends on paths, sizes and bytes alone. What is wrong with a file, or failed in `read`, stands in its notes.
     """
     known = survey(entries, limits)
     allowance = Allowance(limits)
@@ -76,9 +76,7 @@ def _looked_at(source: Source, suffix: str, limits: Limits, allowance: Allowance
     return preview
 
 
-def _by_magic(
-    source: Source, found: str, suffix: str, limits: Limits, allowance: Allowance
-) -> FilePreview | None:
+def _by_magic(source: Source, found: str, suffix: str, limits: Limits, allowance: Allowance) -> FilePreview | None:
     if found in kinds.IMAGES:
         return preview_image(source, found, limits, allowance)
     if found == "Parquet":

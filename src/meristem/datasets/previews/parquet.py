@@ -151,8 +151,7 @@ def _head(batch: Any, limits: Limits, most: int) -> list[tuple[str | None, ...]]
         return []
     columns = [[_cell(value) for value in column.to_pylist()] for column in batch.slice(0, most).columns]
     return [
-        tuple(None if cell in MISSING else cut(cell, limits.cell) for cell in row)
-        for row in zip(*columns, strict=True)
+        tuple(None if cell in MISSING else cut(cell, limits.cell) for cell in row) for row in zip(*columns, strict=True)
     ]
 
 
@@ -161,8 +160,7 @@ def _cell(value: Any) -> str:
         return f"{len(value):,} bytes"
     if value is None or isinstance(value, (bool, str, int, float, list, dict)):
         return cell_text(value)
-    isoformat = getattr(value, "isoformat", None)
-    return str(isoformat(sep=" ") if hasattr(value, "hour") and hasattr(value, "year") else value)
+    return str(value)  # dates, moments, decimals
 
 
 def _compression(meta: Any) -> str:

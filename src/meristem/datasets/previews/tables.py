@@ -17,10 +17,10 @@ _AT_ONCE = 16  # rows, which may be as wide as lines are long
 class TableGathering:
     """A table while its rows come in; rows may be shorter or longer than its header."""
 
-    def __init__(self, names: Sequence[str], limits: Limits) -> None:
+    def __init__(self, names: Sequence[str], limits: Limits, *, decimal: str = ".") -> None:
         self.width = len(names)
         self._limits = limits
-        self._columns = [Gathering(name) for name in names[: limits.columns]]
+        self._columns = [Gathering(name, decimal=decimal) for name in names[: limits.columns]]
         self._block: list[Sequence[str]] = []
         self._block_rows = _BLOCK // max(1, len(self._columns))
         self._head: list[tuple[str | None, ...]] = []
