@@ -51,7 +51,8 @@ def test_a_page_tells_what_a_version_is() -> None:
                      readers=[GraphReader(kind="study", label="lr search", version="1.5.0")]),
     )  # fmt: skip
     for text in ("robots/vision/", "golden", "published", "ana", "3 KB", "old → new", "and 20 more",
-                 "New in label: wolf.",                 "study lr search", "a/b.csv", "ffffffffffffffff", "prefers-color-scheme: dark"):  # fmt: skip
+                 "New in label: wolf.",
+                 "study lr search", "a/b.csv", "ffffffffffffffff", "prefers-color-scheme: dark"):  # fmt: skip
         assert text in page
     assert not re.search(r"(?:src|href)=.?https?:", page)
 
@@ -99,7 +100,7 @@ def test_the_line_of_the_current_version_is_straight_and_branches_stand_beside()
     assert placed == {"draft": (0, 1), "3": (1, 0), "2b": (2, 1), "2": (3, 0), "1": (4, 0)}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 30), max_size=3), max_size=30), st.randoms(use_true_random=False))
 def test_any_lineage_is_drawn_with_children_above_parents_and_no_dot_on_a_line(
     parents: list[list[int]], draw: object

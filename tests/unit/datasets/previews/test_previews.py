@@ -82,7 +82,7 @@ def test_what_is_no_preview_is_refused(text: str) -> None:
 
 def test_a_preview_stays_small_whatever_it_shows() -> None:
     draw = random.Random(1)
-    wide = [",".join(f"{draw.random()}{'é' * 60}" for _ in range(110)) for _ in range(25)]
+    wide = [",".join(f"{draw.random()}{'é' * 60}" for _ in range(105)) for _ in range(12)]
     files = {f"{'long name ' * 20}{i}.csv": "\n".join(wide).encode() for i in range(12)}
     found = preview_of(files)
     assert len(found.to_json()) <= 300_000
@@ -91,7 +91,7 @@ def test_a_preview_stays_small_whatever_it_shows() -> None:
     assert len(preview_of(files, Limits(json_bytes=20_000)).to_json()) <= 20_000
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.dictionaries(st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=30), st.binary(max_size=60),
                        max_size=8), st.integers(20_000, 40_000))  # fmt: skip
 def test_any_files_make_a_small_preview_that_can_be_shown(files: dict[str, bytes], most: int) -> None:
@@ -100,6 +100,13 @@ def test_any_files_make_a_small_preview_that_can_be_shown(files: dict[str, bytes
     assert Preview.from_json(found.to_json()) == found
     render_terminal(found, Console(file=io.StringIO(), width=70))
     render_html(found)
+
+
+def test_all_tables_together_have_a_limit() -> None:
+    files = {f"{i}.csv": labels(10_000) for i in range(4)}
+    found = preview_of(files, Limits(all_cells=50_000)).previews
+    assert [one.table.rows for one in found if one.table] == [10_000, None, None, None]
+    assert [one.table.seen // 1000 for one in found if one.table] == [10, 5, 5, 5]
 
 
 def test_differences_tell_rows_columns_means_and_categories() -> None:

@@ -164,8 +164,8 @@ def test_an_open_quote_ends_the_table_and_is_told() -> None:
     assert "a quote is not closed" in found.notes[0]
 
 
-def test_a_million_columns_cost_no_more_than_those_shown() -> None:
-    content = b",".join(b"c%d" % i for i in range(1_000_000)) + b"\n" + b",".join([b"1"] * 1_000_000) + b"\n"
+def test_many_columns_cost_no_more_than_those_shown() -> None:
+    content = b",".join(b"c%d" % i for i in range(300_000)) + b"\n" + b",".join([b"1"] * 300_000) + b"\n"
     found = one("wide.csv", content)
     assert found.table is not None
     assert len(found.table.columns) == 100
@@ -186,7 +186,7 @@ def test_cells_are_data_whatever_they_say() -> None:
     assert found.table.head[0] == ("=cmd|' /C calc'!A0", "\x1b[31mred")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.text(alphabet=st.sampled_from('ab1.,;\t"\n\r\0é -e_\x1b'), max_size=300), st.sampled_from(["utf-8", "utf-16"])
 )
@@ -199,7 +199,7 @@ def test_any_text_is_shown_as_a_table_or_as_none(text: str, encoding: str) -> No
             assert column.count + column.missing == found.table.seen
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.binary(max_size=400), st.sampled_from(["t.csv", "t.json", "t.jsonl", "t.txt", "t.npy", "t.npz", "t.png", "t.gz"])
 )
@@ -212,7 +212,7 @@ def test_any_bytes_are_shown_somehow(content: bytes, path: str) -> None:
     st.lists(st.lists(st.integers(-(10**6), 10**6), min_size=3, max_size=3), min_size=2, max_size=60),
     st.sampled_from(",;\t|"),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_a_table_of_numbers_comes_back(values: list[list[int]], delimiter: str) -> None:
     text = f"a{delimiter}b{delimiter}c\n" + "".join(delimiter.join(map(str, row)) + "\n" for row in values)
     found = one("t.csv", text.encode())
