@@ -81,9 +81,9 @@ def dimensions(source: Source, format: str) -> tuple[int, int] | None:
     start = source.peek(1 << 16)
     try:
         if format == "PNG":
-            return struct.unpack(">II", start[16:24])  # type: ignore[return-value]
+            return struct.unpack(">II", start[16:24])
         if format == "GIF":
-            return struct.unpack("<HH", start[6:10])  # type: ignore[return-value]
+            return struct.unpack("<HH", start[6:10])
         if format == "BMP":
             width, height = struct.unpack("<ii", start[18:26])
             return width, abs(height)
