@@ -1,13 +1,12 @@
 """What the machine needs at least for such data, one thread of Python.
 
 `python -m benchmarks.datasets.floors NAME FROM TO`: each runs in a process of its own, between the steps of the others,
-and prints its seconds. `TO` is a folder for what it writes, which it empties before.
+and prints its seconds. `TO` is a folder for what it writes, which must not exist.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -21,7 +20,6 @@ _BUFFER = 1 << 20
 
 def main() -> None:
     name, origin, scratch = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     folders = [Path(folder) for folder, _, _ in os.walk(origin)]
     paths = [f"{folder}/{name}" for folder, _, names in os.walk(origin) for name in names]
@@ -30,7 +28,6 @@ def main() -> None:
     with Stopwatch() as watch:
         FLOORS[name](origin, paths, scratch)
     tell(watch)
-    shutil.rmtree(scratch)
 
 
 def stat_all(origin: Path, _: Sequence[str], __: Path) -> None:
