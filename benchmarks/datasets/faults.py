@@ -34,7 +34,7 @@ from benchmarks.datasets.fault_actors import PHASES
 from benchmarks.datasets.fault_check import check
 from benchmarks.datasets.fault_journal import Note, read_notes
 from benchmarks.datasets.fault_judging import Judgement, judge
-from benchmarks.datasets.fault_places import BlobPlace, place_of
+from benchmarks.datasets.fault_places import PLACES, BlobPlace, place_of
 from meristem.store.store import Store
 
 RESULTS = Path(__file__).parents[1] / "results" / "datasets_faults.json"
@@ -101,7 +101,7 @@ class FaultRun:
     """One run below the folder `home`."""
 
     def __init__(self, plan: Plan, home: Path, place: BlobPlace) -> None:
-        self._plan, self._home = plan, home
+        self._plan, self._home, self._place = plan, home, place
         self._random = random.Random(plan.seed)
         self._env = {
             **os.environ, **place.env, "MERISTEM_STORE": f"sqlite:///{home}/store.db",
@@ -140,6 +140,7 @@ class FaultRun:
             "kills": dict(self.kills),
             "drafts_resumable_at_end": resumed_at_end,
             "ended_by_themselves": self.ended_by_themselves,
+            "requests": dict(self._place.failed),
         }
         return judge(notes, checked, left), done
 
@@ -237,7 +238,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Kill writers, readers and collectors of datasets, and verify.")
     for name in ("kills", "datasets", "writers", "readers", "collectors", "big_bytes"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(plan, name))
-    parser.add_argument("--place", choices=("folder", "s3", "flaky-s3"), default=plan.place)
+    parser.add_argument("--place", choices=PLACES, default=plan.place)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 16))
     parser.add_argument("--keep", type=Path, help="folder for journals, logs and the store, which is kept")
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -251,7 +252,7 @@ def main() -> None:
             parser.error(f"{keep} is not empty: each run needs a folder of its own")
         home = Path(keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="meristem-faults-data-"))).resolve()
         home.mkdir(parents=True, exist_ok=True)
-        place = stack.enter_context(place_of(plan.place, home, plan.seed))
+        place = stack.enter_context(place_of(plan.place, plan.seed))
         found, done = FaultRun(plan, home, place).run()
     console.print(table_of(found, done))
     out.parent.mkdir(parents=True, exist_ok=True)
