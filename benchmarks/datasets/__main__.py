@@ -6,7 +6,7 @@ Contestants take turns at each step, each with its own copy of the same data, wh
 floors are measured between them. Copies are compared with what they should be, off the clock. It prints tables and
 writes JSON; no goal that is missed makes it fail. It needs 25 GB of disk (in TMPDIR), git, and DVC, which it installs
 apart from Meristem, once. DVC is left out of the million files, which take it half an hour. Nothing small is deleted
-before the end (see `aside`); for the same reason begin it some minutes after many files were deleted on that disk.
+before the end (see `aside`); for the same reason it waits for minutes where many files were deleted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.datasets.aside import TRASH, delete
+from benchmarks.datasets.aside import TRASH, await_calm, delete
 from benchmarks.datasets.contest import Contest, Contestant
 from benchmarks.datasets.dvc_peer import ENVIRONMENT, Dvc
 from benchmarks.datasets.ours import Commands, Face
@@ -43,12 +43,13 @@ def main() -> None:
     kept: dict[str, Any] = {"load_before": os.getloadavg()[0], "cores": os.cpu_count(), "rounds": given.rounds}
     ours = [] if given.without_meristem else [Commands, Face]
     peers = [] if given.without_dvc else _peers(console)
-    kept |= {"measured": {}, "goals": {}, "failures": []}
+    kept |= {"measured": {}, "goals": {}, "failures": [], "file_us": {}}
     with ExitStack() as stack:
         home = given.keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="meristem-bench-data-"))
         for part in given.only or PARTS:
             makers = [*ours, *(peers if part != "million" else [])]
             folder = Path(home).resolve() / part
+            kept["file_us"][part] = 1e6 * await_calm(folder, console.print)
             found = _measure(part, folder, makers, given.rounds, console, kept["failures"])
             console.print(table_of(part, PARTS[part], found))
             kept["measured"][part], kept["goals"][part] = found, judged(PARTS[part], found)

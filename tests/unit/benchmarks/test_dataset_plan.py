@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks.datasets import contest
+from benchmarks.datasets import aside, contest
+from benchmarks.datasets.aside import await_calm
 from benchmarks.datasets.contest import Contest
 from benchmarks.datasets.floors import FLOORS, TITLES, prepare
 from benchmarks.datasets.generating import CHANGES, KINDS, Kind, generate
@@ -92,6 +93,21 @@ def test_floors_read_or_write_all_that_there_is(tmp_path: Path, name: str) -> No
         assert differing(origin, scratch if name == "links" else scratch / "copy") == []
     elif name == "pack":
         assert (scratch / "pack").stat().st_size == SMALL.bytes_in_all
+
+
+def test_it_waits_for_a_disk_that_makes_files_slowly_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    took = [3e-4, 3e-4, 3e-5]
+    told: list[str] = []
+    monkeypatch.setattr(aside, "_seconds_a_file", lambda _: took.pop(0))
+    monkeypatch.setattr(aside.time, "sleep", lambda _: None)
+    assert await_calm(tmp_path, told.append) == 3e-5
+    assert len(told) == 2
+    monkeypatch.setattr(aside, "_PATIENCE_SECONDS", -1.0)
+    took.append(4e-4)
+    assert await_calm(tmp_path, told.append) == 4e-4
+    assert "too high" in told[-1]
 
 
 class Copier:
