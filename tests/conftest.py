@@ -14,6 +14,7 @@ from hypothesis import settings
 from sqlalchemy import create_engine
 
 from meristem.store.store import Store
+from s3_server import S3Server
 
 # Set before numpy is imported: small matrices on many threads starve tests that run side by side.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -69,3 +70,18 @@ def store(store_url: str) -> Iterator[Store]:
     opened = Store(store_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """An S3 server (moto) of this test session."""
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty bucket; the environment is set so that it is found."""
+    for name, value in s3_server.environment().items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{s3_server.make_bucket()}"

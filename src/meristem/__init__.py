@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from meristem.controllers.protocol import History, Observation, Recommendation, Snapshot
+    from meristem.datasets.dataset import Dataset
     from meristem.errors import InputError, MeristemError, StopTrial
     from meristem.executors.bundle import BundleExecutor
     from meristem.executors.mmar import MmarExecutor
@@ -31,6 +32,7 @@ _HOMES = {
     "Attempt": "meristem.study.protocols",
     "BundleExecutor": "meristem.executors.bundle",
     "Choice": "meristem.space",
+    "Dataset": "meristem.datasets.dataset",
     "Executor": "meristem.study.protocols",
     "Fixed": "meristem.space",
     "Float": "meristem.space",
@@ -65,6 +67,7 @@ __all__ = [
     "Attempt",
     "BundleExecutor",
     "Choice",
+    "Dataset",
     "Executor",
     "Fixed",
     "Float",

@@ -25,6 +25,21 @@
     ├── WorkerError
     │   ├── WorkerNotFound
     │   └── WorkerLost         its lease ran out: its tasks were given to others
+    ├── DatasetError           the dataset, or a version of it, cannot do what was asked
+    │   ├── DatasetNotFound
+    │   ├── VersionNotFound
+    │   ├── VersionRefused     it is a draft, final, published or deleted, or its number is taken
+    │   ├── DraftMoved         another process wrote this draft meanwhile
+    │   ├── VersionConflict    another version was made from the same parent meanwhile
+    │   ├── ManifestRefused    what a version would hold cannot lie in a folder, or its manifest is damaged
+    │   ├── EntryNotFound      the version holds nothing at that path
+    │   ├── ObjectMissing      bytes that a version needs are in no pack
+    │   ├── ObjectDamaged      bytes that a version needs are not those that were stored
+    │   ├── PackDamaged        a pack of objects cannot be read
+    │   ├── PlaceUnavailable   where packs lie cannot be reached or written just now
+    │   ├── NotInPlace         where packs lie has nothing of that name
+    │   ├── CopyRefused        a copy cannot be made in that folder, or not in that way
+    │   └── DiskFull           there is no room for a copy where it is to be
     ├── StoreError             the store cannot do what was asked
     │   ├── StoreUnavailable   cannot be reached or written just now
     │   ├── StoreDamaged       is not a store, or its bytes are broken
@@ -40,6 +55,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import Any
 
 DONE, WORK_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -274,6 +290,159 @@ class WorkerLost(WorkerError):
             f"Worker {name} no longer counts.",
             "It did not renew its lease in time, so its tasks were given back to their queues.",
             "It ends what it runs and registers anew.",
+        )
+
+
+class DatasetError(MeristemError):
+    """The dataset, or a version of it, cannot do what was asked."""
+
+
+class DatasetNotFound(DatasetError):
+    exit_code = BAD_INPUT
+
+    def __init__(self, name: str, store: str, known: Sequence[str]) -> None:
+        self.name, self.store, self.known = name, store, tuple(known)
+        shown = ", ".join(known[:10]) + (" …" if len(known) > 10 else "")
+        super().__init__(
+            f"There is no dataset {name!r} in {store}.",
+            fix=f"{did_you_mean(name, known)}Known: {shown or 'none'} (meristem data list). Make it with: "
+            "meristem data create. Another store is chosen with store=… (Python), --store or MERISTEM_STORE.",
+        )
+
+
+class VersionNotFound(DatasetError):
+    """`name` is the version as it was asked for, `known` the numbers that there are."""
+
+    exit_code = BAD_INPUT
+
+    def __init__(self, name: str, known: Sequence[str] = (), why: str = "") -> None:
+        self.name, self.known = name, tuple(known)
+        shown = ", ".join(known[:10]) + (" …" if len(known) > 10 else "")
+        super().__init__(
+            f"There is no version {name!r}{f' ({why})' if why else ''}.",
+            fix=f"{did_you_mean(name.rpartition('@')[2], known)}Known: {shown or 'none that is final'} "
+            "(meristem data list).",
+        )
+
+
+class VersionRefused(DatasetError):
+    """It is not in a state for that. `status` says where it stands."""
+
+    def __init__(self, name: str, status: str, wanted: str, fix: str = "", *, why: str = "") -> None:
+        self.name, self.status, self.wanted = name, status, wanted
+        super().__init__(f"{name} is {status} and cannot be {wanted}.", why, fix)
+
+
+class DraftMoved(DatasetError):
+    def __init__(self, name: str, expected: int, found: int) -> None:
+        self.name, self.expected, self.found = name, expected, found
+        super().__init__(
+            f"Another process wrote {name} meanwhile (it is at checkpoint {found}, here it was at {expected}).",
+            "One draft is written by one process at a time, so that nothing is silently lost.",
+            "Open the draft again and repeat what you did, or begin a draft of your own from the same parent.",
+        )
+
+
+class VersionConflict(DatasetError):
+    """Another version was made from the same parent. `theirs` is that version, `conflicts` the paths both changed."""
+
+    def __init__(self, name: str, theirs: Any, conflicts: Sequence[str] = ()) -> None:
+        self.name, self.theirs, self.conflicts = name, theirs, tuple(conflicts)
+        number = getattr(theirs, "number", theirs)
+        listed = "".join(f"\n  - {path}" for path in self.conflicts[:20])
+        more = f"\n  and {len(self.conflicts) - 20} more" if len(self.conflicts) > 20 else ""
+        super().__init__(
+            f"{name} was not made from {number}, which is the newest version by now."
+            + (f" Both changed:{listed}{more}\n" if listed else ""),
+            "Finished as it is, it would lose what that version changed.",
+            "Merge that version into the draft (rebase), or finish it as a branch (branch=True, --branch).",
+        )
+
+
+class ManifestRefused(DatasetError):
+    """What a version would hold, or its manifest holds, is against the rules; `path` and `problems` say where."""
+
+    exit_code = BAD_INPUT
+
+    def __init__(
+        self, what: str, why: str = "", *, path: str | None = None, problems: Sequence[str] = (), fix: str = ""
+    ) -> None:
+        self.path, self.problems = path, tuple(problems)
+        super().__init__(what + "".join(f"\n  - {problem}" for problem in self.problems), why, fix)
+
+
+class EntryNotFound(DatasetError):
+    exit_code = BAD_INPUT
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"There is nothing at {path!r} in this version.",
+            fix="Paths are relative, and name files in full. List them with: meristem data show --files.",
+        )
+
+
+class ObjectMissing(DatasetError):
+    def __init__(self, name: str, place: str = "") -> None:
+        self.name, self.place = name, place
+        super().__init__(
+            f"Object {name} is in no pack{f' of {place}' if place else ''}.",
+            "A version that needs it cannot be read whole.",
+            "See what is missing: meristem data verify. Adding the same files again stores it again.",
+        )
+
+
+class ObjectDamaged(DatasetError):
+    def __init__(self, name: str, pack: str) -> None:
+        self.name, self.pack = name, pack
+        super().__init__(
+            f"Object {name} in pack {pack} does not hold the bytes that were stored.",
+            "The medium or somebody changed them.",
+            "See what is damaged, and heal it from a copy where there is one: meristem data verify --heal.",
+        )
+
+
+class PackDamaged(DatasetError):
+    def __init__(self, pack: str, why: str) -> None:
+        self.pack = pack
+        super().__init__(f"Pack {pack} cannot be read: {why.rstrip('.')}.", fix="See more: meristem data verify.")
+
+
+class PlaceUnavailable(DatasetError):
+    """Where packs lie cannot be reached or written just now; `transient`: it may work in a moment."""
+
+    def __init__(self, what: str, why: str = "", fix: str = "", *, transient: bool = False) -> None:
+        self.transient = transient
+        super().__init__(what, why, fix)
+
+
+class NotInPlace(DatasetError):
+    def __init__(self, key: str, place: str) -> None:
+        self.key, self.place = key, place
+        super().__init__(f"There is no {key} in {place}.")
+
+
+class CopyRefused(DatasetError):
+    """A copy of a version cannot be made in that folder, or not in that way; `problems` lists every reason."""
+
+    exit_code = BAD_INPUT
+
+    def __init__(self, what: str, problems: Sequence[str] = (), fix: str = "") -> None:
+        self.problems = tuple(problems)
+        listed = "".join(f"\n  - {problem}" for problem in self.problems)
+        super().__init__(what + (":" + listed if listed else ""), fix=("\n" if listed and fix else "") + fix)
+
+
+class DiskFull(DatasetError):
+    """There is no room for a copy: `needed_bytes` are still to come, `free_bytes` are left there."""
+
+    def __init__(self, folder: str, why: str, needed_bytes: int, free_bytes: int) -> None:
+        self.folder, self.needed_bytes, self.free_bytes = folder, needed_bytes, free_bytes
+        super().__init__(
+            f"There is no room for the copy in {folder}: {why}.",
+            f"It needs {needed_bytes:,} bytes more, and {free_bytes:,} are left there.",
+            "Make room and repeat it: what was written already is kept and taken over. Local copies can lie elsewhere "
+            "(MERISTEM_CACHE).",
         )
 
 

@@ -46,6 +46,21 @@ class TaskEventKind(StrEnum):
     TASK_PUBLISHED = "task_published"
 
 
+class DatasetEventKind(StrEnum):
+    """What may happen to a dataset and its versions, past tense."""
+
+    DATASET_CREATED = "dataset_created"
+    DRAFT_BEGUN = "draft_begun"
+    DRAFT_CHECKPOINTED = "draft_checkpointed"
+    DRAFT_DISCARDED = "draft_discarded"
+    VERSION_FINALIZED = "version_finalized"
+    VERSION_PUBLISHED = "version_published"
+    VERSION_TAGGED = "version_tagged"
+    VERSION_UNTAGGED = "version_untagged"
+    VERSION_DELETED = "version_deleted"
+    PACKS_CONDEMNED = "packs_condemned"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One line of a study's event log.
@@ -75,6 +90,26 @@ class TaskEvent:
 
     kind: TaskEventKind
     task: int
+    cursor: tuple[int, int] = (0, 0)
+    at: float = 0.0
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetEvent:
+    """One line of the event log of datasets.
+
+    Attributes:
+        dataset: Id of the dataset; None: it concerns no single one.
+        version: Id of the version, where it concerns one.
+        cursor: Where it stands in the log: reading on after it misses nothing, whoever writes meanwhile.
+        at: Seconds since the epoch, on the database's clock.
+        payload: Of a version: its `project`, `name`, `number`, `status` and `tags` at that moment, and more.
+    """
+
+    kind: DatasetEventKind
+    dataset: int | None = None
+    version: int | None = None
     cursor: tuple[int, int] = (0, 0)
     at: float = 0.0
     payload: Mapping[str, Any] = field(default_factory=dict)

@@ -27,6 +27,7 @@ from meristem.errors import InputError, StopTrial
 
 REPORT_FILE, STOP_FILE, PARAMETERS_FILE = "report.jsonl", "stop", "parameters.json"
 REPORT_VARIABLE, PARAMETERS_VARIABLE = "MERISTEM_REPORT", "MERISTEM_PARAMETERS"
+STORE_VARIABLE = "MERISTEM_STORE"  # the store that is meant where none is named
 RECORD = "meristem"  # the key that makes a line a record of a task, naming its kind, and no report of metrics
 _LINE_LIMIT_BYTES = 1 << 20
 _READ_BYTES = 16 << 20  # at a time

@@ -1,4 +1,4 @@
-"""Where studies, trials, tasks, queues and workers stand, and the tables of legal moves."""
+"""Where studies, trials, tasks, queues, workers and dataset versions stand, and the tables of legal moves."""
 
 from __future__ import annotations
 
@@ -100,3 +100,21 @@ class WorkerStatus(StrEnum):
     DRAINING = "draining"  # finishes what runs, claims nothing more
     ENDED = "ended"
     LOST = "lost"  # its lease ran out
+
+
+class VersionStatus(StrEnum):
+    """Where a version of a dataset stands."""
+
+    DRAFT = "draft"  # may change, is read by nobody but who makes it
+    FINAL = "final"  # its files never change again
+    PUBLISHED = "published"  # nor does what is said of it, but for tags
+    DELETED = "deleted"  # its row stays, for the lineage of others; its number is never given again
+
+
+VERSION_MOVES: Mapping[VersionStatus, frozenset[VersionStatus]] = {
+    VersionStatus.DRAFT: frozenset({VersionStatus.FINAL, VersionStatus.DELETED}),  # deleted: it was discarded
+    VersionStatus.FINAL: frozenset({VersionStatus.PUBLISHED, VersionStatus.DELETED}),
+    VersionStatus.PUBLISHED: frozenset({VersionStatus.DELETED}),  # only by force
+    VersionStatus.DELETED: frozenset(),
+}
+VERSION_READABLE = frozenset({VersionStatus.FINAL, VersionStatus.PUBLISHED})

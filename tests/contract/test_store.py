@@ -231,7 +231,7 @@ def test_deleting_removes_all_and_is_refused_while_an_engine_runs(store: Store, 
 
 def test_info_tells_what_there_is_without_the_password(store: Store, study: StudyRow) -> None:
     assert store.info()["studies"] == 1
-    assert store.info()["schema"] == "0005"
+    assert store.info()["schema"] == "0006"
 
 
 def test_check_finds_a_hole_in_the_log(store: Store, study: StudyRow) -> None:

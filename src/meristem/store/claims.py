@@ -25,8 +25,9 @@ from meristem.store.attempts import give_up_attempts
 from meristem.store.commits import clean, to_text
 from meristem.store.database import Database
 from meristem.store.lease import POSTGRES_NOW, SQLITE_NOW, database_now
+from meristem.store.settled_log import THIS_TRANSACTION
 from meristem.store.tables import needs, tasks
-from meristem.store.task_log import THIS_TRANSACTION, TaskTeller
+from meristem.store.task_log import TaskTeller
 from meristem.store.task_reading import needs_of
 from meristem.store.task_rows import Claim, Ending, Held
 from meristem.store.wakeups import notify_worker

@@ -20,8 +20,9 @@ from meristem.statuses import TASK_ENDED, QueueStatus, TaskStatus
 from meristem.store.commits import clean, to_text
 from meristem.store.database import Database
 from meristem.store.lease import POSTGRES_NOW, database_now
+from meristem.store.settled_log import THIS_TRANSACTION
 from meristem.store.tables import queues, task_events, tasks
-from meristem.store.task_log import THIS_TRANSACTION, TaskTeller
+from meristem.store.task_log import TaskTeller
 from meristem.store.task_reading import QUERY, rows_of
 from meristem.store.task_rows import QueueRow, TaskRow
 from meristem.store.wakeups import QUEUE_CHANNEL, notify_queues

@@ -10,9 +10,9 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, insert, insp
 
 from meristem.errors import StoreDamaged, StoreSchemaError
 from meristem.store.database import Database
-from meristem.store.tables import metadata
+from meristem.store.dataset_tables import all_tables
 
-LATEST = "0005"
+LATEST = "0006"
 version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 _LOCK_NUMBER = 7_310_221  # PostgreSQL advisory lock: two processes that find an empty database
 
@@ -65,7 +65,7 @@ def _create(database: Database) -> None:
     """Makes the tables of the latest schema at once (a test holds them against the migrations)."""
     with _migrating(database) as connection:
         if _version(connection) is None:  # another process may have been faster
-            metadata.create_all(connection)
+            all_tables.create_all(connection)
             version.create(connection)
             connection.execute(insert(version).values(version_num=LATEST))
 

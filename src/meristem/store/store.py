@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select, text
@@ -14,7 +15,13 @@ from meristem.store.by_hand import ByHand
 from meristem.store.claims import Claims
 from meristem.store.commits import Commits
 from meristem.store.database import Database, place_of
+from meristem.store.dataset_log import DatasetLog
+from meristem.store.dataset_packs import DatasetPacks
+from meristem.store.dataset_readers import DatasetReaders
+from meristem.store.dataset_tables import dataset_versions, datasets
+from meristem.store.datasets import Datasets
 from meristem.store.event_log import EventLog
+from meristem.store.identity import store_id
 from meristem.store.lease import Leases
 from meristem.store.queues import Queues
 from meristem.store.studies import Studies
@@ -58,6 +65,10 @@ class Store:
         self.task_outputs = TaskOutputs(self.database)
         self.task_news = TaskNews(self.database)
         self.by_hand = ByHand(self.database)
+        self.datasets = Datasets(self.database)
+        self.dataset_packs = DatasetPacks(self.database)
+        self.dataset_readers = DatasetReaders(self.database)
+        self.dataset_log = DatasetLog(self.database)
 
     @property
     def patience(self) -> timedelta:
@@ -77,6 +88,17 @@ class Store:
     def place(self) -> str:
         """As `shown_url`; a file by its whole path, the same from every folder."""
         return place_of(self.database.url)
+
+    @property
+    def file(self) -> Path | None:
+        """The file of SQLite; None: it is no file."""
+        database = self.database
+        return Path(str(database.url.database)).absolute() if database.is_sqlite and not database.in_memory else None
+
+    @cached_property
+    def id(self) -> str:
+        """What tells this store from every other one: 32 hex digits, drawn once."""
+        return store_id(self.database)
 
     @cached_property
     def blobs(self) -> BlobStore:
@@ -105,7 +127,10 @@ class Store:
         """Where it is, its schema version, and how much it holds."""
 
         def count(connection: Any) -> dict[str, int]:
-            tables = {"studies": studies, "trials": trials, "events": events, "tasks": tasks}
+            tables = {
+                "studies": studies, "trials": trials, "events": events, "tasks": tasks, "datasets": datasets,
+                "versions": dataset_versions,
+            }  # fmt: skip
             return {n: connection.execute(select(func.count()).select_from(t)).scalar() for n, t in tables.items()}
 
         return {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from meristem.errors import InputError, QueueRefused
 from meristem.statuses import QueueStatus
+from meristem.store.opening import open_store
 from meristem.tasks.modes import Wanted, is_offline
-from meristem.tasks.opening import open_store
 
 
 def check_queue(wanted: Wanted, queue: str) -> None:

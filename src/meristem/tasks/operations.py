@@ -17,6 +17,7 @@ from meristem.errors import InputError, TaskRefused, did_you_mean
 from meristem.events import TaskEvent
 from meristem.needs import Needs, read_needs
 from meristem.statuses import TASK_ENDED, TaskStatus
+from meristem.store.opening import open_store
 from meristem.store.output_rows import MetricSummary, Point
 from meristem.store.store import Store
 from meristem.store.task_rows import TaskFilter, TaskRow
@@ -24,7 +25,6 @@ from meristem.tasks.artifacts import StoredArtifact
 from meristem.tasks.compare import Comparison, TaskFacts, compare
 from meristem.tasks.console_text import shown_lines
 from meristem.tasks.drafts import edited_parameters, edited_source, new_draft
-from meristem.tasks.opening import open_store
 from meristem.tasks.spool_folder import new_task_id, scalar_name
 from meristem.tasks.stored_reports import StoredReport
 

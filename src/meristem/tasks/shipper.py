@@ -25,10 +25,10 @@ from pathlib import Path
 
 from meristem.errors import AttemptLost, InputError, MeristemError, StoreError
 from meristem.store.database import parse_url, place_of
+from meristem.store.opening import store_url
 from meristem.store.store import Store
 from meristem.tasks.discarding import is_discarded
 from meristem.tasks.hand_run import HandRun, verdict
-from meristem.tasks.opening import store_url
 from meristem.tasks.process_mark import is_alive
 from meristem.tasks.report_records import Remote
 from meristem.tasks.shipped import locked, read_note, write_note

@@ -26,7 +26,7 @@ from meristem.spool import REPORT_FILE, STOP_FILE
 TASK_FILE, CONSOLE_FILE, FILES_FOLDER, EXIT_STATUS_FILE = "task.json", "console.log", "files", "exit_status"
 TASK_VARIABLE, TASKS_VARIABLE = "MERISTEM_TASK", "MERISTEM_TASKS"
 ATTACH_VARIABLE = "MERISTEM_TASK_OF_PARENT"  # for processes that multiprocessing spawns: they report to the same folder
-OFFLINE_VARIABLE, STORE_VARIABLE = "MERISTEM_OFFLINE", "MERISTEM_STORE"
+OFFLINE_VARIABLE = "MERISTEM_OFFLINE"
 DEFAULT_TASKS_FOLDER = "meristem-tasks"
 VERSION = 1
 _ID_BYTES = 8

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from meristem.errors import InputError
 from meristem.needs import Offer
-from meristem.spool import REPORT_VARIABLE
-from meristem.tasks.spool_folder import STORE_VARIABLE, TASK_VARIABLE
+from meristem.spool import REPORT_VARIABLE, STORE_VARIABLE
+from meristem.tasks.spool_folder import TASK_VARIABLE
 from meristem.workers.masking import looks_secret, secret_values
 
 ENVIRONMENTS = ("venv", "current", "container")

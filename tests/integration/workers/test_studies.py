@@ -46,6 +46,11 @@ SPACE = {"lr": {"float": [0.0, 1.0]}}
 
 @pytest.fixture
 def trainings(team: Team) -> Callable[[str], int]:
+    return trainings_of(team)
+
+
+def trainings_of(team: Team) -> Callable[[str], int]:
+    """Puts the functions where workers find them; what it returns makes the template that runs one of them."""
     (team.folder / "trainings.py").write_text(TRAININGS)
 
     def template(function: str) -> int:
@@ -82,10 +87,12 @@ def when(holds: Callable[[], bool], act: Callable[[], object]) -> threading.Thre
     return thread
 
 
+@pytest.mark.parametrize("of", ["team", "postgres_team"])
 def test_sixty_trials_over_three_workers_of_which_one_is_killed_have_sixty_outcomes(
-    team: Team, trainings: Callable[[str], int]
+    of: str, request: pytest.FixtureRequest
 ) -> None:
-    template = trainings("train")
+    team: Team = request.getfixturevalue(of)
+    template = trainings_of(team)("train")
     workers = start_workers(team, 3)
     study = Study("sixty", space=SPACE, objective="accuracy", controller="random", seed=1, store=team.store)
 

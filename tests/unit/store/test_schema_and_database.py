@@ -16,10 +16,10 @@ from sqlalchemy.exc import OperationalError
 from meristem.errors import InputError, StoreDamaged, StoreError, StoreSchemaError, StoreUnavailable
 from meristem.store import schema
 from meristem.store.database import Database, parse_url, translate
+from meristem.store.dataset_tables import all_tables
 from meristem.store.lease import is_dead, new_owner
 from meristem.store.slots import list_slots
 from meristem.store.store import Store
-from meristem.store.tables import metadata
 
 
 def test_the_migrations_make_the_tables_that_the_code_has() -> None:
@@ -27,7 +27,7 @@ def test_the_migrations_make_the_tables_that_the_code_has() -> None:
     schema.upgrade(database)
     assert schema.current_version(database) == schema.LATEST
     with database.connection() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), all_tables) == []
     schema.upgrade(database)  # may be repeated
 
 
@@ -83,6 +83,29 @@ def test_a_store_of_the_schema_before_slots_is_upgraded_with_a_trial_that_runs(t
     [trial] = store.trials.list_page(1)
     assert (trial.abort_message, trial.deployment, trial.slot) == (None, {"job": 7}, 1)
     assert [slot.state for slot in list_slots(store, "old")] == ["idle", "unattended"]
+
+
+def test_a_store_of_the_schema_before_datasets_is_upgraded_and_takes_datasets(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/s.db"
+    database = Database(url)
+    schema.upgrade(database, to="0005")
+    with sqlite3.connect(tmp_path / "s.db") as connection:
+        connection.execute("INSERT INTO needs (id, key) VALUES (1, '{}')")
+        connection.execute("INSERT INTO tasks (number, status, needs) VALUES (1, 'completed', 1)")
+        connection.execute(
+            "INSERT INTO task_definitions (number, id, project, name, kind, source, environment, parameters,"
+            " created_at, updated_at) VALUES (1, 'a000000000000000', 'p', 'old', 'training', '{}', '{}', '{}', 0, 0)"
+        )
+        connection.execute("INSERT INTO task_events (at, kind, task, payload) VALUES (0, 'task_created', 1, '{}')")
+    with pytest.raises(StoreSchemaError, match="meristem store upgrade"):
+        Store(url)
+    schema.upgrade(database)
+    store = Store(url)
+    assert store.tasks.get(1).name == "old"
+    assert [event.task for event in store.task_log.list_after()] == [1]
+    draft = store.datasets.begin(store.datasets.ensure("p", "d").id, root="e" * 64)
+    final = store.datasets.finalize(draft.id, revision=0, epoch=store.dataset_packs.epoch(), root="r")
+    assert store.datasets.find("p", "d") == final
 
 
 def test_tables_that_meristem_did_not_make_are_left_alone(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from meristem.store.tables import metadata
+from meristem.store.dataset_tables import all_tables
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+context.configure(connection=context.config.attributes["connection"], target_metadata=all_tables)
 context.run_migrations()

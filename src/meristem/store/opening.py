@@ -1,4 +1,4 @@
-"""The store that a script means: opened once in a process."""
+"""The store that a script means: opened once in a process. Tasks and datasets are found in it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from meristem.errors import InputError
+from meristem.spool import STORE_VARIABLE
 from meristem.store.database import DEFAULT_URL, parse_url
 from meristem.store.store import Store
-from meristem.tasks.spool_folder import STORE_VARIABLE
 
 _opened: dict[str, Store] = {}
 
@@ -26,7 +26,7 @@ def open_store(given: Store | str | None = None, *, make: bool = False) -> Store
     if in_file:
         file = Path(str(url.database)).expanduser().absolute()
         if not make and not file.exists():
-            fix = "Give store=…, or set MERISTEM_STORE. A store is made by the first task or study that it gets."
+            fix = "Give store=…, or set MERISTEM_STORE. The first task, study or dataset makes one."
             raise InputError(f"There is no store {file}.", fix=fix)
         url = url.set(database=str(file))
     key = f"{os.getpid()} {url.render_as_string(hide_password=False)}"

@@ -1,0 +1,199 @@
+"""What a draft's content is changed by: files and folders, external files, removals, a folder's sync; and deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from glob import glob, has_magic
+from os import fspath
+from pathlib import Path
+from typing import NamedTuple
+
+from meristem.datasets.drafts import Change, Draft
+from meristem.datasets.external import describe
+from meristem.datasets.folders.ingest import read
+from meristem.datasets.folders.looking import look
+from meristem.datasets.folders.stat_cache import StatCache
+from meristem.datasets.folders.syncing import FolderSync
+from meristem.datasets.objects import Objects
+from meristem.datasets.reading import Progress, counted, select
+from meristem.datasets.records import record_key
+from meristem.errors import InputError
+from meristem.manifests.changes import differences
+from meristem.manifests.entry import Entry, check_path
+from meristem.manifests.tree import Tree
+from meristem.statuses import VersionStatus
+from meristem.store.dataset_rows import VersionRow
+
+_STAT_CACHE = "stats.db"
+
+
+class Synced(NamedTuple):
+    """How many files a sync added, modified and removed, and how many bytes it stored."""
+
+    added: int
+    modified: int
+    removed: int
+    stored_bytes: int
+
+
+def add(
+    draft: Draft,
+    path: Path | str,
+    dataset_path: str,
+    wildcard: str | Sequence[str] | None,
+    *,
+    recursive: bool,
+    progress: Progress | None,
+) -> int:
+    """Adds a file, the content of a folder, or all that a glob matches; returns how many files are new or different."""
+    counted = 0
+    for one in _matched(path):
+        target = dataset_path.strip("/")
+        if one.is_file() and target and one.suffix and Path(target).suffix == one.suffix:
+            counted += _add_as(draft, one, target, progress)
+            continue
+        before = draft.row.root
+        _bring(draft, one, target, progress, adding=True, wildcard=wildcard, recursive=recursive)
+        counted += _count(draft, before).added_or_modified
+    return counted
+
+
+def sync(draft: Draft, folder: Path, dataset_path: str, progress: Progress | None) -> Synced:
+    """Makes what is below `dataset_path` equal to a folder."""
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {fspath(folder)!r}.", fix="Give the folder that holds the files.")
+    before, stored = draft.row.root, draft.stored_bytes
+    _bring(draft, folder, dataset_path, progress, adding=False)
+    counts = _count(draft, before)
+    return Synced(counts.added, counts.modified, counts.removed, draft.stored_bytes - stored)
+
+
+def remove(draft: Draft, what: str, *, recursive: bool) -> int:
+    """Removes a file, a folder, or what matches a glob; returns how many files went."""
+    gone: list[str] = []
+
+    def work(change: Change) -> str:
+        gone[:] = [entry.path for entry in select(change.tree, what, recursive=recursive, folders=True)]
+        return change.tree.updated([(path, None) for path in gone], change.save)
+
+    draft.change(work)
+    return len(gone)
+
+
+def add_external(draft: Draft, urls: Sequence[str], dataset_path: str) -> int:
+    """Adds files that stay where they are; returns how many there are."""
+    found = [entry for url in urls for entry in describe(url, dataset_path.strip("/"))]
+    for entry in found:
+        check_path(entry.path)
+
+    def work(change: Change) -> str:
+        return change.tree.updated(_with_room(change.tree, found), change.save)
+
+    draft.change(work)
+    return len(found)
+
+
+def overlaid(change: Change, root: str) -> str:
+    """The root of a draft's content with all that another manifest holds; where both have a path, that one's counts."""
+    differing = differences(change.tree, Tree(root, change))
+    return change.tree.updated(_with_room(change.tree, [c.after for c in differing if c.after]), change.save)
+
+
+def delete(objects: Objects, row: VersionRow, *, force: bool) -> None:
+    """Deletes a version, and its record in the place.
+
+    Raises:
+        VersionRefused: It is a draft, or published and not forced.
+    """
+    objects.store.datasets.delete(row.id, force=force)
+    if row.status is not VersionStatus.DRAFT and row.number:
+        objects.place.delete([record_key(row.project, row.name, row.number)])
+
+
+def _matched(path: Path | str) -> list[Path]:
+    text = fspath(path)
+    if not Path(text).exists() and has_magic(text):
+        found = sorted(glob(text, recursive=True))
+        if not found:
+            raise InputError(f"Nothing matches {text!r}.")
+        return [Path(one) for one in found]
+    return [Path(text)]
+
+
+def _bring(
+    draft: Draft,
+    path: Path,
+    dataset_path: str,
+    progress: Progress | None,
+    *,
+    adding: bool,
+    wildcard: str | Sequence[str] | None = None,
+    recursive: bool = True,
+) -> None:
+    """Brings a file or folder into a draft; what was read is kept in mind once the draft holds it."""
+    objects = draft.objects
+    cache = StatCache(objects.cache / _STAT_CACHE)
+    with look(path, cache, wildcard=wildcard, recursive=recursive, skip=objects.own_files()) as seen:
+        synced: list[FolderSync] = []
+
+        def work(change: Change) -> str:
+            folder = FolderSync(seen, change.tree, change, dataset_path=dataset_path, add=adding)
+            synced[:] = [folder]
+            if folder.is_unchanged:
+                return change.tree.root
+            folder.confirm(change.known, change.load)
+            read(seen, change.writer, counted(progress, seen.bytes_to_read))
+            return folder.apply(change.save)
+
+        draft.change(work)
+        if not synced[0].is_unchanged:
+            synced[0].remember(draft.row.root)
+
+
+def _add_as(draft: Draft, file: Path, target: str, progress: Progress | None) -> int:
+    """Adds one file under another name than its own; returns whether that changed anything."""
+    check_path(target)
+    before = draft.row.root
+    cache = StatCache(draft.objects.cache / _STAT_CACHE)
+    with look(file, cache) as seen:
+
+        def work(change: Change) -> str:
+            single = FolderSync(seen, Tree(change.tree.root, change), change, add=True)
+            single.confirm(change.known, change.load)
+            read(seen, change.writer, counted(progress, seen.bytes_to_read))
+            entries = [entry._replace(path=target) for entry in single.entries()]
+            return change.tree.updated(_with_room(change.tree, entries), change.save)
+
+        draft.change(work)
+    return int(draft.row.root != before)
+
+
+def _with_room(tree: Tree, entries: Iterable[Entry]) -> Iterator[tuple[str, Entry | None]]:
+    """Changes that put entries into a manifest, and take away what cannot stay beside them: a file where a folder
+    comes, what lies in a folder where a file comes."""
+    seen: set[str] = set()
+    for entry in entries:
+        above = entry.path
+        while (above := above.rpartition("/")[0]) and above not in seen:
+            seen.add(above)
+            if tree.find(above) is not None:  # a file, or a folder that was empty
+                yield above, None
+        yield from ((below.path, None) for below in tree.entries(f"{entry.path}/"))
+        yield entry.path, entry
+
+
+class _Counts(NamedTuple):
+    added: int
+    modified: int
+    removed: int
+
+    @property
+    def added_or_modified(self) -> int:
+        return self.added + self.modified
+
+
+def _count(draft: Draft, before: str) -> _Counts:
+    counts = [0, 0, 0]
+    for change in differences(Tree(before, draft.objects), draft.tree()):
+        counts[0 if change.before is None else 2 if change.after is None else 1] += 1
+    return _Counts(*counts)

@@ -1,0 +1,261 @@
+"""Copies in a folder of the user: files of their own to change, or links to those of the cache.
+
+While one is under way the folder holds `.meristem-incoming-…`. So a copy that was killed is known, and the next call
+for the same version takes over what is there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from blake3 import blake3
+
+from meristem.datasets.copies.arriving import (
+    Arrived,
+    FetchExternal,
+    Objects,
+    Progress,
+    Tell,
+    into,
+    log,
+    warn_where_space_is_short,
+)
+from meristem.datasets.copies.checks import check_entries
+from meristem.datasets.copies.filling import LINKED, OWN, Filling, Style
+from meristem.datasets.copies.inside import Inside
+from meristem.datasets.copies.layout import Layout
+from meristem.datasets.copies.locks import is_held, try_alone
+from meristem.datasets.copies.selection import Selection, select
+from meristem.datasets.copies.shared import find_sources, local_copy, release
+from meristem.datasets.copies.sharing import Source
+from meristem.datasets.copies.standing import Chunks, is_as_it_should
+from meristem.datasets.copies.suspects import Suspects
+from meristem.errors import CopyRefused
+from meristem.manifests.entry import Entry
+from meristem.manifests.recipe import decode_recipe
+from meristem.manifests.tree import Tree
+
+_OURS = ".meristem-"
+_STAGING = ".meristem-incoming-"
+_SHOWN = 20
+
+
+def mutable_copy(
+    tree: Tree,
+    objects: Objects,
+    folder: Path,
+    *,
+    overwrite: bool = False,
+    cache: Path | None = None,
+    part: int | None = None,
+    num_parts: int | None = None,
+    files: Sequence[str] | None = None,
+    progress: Progress | None = None,
+    fetch_external: FetchExternal | None = None,
+    tell: Tell = log.info,
+) -> Path:
+    """Writes a version, or a part of it (see `selection.select`), into `folder`: writable files of its own.
+
+    Args:
+        overwrite: Whether there may be something in the folder: files that differ are replaced, and listed to `tell`
+            first (`would_lose` lists them without doing it); files of which the version knows nothing stay.
+        cache: Files that copies there have are taken from it, shared where the file system can (reflink), else copied.
+
+    Raises:
+        CopyRefused: The folder is not empty, or something in it cannot be replaced, or as `local_copy`.
+        ManifestRefused, DiskFull, ObjectMissing, ObjectDamaged, PlaceUnavailable: As `local_copy`.
+    """
+    selection = select(tree, part, num_parts, files)
+    goal = _Goal(folder, selection, objects, tell)
+    return goal.fill(OWN, _own_sources(cache, selection.key), overwrite, progress, fetch_external)
+
+
+def link_copy(
+    tree: Tree,
+    objects: Objects,
+    folder: Path,
+    cache: Path,
+    *,
+    overwrite: bool = False,
+    part: int | None = None,
+    num_parts: int | None = None,
+    files: Sequence[str] | None = None,
+    limit_bytes: int | None = None,
+    progress: Progress | None = None,
+    fetch_external: FetchExternal | None = None,
+    tell: Tell = log.info,
+) -> Path:
+    """Makes `folder` hold a version, or a part of it, as read-only hard links to the files of the shared copy.
+
+    On another file system than the cache's they are read-only copies. Arguments and errors as `mutable_copy` and
+    `local_copy`.
+    """
+    selection = select(tree, part, num_parts, files)
+    goal = _Goal(folder, selection, objects, tell)
+    goal.check(overwrite, fetch_external)
+    copy = local_copy(
+        tree,
+        objects,
+        cache=cache,
+        part=part,
+        num_parts=num_parts,
+        files=files,
+        limit_bytes=limit_bytes,
+        fetch_external=fetch_external,
+        tell=tell,
+        progress=None,
+    )
+    try:
+        source = Source(copy, Layout(cache).record(selection.key))
+        return goal.fill(LINKED, [source], overwrite, progress, fetch_external)
+    finally:
+        release(copy)
+
+
+def would_lose(entries: Iterable[Entry], objects: Objects, folder: Path) -> list[str]:
+    """What stands in `folder` where `entries` go, and is something else: paths, those of folders with "/" at the end.
+
+    Files of the right size are read and compared.
+    """
+    lost: dict[str, None] = {}
+    inside = Inside(folder, _refuse)
+    try:
+        for entry in entries:
+            above, _, name = entry.path.rpartition("/")
+            parent = inside.find(above)
+            if parent is None:
+                lost.update(dict.fromkeys(_in_the_way(inside, above)))
+                continue
+            try:
+                seen = os.lstat(name, dir_fd=parent)
+            except FileNotFoundError:
+                continue
+            if not is_as_it_should(entry, parent, name, lambda entry: _chunks(objects, entry)):
+                lost[f"{entry.path}/" if stat.S_ISDIR(seen.st_mode) else entry.path] = None
+    finally:
+        inside.close()
+    return list(lost)
+
+
+class _Goal:
+    """A folder of the user that is to hold a selection."""
+
+    def __init__(self, folder: Path, selection: Selection, objects: Objects, tell: Tell) -> None:
+        self._folder = Path(os.path.abspath(folder))
+        self._selection, self._objects, self._tell = selection, objects, tell
+        name = blake3(selection.key.encode()).hexdigest()[:16]
+        self._staging = self._folder / f"{_STAGING}{name}"
+
+    def check(self, overwrite: bool, fetch_external: FetchExternal | None) -> tuple[int, Suspects | None]:
+        """The bytes to come, and what in the folder is to be replaced; raises where it cannot or may not be.
+
+        Nothing is written.
+        """
+        size = check_entries(self._selection.entries(), self._folder, without_external=fetch_external is None)
+        if self._staging.is_dir():
+            return size, Suspects(every_path=True)
+        if not self._folder.exists() or not any(not name.startswith(_OURS) for name in os.listdir(self._folder)):
+            return size, None
+        lost = would_lose(self._selection.entries(), self._objects, self._folder)
+        if not overwrite:
+            raise CopyRefused(
+                f"{self._folder} is not empty",
+                _listed(lost) or ["what is in it would stay"],
+                "With overwrite=True (--overwrite) these files are replaced, and all others stay.",
+            )
+        if folders := [path for path in lost if path.endswith("/")]:
+            raise CopyRefused(
+                f"In {self._folder} there are folders where the version has files",
+                _listed(folders),
+                "Move them away.",
+            )
+        if lost:
+            self._tell(f"Replaced in {self._folder}: {', '.join(_listed(lost))}.")
+        return size, Suspects(paths=set(lost))
+
+    def fill(
+        self,
+        style: Style,
+        sources: Sequence[Source],
+        overwrite: bool,
+        progress: Progress | None,
+        fetch_external: FetchExternal | None,
+    ) -> Path:
+        size, suspects = self.check(overwrite, fetch_external)
+        arrived = Arrived(size, progress)
+        with into(self._folder, arrived):
+            if suspects is None and not style.linked:
+                warn_where_space_is_short(self._folder, size, self._tell)
+            self._staging.mkdir(parents=True, exist_ok=True)
+            lock = try_alone(self._staging / "lock")
+            if lock is None:
+                raise CopyRefused(f"Another process is writing this version into {self._folder} just now.")
+            try:
+                Filling(
+                    self._folder,
+                    self._staging,
+                    style,
+                    self._objects,
+                    arrived,
+                    displace=_replace,
+                    sources=sources,
+                    suspects=suspects,
+                    fetch_external=fetch_external,
+                ).fill(self._selection.entries())
+                self._tidy()
+            finally:
+                os.close(lock)
+        return self._folder
+
+    def _tidy(self) -> None:
+        """Deletes what this copy staged, and what earlier ones of other versions did that were not ended."""
+        for staging in self._folder.glob(f"{_STAGING}*"):
+            if staging == self._staging or not is_held(staging / "lock"):
+                shutil.rmtree(staging)
+
+
+def _own_sources(cache: Path | None, key: str) -> list[Source]:
+    if cache is None:
+        return []
+    layout = Layout(cache)
+    own = [Source(layout.copy(key), layout.record(key))] if layout.record(key).exists() else []
+    return [*own, *find_sources(layout, key)]
+
+
+def _in_the_way(inside: Inside, folder: str) -> list[str]:
+    """What stands where `folder`, or a folder above it, has to be; nothing where there is just nothing yet."""
+    while folder:
+        above, _, name = folder.rpartition("/")
+        parent = inside.find(above)
+        if parent is not None:
+            try:
+                os.lstat(name, dir_fd=parent)
+            except FileNotFoundError:
+                return []
+            return [folder]
+        folder = above
+    return []
+
+
+def _chunks(objects: Objects, entry: Entry) -> Chunks:
+    return decode_recipe(objects.get(entry.content), size=entry.size, path=entry.path)
+
+
+def _listed(paths: Sequence[str]) -> list[str]:
+    more = [f"and {len(paths) - _SHOWN} more"] if len(paths) > _SHOWN else []
+    return [*paths[:_SHOWN], *more]
+
+
+def _replace(folder: int, name: str, path: str) -> None:
+    """Takes away a file that differs, or a link: never what it leads to, and never a folder."""
+    if stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
+        raise CopyRefused(f"A folder stands at {path!r}, where the version has a file.", fix="Move it away.")
+    os.unlink(name, dir_fd=folder)
+
+
+def _refuse(folder: int, name: str, path: str) -> None:
+    raise AssertionError("what only looks makes no folder")

@@ -1,0 +1,250 @@
+"""What changes a draft: one change after the other, each whole or not at all, and its end as a version.
+
+A change writes packs, then puts the new root into the store ("checkpoint"). Between the two, garbage collection may
+have condemned packs in which the change found what it therefore did not store. The store then refuses the root: it is
+looked again for what was found, and where something has gone, the change is made again from its sources.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from meristem.datasets.objects import Objects
+from meristem.datasets.records import claim, record_key, record_of
+from meristem.errors import DatasetError, VersionConflict, VersionRefused
+from meristem.manifests.changes import differences
+from meristem.manifests.merging import merge
+from meristem.manifests.tree import EMPTY, Tree
+from meristem.packs.writer import PackMade, PackWriter
+from meristem.store.dataset_numbers import following, precedence
+from meristem.store.dataset_rows import EpochMoved, PacksGone, PackState, VersionRow
+
+_TRIES = 20
+
+
+class Change:
+    """What one change may use: it saves nodes and files, and says what it found instead of storing it.
+
+    Attributes:
+        tree: The manifest before.
+        writer: Where files are put.
+    """
+
+    def __init__(self, root: str, objects: Objects, writer: PackWriter) -> None:
+        self._objects, self.writer = objects, writer
+        self._saved: dict[str, bytes] = {}
+        self.assumed: set[str] = set()
+        self.tree = Tree(root, self)
+
+    def load(self, name: str) -> bytes:
+        saved = self._saved.get(name)
+        return self._objects.load(name) if saved is None else saved
+
+    def expect(self, names: Sequence[str]) -> None:
+        self._objects.expect([name for name in names if name not in self._saved])
+
+    def save(self, content: bytes) -> str:
+        name = self.writer.put(content, suffix=".node")
+        self._saved[name] = content
+        return name
+
+    def known(self, names: Sequence[str]) -> set[str]:
+        """Those of the objects that are stored already; that they stay is seen to."""
+        found = self._objects.index.known(names)
+        self.assumed |= found
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a draft is to become a version.
+
+    Attributes:
+        number: None: the next one.
+        on_conflict: Where another version was made from the same parent: `raise`, `merge` (both changes, where they
+            do not touch the same paths), or `branch` (without what that one changed).
+    """
+
+    number: str | None = None
+    message: str | None = None
+    on_conflict: str = "raise"
+
+
+class Draft:
+    """A version that is being made. Several threads may use it; of several processes one at a time.
+
+    Attributes:
+        row: As it stands in the store.
+        stored_bytes: How much its changes in this process have stored.
+    """
+
+    def __init__(self, row: VersionRow, objects: Objects) -> None:
+        self.row, self.objects = row, objects
+        self.stored_bytes = 0
+        self._left: list[PackMade] | None = None
+        self._lock = threading.RLock()
+
+    def tree(self) -> Tree:
+        return Tree(self.row.root, self.objects)
+
+    def change(self, work: Callable[[Change], str]) -> None:
+        """Does `work`, which returns the new root, and puts that into the store.
+
+        Raises:
+            DraftMoved: Another process changed the draft.
+            VersionRefused: It is no draft any more.
+        """
+        with self._lock:
+            try:
+                self._change(work)
+            except BaseException:
+                self._left = None  # what was stored before it went wrong is found again
+                raise
+
+    def _change(self, work: Callable[[Change], str]) -> None:
+        for _ in range(_TRIES):
+            self.objects.refresh()
+            left = self._left_packs()
+            also = {row.name for pack in left for row in pack.rows}
+            with self.objects.writer(self.row.id, also=also) as writer:
+                change = Change(self.row.root, self.objects, writer)
+                root = work(change)
+                if root == self.row.root:
+                    return
+                writer.flush()
+                if self._checkpoint(root, [*left, *writer.packs], change):
+                    self._left = []
+                    self.stored_bytes += writer.stored_bytes
+                    return
+        raise DatasetError(
+            f"{self.row.shown} could not be written.",
+            "Garbage collection removed what it needs each time.",
+            "Try again once that is over.",
+        )
+
+    def _left_packs(self) -> list[PackMade]:
+        """Packs that a process which died has stored for this draft, and not put to use: nothing is sent twice."""
+        if self._left is None:
+            self._left = []
+            for pack in self.objects.store.dataset_packs.of_draft(self.row.id):
+                if pack.state is PackState.INCOMING and (made := self.objects.made(pack)) is not None:
+                    self._left.append(made)
+        return self._left
+
+    def _checkpoint(self, root: str, packs: Sequence[PackMade], change: Change) -> bool:
+        """Puts a root into the store; False: something that it needs has gone."""
+        names = [pack.name for pack in packs]
+        for _ in range(_TRIES):
+            try:
+                revision = self.objects.store.datasets.checkpoint(
+                    self.row.id, revision=self.row.revision, epoch=self.objects.epoch, root=root, packs=names
+                )
+            except EpochMoved:
+                self.objects.refresh()
+                if self.objects.missing({*change.writer.hits, *change.assumed}):
+                    return False
+                continue
+            except PacksGone:
+                return False
+            self.objects.arrived(packs)
+            self.row = replace(self.row, root=root, revision=revision)
+            return True
+        return False
+
+    def finalize(self, ending: Ending) -> VersionRow:
+        """Makes it a version.
+
+        Raises:
+            VersionConflict: Another version was made from the same parent; see `Ending.on_conflict`.
+            VersionRefused: The number is taken, or it is no draft any more.
+        """
+        with self._lock:
+            number = ending.number or self.row.number
+            for _ in range(_TRIES):
+                self._settle_conflict(ending)
+                try:
+                    self.row = self._finish(number, ending)
+                except VersionConflict:  # another one was faster by a moment
+                    if ending.on_conflict != "merge":
+                        raise
+                    continue
+                return self.row
+            raise VersionRefused(self.row.shown, "a draft", "finished", "Try again.", why="Others keep being faster.")
+
+    def _settle_conflict(self, ending: Ending) -> None:
+        store = self.objects.store.datasets
+        head = store.find(self.row.project, self.row.name)
+        if head is None or head.id in self.row.parents or ending.on_conflict == "branch":
+            return
+        tree, theirs = self.tree(), Tree(head.root, self.objects)
+        base = Tree(store.version(self.row.parents[0]).root if self.row.parents else EMPTY, self.objects)
+        merged = merge(base, tree, theirs)
+        if merged.conflicts or ending.on_conflict != "merge":
+            raise VersionConflict(self.row.shown, head, [conflict.path for conflict in merged.conflicts])
+        self.change(lambda change: Tree(head.root, change).updated(merged.changes, change.save))
+        parents = (head.id, *(parent for parent in self.row.parents if parent != head.id))
+        while True:
+            try:
+                revision = store.rebase(
+                    self.row.id,
+                    revision=self.row.revision,
+                    epoch=self.objects.epoch,
+                    root=self.row.root,
+                    parents=parents,
+                )
+            except EpochMoved:
+                self.objects.refresh()
+                continue
+            self.row = replace(self.row, parents=parents, revision=revision)
+            return
+
+    def _finish(self, number: str | None, ending: Ending) -> VersionRow:
+        store, place = self.objects.store, self.objects.place
+        summary, chosen = self.summary(), number or store.datasets.propose(self.row.dataset)
+        while True:
+            record = record_of(self.row, chosen, store=store.id, entries=summary["entries"], size=summary["bytes"])
+            key = record_key(self.row.project, self.row.name, chosen)
+            if claim(place, key, record):
+                break
+            if number:
+                why = "A version of that number lies there already."
+                raise VersionRefused(self.row.shown, "a draft", f"finished as {number}", "Choose another.", why=why)
+            chosen = max(following(chosen), store.datasets.propose(self.row.dataset), key=precedence)
+        try:
+            return self._put_into_store(chosen, summary, ending)
+        except DatasetError:  # refused: the number is free again. Where the answer was lost, the claim stays.
+            place.delete([key])
+            raise
+
+    def _put_into_store(self, number: str, summary: Mapping[str, Any], ending: Ending) -> VersionRow:
+        while True:
+            try:
+                return self.objects.store.datasets.finalize(
+                    self.row.id,
+                    revision=self.row.revision,
+                    epoch=self.objects.epoch,
+                    root=self.row.root,
+                    number=number,
+                    packs=(),
+                    summary=summary,
+                    message=ending.message,
+                    branch=ending.on_conflict == "branch",
+                )
+            except EpochMoved:  # what a draft's root needs is kept: nothing to look for
+                self.objects.refresh()
+
+    def summary(self) -> dict[str, Any]:
+        """Its size, and what differs from its first parent."""
+        store, tree = self.objects.store, self.tree()
+        counts = {"added": 0, "modified": 0, "removed": 0}
+        if self.row.parents:
+            parent = Tree(store.datasets.version(self.row.parents[0]).root, self.objects)
+            for change in differences(parent, tree):
+                counts["added" if change.before is None else "removed" if change.after is None else "modified"] += 1
+        else:
+            counts["added"] = tree.entries_count
+        stored = store.dataset_packs.stored_for(self.row.id)
+        return {"entries": tree.entries_count, "bytes": tree.bytes_count, **counts, "stored_bytes": stored}

@@ -1,0 +1,144 @@
+"""Versions as a file system of fsspec: other libraries open files straight from a version.
+
+    pandas.read_csv("meristem://sensors/occupancy@1.0.2/day1.csv")
+    fsspec.open("meristem://sensors/occupancy/day1.csv")      # of the newest version
+
+Read-only. The store is MERISTEM_STORE, or given as `storage_options={"store": …}`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fsspec import AbstractFileSystem
+from fsspec.spec import AbstractBufferedFile
+
+from meristem.datasets.dataset import Dataset
+from meristem.datasets.names import SCHEME, parse_url
+from meristem.datasets.reading import blocks
+from meristem.errors import DatasetNotFound, InputError, VersionNotFound
+from meristem.manifests.entry import Entry, Kind
+
+_LINKS_FOLLOWED = 40  # as Linux does
+
+
+class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
+    """Files of versions, by `PROJECT/NAME[@VERSION]/PATH`.
+
+    Args:
+        store: A store, its URL or file; None: MERISTEM_STORE, or `meristem.db` here.
+    """
+
+    protocol = "meristem"
+    root_marker = ""
+
+    def __init__(self, store: str | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._store = store
+        self._opened: dict[tuple[str, str, str | None], Dataset] = {}
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        if isinstance(path, list):
+            return [cls._strip_protocol(one) for one in path]
+        return str(path).removeprefix(SCHEME).rstrip("/")
+
+    def ls(self, path: str, detail: bool = True, **options: Any) -> list[Any]:
+        """What lies in a folder of a version."""
+        dataset, inside, base = self._at(path)
+        if inside and (entry := dataset.tree.find(inside)) is not None and entry.kind is not Kind.FOLDER:
+            found = [self._described(dataset, entry, base)]
+        else:
+            found = self._children(dataset, inside, base)
+            if not found and inside and dataset.tree.find(inside) is None:
+                raise FileNotFoundError(path)
+        return found if detail else [one["name"] for one in found]
+
+    def info(self, path: str, **options: Any) -> dict[str, Any]:
+        """What lies at a path: `type` is `file` or `directory`."""
+        dataset, inside, base = self._at(path)
+        entry = dataset.tree.find(inside) if inside else None
+        if entry is not None:
+            return self._described(dataset, entry, base)
+        if inside and next(dataset.tree.entries(prefix=f"{inside}/", stop=1), None) is None:
+            raise FileNotFoundError(path)
+        return {"name": f"{base}/{inside}".rstrip("/"), "size": 0, "type": "directory"}
+
+    def created(self, path: str) -> Any:
+        raise NotImplementedError("Files of a version have no times: the version has.")
+
+    modified = created
+
+    def ukey(self, path: str) -> str:
+        """The same for the same content."""
+        return str(self.info(path).get("hash"))
+
+    def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **options: Any) -> _File:
+        if mode != "rb":
+            raise InputError(
+                f"{SCHEME}{path} cannot be opened to be written.",
+                fix="Versions are never changed. Begin a draft: Dataset.get(…, writable_copy=True).",
+            )
+        dataset, inside, _ = self._at(path)
+        entry = self._followed(dataset, inside)
+        return _File(self, path, dataset=dataset, entry=entry, size=entry.size, block_size=block_size or 4 << 20)
+
+    def _children(self, dataset: Dataset, folder: str, base: str) -> list[dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for path, entry in dataset.tree.children(folder):
+            if entry is None or entry.kind is Kind.FOLDER:
+                found[path] = {"name": f"{base}/{path}", "size": 0, "type": "directory"}
+            else:
+                found[path] = self._described(dataset, entry, base)
+        return list(found.values())
+
+    @staticmethod
+    def _described(dataset: Dataset, entry: Entry, base: str) -> dict[str, Any]:
+        kind = "directory" if entry.kind is Kind.FOLDER else "file"
+        described = {"name": f"{base}/{entry.path}", "size": entry.size, "type": kind, "hash": entry.content}
+        return described | ({"islink": True, "destination": entry.content} if entry.kind is Kind.LINK else {})
+
+    @staticmethod
+    def _followed(dataset: Dataset, path: str) -> Entry:
+        for _ in range(_LINKS_FOLLOWED):
+            entry = dataset.tree.find(path)
+            if entry is None or entry.kind is Kind.FOLDER:
+                raise FileNotFoundError(path) if entry is None else IsADirectoryError(path)
+            if entry.kind is not Kind.LINK:
+                return entry
+            path = _joined(path, entry.content)
+        raise OSError(f"too many links at {path!r}")
+
+    def _at(self, path: str) -> tuple[Dataset, str, str]:
+        """The version, the path in it, and how the version is written in this path."""
+        wanted, inside = parse_url(self._strip_protocol(path))
+        key = (wanted.project, wanted.name, wanted.number)
+        if key not in self._opened:
+            try:
+                self._opened[key] = Dataset.get(*key[:2], version=wanted.number, store=self._store)
+            except (DatasetNotFound, VersionNotFound) as error:
+                raise FileNotFoundError(str(error)) from error
+        dataset = self._opened[key]
+        number = f"@{wanted.number}" if wanted.number else ""
+        return dataset, inside, f"{wanted.project}/{wanted.name}{number}"
+
+
+class _File(AbstractBufferedFile):  # type: ignore[misc]
+    def __init__(self, files: DatasetFileSystem, path: str, *, dataset: Dataset, entry: Entry, **options: Any) -> None:
+        self._dataset, self._entry = dataset, entry
+        dataset.note_reading()
+        super().__init__(files, path, mode="rb", **options)
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        return b"".join(blocks(self._dataset, self._entry, start, min(end, self._entry.size)))
+
+
+def _joined(path: str, target: str) -> str:
+    """Where a link at `path` leads; it stays within the version, for no other is stored."""
+    parts = path.split("/")[:-1]
+    for part in target.split("/"):
+        if part == "..":
+            parts = parts[:-1]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)

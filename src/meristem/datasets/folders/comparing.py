@@ -1,0 +1,65 @@
+"""What differs between what is known of a directory and what lies there. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from meristem.datasets.folders.records import FACTS_BYTES, Item, Record
+
+
+@dataclass(slots=True)
+class Changed:
+    """A directory that is not as it was known.
+
+    Attributes:
+        path: Relative, "" for the top.
+        record: What lies there now; the contents of `todo` are not known yet.
+        todo: Positions of the files that must be read.
+        before: Per position that is new or changed what was known of that name, None where nothing was.
+        gone: What was known of names that are there no more.
+        row: Of the stat cache, 0 where there is none.
+        read_at_ns: A moment before any of it was read.
+        remembered: Whether the cache knows it by now.
+    """
+
+    path: str
+    record: Record
+    todo: list[int]
+    before: dict[int, Item | None]
+    gone: dict[str, Item]
+    row: int = 0
+    read_at_ns: int = 0
+    remembered: bool = False
+
+
+def differing(path: str, record: Record, known: Record | None) -> Changed:
+    """The names that differ from what was known of them; all others get the content that was known."""
+    if known is None:
+        return Changed(path, record, [], dict.fromkeys(range(len(record))), {})
+    if known.joined == record.joined:
+        return _same_names(path, record, known)
+    names, positions = record.names, {name: j for j, name in enumerate(known.names)}
+    before: dict[int, Item | None] = {}
+    for i, name in enumerate(names):
+        j = positions.pop(name, None)
+        if j is None:
+            before[i] = None
+        elif record.facts_at(i) == known.facts_at(j):
+            record.carry(i, known, j)
+        else:
+            before[i] = known.item(j)
+    gone = {name: item for name, j in positions.items() if (item := known.item(j)) is not None}
+    return Changed(path, record, [], before, gone)
+
+
+def _same_names(path: str, record: Record, known: Record) -> Changed:
+    """The usual case: a few files were written anew."""
+    now, then = record.facts.tobytes(), known.facts.tobytes()
+    starts = range(0, len(now), FACTS_BYTES)
+    changed = [i for i, at in enumerate(starts) if now[at : at + FACTS_BYTES] != then[at : at + FACTS_BYTES]]
+    record.contents[:] = known.contents
+    record.targets.update(known.targets)
+    before = {i: known.item(i) for i in changed}
+    for i in changed:
+        record.forget(i)
+    return Changed(path, record, [], before, {})

@@ -1,0 +1,186 @@
+"""The objects of one store as this machine knows them: the place, its index here, reading, and writing for a draft.
+
+The index here may be behind: it is brought up to date before something is written, and where something that is read
+is not found. What puts a root into the store compares the epoch (see `drafts`), so that nothing is built on packs
+that were condemned meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from meristem.datasets.where import cache_folder, place_folder, place_url
+from meristem.errors import NotInPlace, PackDamaged
+from meristem.packs.format import Row, encode_index
+from meristem.packs.index import LocalIndex
+from meristem.packs.pack_files import read_index
+from meristem.packs.place import Place, open_place
+from meristem.packs.reader import PackReader
+from meristem.packs.writer import PackMade, PackWriter
+from meristem.store.blob_place import IN_DATABASE
+from meristem.store.dataset_rows import PackCondemned, PackRow
+from meristem.store.store import Store
+
+_NODES_KEPT_BYTES = 32 << 20
+_opening = threading.Lock()
+
+
+_opened: weakref.WeakKeyDictionary[Store, Objects] = weakref.WeakKeyDictionary()
+
+
+def objects_of(store: Store) -> Objects:
+    """The objects of a store; the same for all that use them in this process."""
+    with _opening:
+        found = _opened.get(store)
+        if found is None or found.process != os.getpid():
+            found = _opened[store] = Objects(store)
+        return found
+
+
+class Objects:
+    """Objects by name.
+
+    Attributes:
+        epoch: Of the packs that the index knows; -1 before it was looked.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.cache = cache_folder()
+        self.place: Place = open_place(place_url(store.blobs_url), database=store.database)
+        self.epoch = -1
+        self.process = os.getpid()
+        self._nodes: OrderedDict[str, bytes] = OrderedDict()
+        self._nodes_bytes = 0
+        self._lock = threading.Lock()
+
+    @cached_property
+    def index(self) -> LocalIndex:
+        return LocalIndex(place_folder(self.cache, f"{self.store.place} {self.place.url}"))
+
+    @cached_property
+    def reader(self) -> PackReader:
+        return PackReader(self.place, self.index, lambda: self.refresh(whole=True))
+
+    def refresh(self, *, whole: bool = False) -> bool:
+        """Brings the index up to date with the packs that are live; returns whether that changed anything.
+
+        Args:
+            whole: Compare all packs, not only those that came since the last look.
+        """
+        with self._lock:
+            index = self.index
+            cursor, epoch = index.cursor, index.epoch
+            live = self.store.dataset_packs.live(0 if whole else cursor)
+            if live.epoch != epoch and not whole:
+                live, whole = self.store.dataset_packs.live(), True
+            known = index.packs() if live.packs or whole else {}
+            gone = known.keys() - {pack.name for pack in live.packs} if whole else set()
+            if gone:
+                index.drop_packs(gone)
+            new = [pack for pack in live.packs if pack.name not in known]
+            index.add_packs((pack.name, pack.serial or 0, rows) for pack in new if (rows := self._rows_of(pack.name)))
+            last = max((pack.serial or 0 for pack in live.packs), default=0)
+            if (max(last, cursor), live.epoch) != (cursor, epoch):
+                index.remember(cursor=max(last, cursor), epoch=live.epoch)
+            self.epoch = live.epoch
+            return bool(new or gone)
+
+    def load(self, name: str) -> bytes:
+        """The bytes of an object; those that were read last are kept in memory, for they are nodes of manifests.
+
+        Raises:
+            ObjectMissing, ObjectDamaged: It is in no pack, or is not what was stored.
+        """
+        with self._lock:
+            if (found := self._nodes.get(name)) is not None:
+                self._nodes.move_to_end(name)
+                return found
+        content = self.reader.get(name)
+        self._keep(name, content)
+        return content
+
+    def expect(self, names: Sequence[str]) -> None:
+        """Fetches what will be loaded soon, together."""
+        with self._lock:
+            names = [name for name in dict.fromkeys(names) if name not in self._nodes]
+        if len(names) > 1:
+            for name, content in self.reader.get_many(names):
+                self._keep(name, content)
+
+    def made(self, pack: PackRow) -> PackMade | None:
+        """A pack as its writer knew it; None where its file is not there, or not whole."""
+        try:
+            rows = read_index(self.place, pack.name)
+        except (NotInPlace, PackDamaged):
+            return None
+        return PackMade(pack.name, pack.size, len(rows), encode_index(rows))
+
+    def own_files(self) -> list[Path]:
+        """Files and folders of Meristem's own, which are no part of anybody's data."""
+        file = self.store.file
+        found = [self.cache]
+        if file is not None:
+            found += [file.with_name(file.name + suffix) for suffix in ("", "-wal", "-shm")]
+        if "://" not in (url := self.store.blobs_url) and url != IN_DATABASE:
+            found.append(Path(url))
+        return found
+
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """Those of the objects that are in no live pack, by the index."""
+        wanted = list(names)
+        known = self.index.known(wanted)
+        return [name for name in wanted if name not in known]
+
+    @contextmanager
+    def writer(self, version: int | None, *, anew: bool = False, also: Collection[str] = ()) -> Iterator[PackWriter]:
+        """Writes packs for a version; what is unfinished at the end is lost.
+
+        Args:
+            version: None: of garbage collection and healing.
+            anew: Also what lies in other packs.
+            also: Objects that need not be stored, beside those that live packs hold.
+        """
+
+        def intend(made: PackMade) -> bool:
+            try:
+                self.store.dataset_packs.intend(version, made.name, made.size, made.objects)
+            except PackCondemned:  # once; its file may be deleted at any moment
+                return False
+            return True
+
+        def known(names: Sequence[str]) -> set[str]:
+            if anew:
+                return set()
+            found = self.index.known(names)
+            return found.union(name for name in names if name in also) if also else found
+
+        with PackWriter(self.place, known, intend) as writer:
+            yield writer
+
+    def arrived(self, made: Sequence[PackMade]) -> None:
+        """Packs of this machine have become live: the index need not fetch what is known here."""
+        if made:
+            self.index.add_packs((pack.name, 0, pack.rows) for pack in made)
+
+    def _rows_of(self, pack: str) -> list[Row]:
+        try:
+            return read_index(self.place, pack)
+        except NotInPlace:  # condemned, and its file deleted since the list was read: the next look knows
+            return []
+
+    def _keep(self, name: str, content: bytes) -> None:
+        with self._lock:
+            if name in self._nodes:
+                return
+            self._nodes[name] = content
+            self._nodes_bytes += len(content)
+            while self._nodes_bytes > _NODES_KEPT_BYTES:
+                self._nodes_bytes -= len(self._nodes.popitem(last=False)[1])

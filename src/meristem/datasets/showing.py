@@ -1,0 +1,40 @@
+"""What people see of a version: its preview, made when it is first asked for and then kept with it; its page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from meristem.datasets.keeping import keep
+from meristem.datasets.previews import Preview, make_preview
+from meristem.datasets.reading import blocks, select
+from meristem.errors import DatasetError, InputError
+from meristem.statuses import VersionStatus
+
+if TYPE_CHECKING:
+    from meristem.datasets.dataset import Dataset
+
+
+def preview_of(dataset: Dataset) -> Preview:
+    """The preview of a version; of a draft it is made anew each time."""
+    row, objects = dataset.row, dataset.objects
+    if row.preview is not None:
+        try:
+            return Preview.from_json(objects.load(row.preview))
+        except (DatasetError, InputError):
+            pass  # damaged, or of another version of Meristem: it can be made again
+    tree = dataset.tree
+
+    def read(path: str, start: int, length: int) -> bytes:
+        entry = tree.get(path)
+        return b"".join(blocks(dataset, entry, start, min(entry.size, start + length)))
+
+    preview = make_preview(((entry.path, entry.size) for entry in select(tree)), read)
+    if row.status is not VersionStatus.DRAFT:
+        content = preview.to_json().encode()
+
+        def note(name: str, epoch: int, packs: Sequence[str]) -> None:
+            objects.store.datasets.set_preview(row.id, name, epoch=epoch, packs=packs)
+
+        keep(objects, row.id, content, note)
+    return preview

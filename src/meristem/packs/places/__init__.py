@@ -1,0 +1,1 @@
+"""Where packs lie: one file for each kind of place."""
