@@ -17,12 +17,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from benchmarks.datasets.fault_folders import edit
 from benchmarks.datasets.fault_journal import Journal, digest_of, open_draft
 from meristem import Dataset
+from meristem.datasets.collecting import collect
+from meristem.datasets.objects import objects_of
 from meristem.errors import DatasetError, DatasetNotFound, MeristemError, VersionConflict, VersionNotFound
+from meristem.store.opening import open_store
 
 PROJECT = "faults"
 PHASES = ("sync", "upload", "finalize", "gc", "local copy", "own copy")
@@ -176,7 +180,7 @@ def _copy_left(actor: Actor) -> int | None:
     return None
 
 
-def collect(actor: Actor) -> None:
+def gather(actor: Actor) -> None:
     """Collects garbage, without any time of grace."""
     with actor.phase("gc"):
         collect_garbage()
@@ -184,13 +188,11 @@ def collect(actor: Actor) -> None:
 
 
 def collect_garbage() -> None:
-    """`meristem data gc`, in this process."""
-    from meristem.datasets.gc import collect_garbage as gc  # by those alone that collect
-
-    gc()
+    """`meristem data gc --grace 0`, in this process."""
+    collect(objects_of(open_store()), grace=timedelta(0))
 
 
-ACTS: Mapping[str, Callable[[Actor], None]] = {"writer": write, "reader": read, "collector": collect}
+ACTS: Mapping[str, Callable[[Actor], None]] = {"writer": write, "reader": read, "collector": gather}
 
 if __name__ == "__main__":
     main()

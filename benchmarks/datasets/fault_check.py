@@ -23,9 +23,9 @@ def check(store: Store, datasets: list[str], home: Path) -> tuple[list[Checked],
         The versions that are final or published; how many drafts were left by the dead and could be resumed; how many
         drafts are still open.
     """
+    os.environ["MERISTEM_CACHE"] = os.fspath(home / "fresh-cache")  # nothing of what is checked comes from a copy
     resumed = sum(_end(row) for row in _rows(store, datasets) if row.status is VersionStatus.DRAFT)
     collect_garbage()
-    os.environ["MERISTEM_CACHE"] = os.fspath(home / "fresh-cache")  # nothing of what is checked comes from a copy
     rows = _rows(store, datasets)
     final = [row for row in rows if row.status in (VersionStatus.FINAL, VersionStatus.PUBLISHED)]
     left = sum(row.status is VersionStatus.DRAFT for row in rows)
@@ -60,7 +60,10 @@ def _look(row: VersionRow, out: Path) -> Checked:
     for last in (False, False, True):
         try:
             version = Dataset.get(id=row.id)
-            version.verify()
+            verdict = version.verify()
+            if not verdict.is_whole:
+                gone = any(damage.pack is None for damage in verdict.damages)
+                return Checked(id=row.id, error="ObjectMissing" if gone else "ObjectDamaged")
             version.get_mutable_local_copy(out, overwrite=True)
             return Checked(id=row.id, digest=digest_of(out))
         except MeristemError as error:

@@ -52,7 +52,7 @@ class Commands:
         lines: Mapping[str, Sequence[Sequence[str]]] = {
             "start": [("--version",)],
             "first": commit,
-            "status": [("data", "sync", DATASET, str(self.data), "--dry-run")],
+            "status": [("data", "status", DATASET, str(self.data))],
             "sync": [("data", "sync", DATASET, str(self.data))],
             "changed": commit,
             "inserted": commit,
