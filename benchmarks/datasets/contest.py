@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from benchmarks.datasets.aside import TRASH, delete, set_aside
 from benchmarks.datasets.floors import TITLES as FLOOR_TITLES
 from benchmarks.datasets.generating import CHANGES, KINDS, generate
 from benchmarks.datasets.plan import Step
@@ -59,14 +59,14 @@ class Contest:
             for contestant in contestants:
                 if self._alone:
                     contestant.data.rename(self._origin)
-                remove(contestant.data.parent)
+                self._clear(contestant.data.parent)
         return self.runs
 
     def _set_up(self, number: int) -> list[Contestant]:
         contestants = []
         for place, make in enumerate(self._makers):
             home = self._home / f"{number}-{place}"
-            remove(home)
+            self._clear(home)
             contestant = make(home)
             home.mkdir(parents=True)
             if self._alone:
@@ -92,9 +92,11 @@ class Contest:
                 CHANGES[step.change](contestant.data, KINDS[self._kind])
         for floor in step.floors:
             source = contestants[0].data if self._alone and contestants else self._origin
-            words = [floor, os.fspath(source), os.fspath(self._home / "floor")]
+            scratch = self._home / "floor"
+            words = [floor, os.fspath(source), os.fspath(scratch)]
             settle_disk()
             spent = run_inner("benchmarks.datasets.floors", words, cwd=_REPOSITORY, env=os.environ)
+            self._clear(scratch)
             self._keep(step, FLOOR_TITLES[floor], spent, None)
         turn = number % max(1, len(contestants))
         for contestant in contestants[turn:] + contestants[:turn]:  # nobody is always first after a change
@@ -127,11 +129,17 @@ class Contest:
         if wrong:
             self.failures.append(f"{contestant.name}: {step.what}: {len(wrong)} files differ, {wrong[0]} first")
         if out != contestant.data:
-            remove(out)
+            self._clear(out)
 
     def _reference(self, contestant: Contestant) -> Path | None:
         others = (home / "data" for home in contestant.data.parents[1].iterdir() if home != contestant.data.parent)
         return next((data for data in others if data.exists()), None)
+
+    def _clear(self, folder: Path) -> None:
+        """Moves a folder out of the way; where files are few and large they are deleted."""
+        set_aside(folder, self._home / TRASH)
+        if KINDS[self._kind].files < 1000:
+            delete(self._home / TRASH)
 
     def _fail(self, contestant: Contestant, failure: StepFailed) -> None:
         self.failures.append(f"{contestant.name}: {failure}")
@@ -139,12 +147,3 @@ class Contest:
 
 
 _REPOSITORY = Path(__file__).parents[2]
-
-
-def remove(folder: Path) -> None:
-    """Removes a folder, also where its folders are read-only."""
-    if not folder.exists():
-        return
-    for place, _, _ in os.walk(folder):
-        os.chmod(place, 0o700)
-    shutil.rmtree(folder)

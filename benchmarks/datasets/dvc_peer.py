@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from benchmarks.datasets.aside import TRASH, set_aside
 from benchmarks.datasets.spending import Spent, bytes_below, run
 from benchmarks.environments import PeersEnvironment
 
@@ -45,7 +45,7 @@ class Dvc:
         self._dvc("init", "-q")
         for setting in ("core.analytics=false", "core.check_update=false", "cache.type=copy"):
             self._dvc("config", *setting.split("="))
-        self._commit()
+        self._commit(".dvc", ".dvcignore")
 
     def stored(self) -> int:
         """Bytes that all versions take."""
@@ -62,16 +62,16 @@ class Dvc:
 
     def _add(self) -> Spent:
         spent = self._dvc("add", "data")
-        self._commit()
+        self._commit("data.dvc", ".gitignore")
         return spent
 
     def _copied(self) -> Spent:
-        shutil.rmtree(self.data)
+        set_aside(self.data, self._home.parent / TRASH)
         return self._dvc("checkout")
 
     def _linked(self) -> Spent:
         self._dvc("config", "cache.type", "hardlink")
-        shutil.rmtree(self.data)
+        set_aside(self.data, self._home.parent / TRASH)
         return self._dvc("checkout")
 
     _STEPS: Mapping[str, Callable[[Dvc], Spent]] = {
@@ -91,6 +91,6 @@ class Dvc:
     def _git(self, *words: str) -> None:
         run(["git", *words], cwd=self._home, env=self._env)
 
-    def _commit(self) -> None:
-        self._git("add", "--all")
+    def _commit(self, *paths: str) -> None:
+        self._git("add", *paths)
         self._git("commit", "--quiet", "--allow-empty", "--message", "next")

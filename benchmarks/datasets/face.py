@@ -28,7 +28,7 @@ After = Callable[[], object] | None  # what is done when the clock has stopped
 
 
 def first(folder: str, _: str) -> After:
-    draft = Dataset.create(project=PROJECT, name=NAME)
+    draft = Dataset.get(project=PROJECT, name=NAME, auto_create=True, writable_copy=True)
     draft.sync_folder(folder)
     draft.finalize()
     return None
@@ -58,7 +58,7 @@ def cached(_: str, __: str) -> After:
 
 
 def linked(_: str, out: str) -> After:
-    Dataset.get(project=PROJECT, name=NAME).get_linked_local_copy(out)
+    Dataset.get(project=PROJECT, name=NAME).get_linked_copy(out)
     return None
 
 

@@ -1,13 +1,12 @@
 """What the machine needs at least for such data, one thread of Python.
 
 `python -m benchmarks.datasets.floors NAME FROM TO`: each runs in a process of its own, between the steps of the others,
-and prints its seconds. `TO` is a folder for what it writes, which it empties before.
+and prints its seconds. `TO` is a folder for what it writes, which must not exist.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -21,16 +20,18 @@ _BUFFER = 1 << 20
 
 def main() -> None:
     name, origin, scratch = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    folders = [Path(folder) for folder, _, _ in os.walk(origin)]
     paths = [f"{folder}/{name}" for folder, _, names in os.walk(origin) for name in names]
-    for folder in folders if name == "links" else ():
-        (scratch / folder.relative_to(origin)).mkdir(exist_ok=True)
+    prepare(name, origin, scratch)
     with Stopwatch() as watch:
         FLOORS[name](origin, paths, scratch)
     tell(watch)
-    shutil.rmtree(scratch)
+
+
+def prepare(name: str, origin: Path, scratch: Path) -> None:
+    """Makes the folders into which a floor writes; not counted."""
+    scratch.mkdir(parents=True)
+    for folder, _, _ in os.walk(origin) if name == "links" else ():
+        (scratch / Path(folder).relative_to(origin)).mkdir(exist_ok=True)
 
 
 def stat_all(origin: Path, _: Sequence[str], __: Path) -> None:
@@ -59,7 +60,7 @@ def read_and_hash(_: Path, paths: Sequence[str], __: Path) -> None:
 
 
 def one_pack(_: Path, paths: Sequence[str], scratch: Path) -> None:
-    """Every file is read, hashed, and appended to one file; one table of SQLite says where it is."""
+    """Every file is read and hashed, by 1 MiB, and appended to one file; one table of SQLite says where it is."""
     from blake3 import blake3  # as above
 
     index = sqlite3.connect(scratch / "index.db")
@@ -68,10 +69,10 @@ def one_pack(_: Path, paths: Sequence[str], scratch: Path) -> None:
     with open(scratch / "pack", "wb", buffering=_BUFFER) as pack:
         for path in paths:
             with open(path, "rb", buffering=0) as file:
-                content = file.read()
-            pack.write(content)
-            rows.append((blake3(content).digest(), offset, len(content)))
-            offset += len(content)
+                while content := file.read(_BUFFER):
+                    pack.write(content)
+                    rows.append((blake3(content).digest(), offset, len(content)))
+                    offset += len(content)
     index.executemany("insert or ignore into objects values (?, ?, ?)", rows)
     index.commit()
     index.close()

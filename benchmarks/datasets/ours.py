@@ -6,10 +6,10 @@ All that depends on how datasets are used stands in this file and in `face.py`.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.datasets.aside import TRASH, set_aside
 from benchmarks.datasets.spending import Spent, bytes_below, run, run_inner
 from benchmarks.measuring import MERISTEM
 
@@ -43,7 +43,7 @@ class Commands:
     def measure(self, step: str) -> Spent | None:
         """What a step takes; None where it has no such step."""
         if step in _COPIES:
-            shutil.rmtree(self._home / step, ignore_errors=True)
+            set_aside(self._home / step, self._home.parent / TRASH)
         spent = [self._run(*words) for words in self._lines(step)]
         return sum(spent, Spent()) if spent else None
 
@@ -52,7 +52,7 @@ class Commands:
         lines: Mapping[str, Sequence[Sequence[str]]] = {
             "start": [("--version",)],
             "first": commit,
-            "status": [("data", "sync", DATASET, str(self.data), "--dry-run")],
+            "status": [("data", "status", DATASET, str(self.data))],
             "sync": [("data", "sync", DATASET, str(self.data))],
             "changed": commit,
             "inserted": commit,
@@ -93,7 +93,7 @@ class Face:
         if step == "start":
             return None
         if step in _COPIES:
-            shutil.rmtree(self._home / step, ignore_errors=True)
+            set_aside(self._home / step, self._home.parent / TRASH)
         words = [step, os.fspath(self.data), os.fspath(self._home / step)]
         return run_inner("benchmarks.datasets.face", words, cwd=Path(__file__).parents[2], env=self._env)
 

@@ -18,7 +18,8 @@ Rows = list[list[str]]
 DAYS = 5
 _SEED = 7
 _WRONG = 0.04  # of a day's labels, in runs: people label stretches of time, not minutes
-_MENDED = 0.6  # of the mistakes of each older day, each day
+_MENDED = 0.6  # of the mistakes of a day that is looked at again
+_LOOKED_AT = 2  # so many days are looked at again, each day
 
 
 def read_days(folder: Path | None) -> tuple[dict[str, Rows], Rows]:
@@ -66,8 +67,9 @@ class Labelling:
         self._wrong: dict[str, set[int]] = {}  # rows with a wrong label, of each day labelled so far
 
     def label(self, day: str) -> None:
-        """Labels `day`, and mends labels of the days before."""
-        for earlier, wrong in self._wrong.items():
+        """Labels `day`, and mends labels of the two days before."""
+        for earlier in list(self._wrong)[-_LOOKED_AT:]:
+            wrong = self._wrong[earlier]
             mended = self._pick.permutation(sorted(wrong))[: round(_MENDED * len(wrong))]
             wrong.difference_update(mended.tolist())
             if mended.size:

@@ -80,16 +80,16 @@ def evening(labelling: Labelling, day: str, folder: Path) -> Evening:
     began = time.perf_counter()
     with Dataset.get(project=PROJECT, name=NAME, auto_create=True, writable_copy=True) as draft:
         draft.sync_folder(labelling.folder)
-        version = draft.finalize(message=f"labels until {day}")
-    seconds = time.perf_counter() - began
+        draft.finalize(f"labels until {day}")
+    seconds, summary = time.perf_counter() - began, draft.row.summary
     source = folder / "sources" / day
     shutil.copytree(labelling.folder, source)
     return Evening(
-        version=version.version,
+        version=str(draft.version),
         files=len(list(source.iterdir())),
         rows=labelling.rows(),
-        changed=f"+{version.summary['added']} ~{version.summary['modified']}",
-        stored_bytes=version.summary["stored_bytes"],
+        changed=f"+{summary['added']} ~{summary['modified']}",
+        stored_bytes=summary["stored_bytes"],
         bytes_in_all=sum(path.stat().st_size for path in source.iterdir()),
         seconds=seconds,
         source=source,
