@@ -8,7 +8,7 @@ import socket
 import sys
 from typing import Any
 
-from meristem.present import reader
+from meristem.present import here
 
 _LONGEST_COMMAND = 2000  # characters
 
@@ -22,7 +22,7 @@ def made_by() -> dict[str, Any]:
         "command": " ".join(sys.orig_argv)[:_LONGEST_COMMAND],
         "folder": os.getcwd(),
     }
-    if (running := reader()) is not None:
+    if (running := here()) is not None:
         found[running.kind] = running.name
     return found
 
