@@ -20,14 +20,18 @@ _SHOWN = 20
 _ODD = re.compile(r'[\x01-\x1f<>:"|?*\\\x7f\udc80-\udcff]|[. ](?=/|$)')
 
 
-def check_entries(entries: Iterable[Entry], folder: Path, *, without_external: bool) -> int:
+def check_entries(entries: Iterable[Entry], folder: Path, *, without_external: bool, beside: bool = False) -> int:
     """The bytes of `entries`, if all of them can lie in `folder`.
+
+    Args:
+        without_external: External entries do not count.
+        beside: Names are tried in the folder above, because this one may be read-only.
 
     Raises:
         ManifestRefused: They lead out of it, or are in each other's way.
         CopyRefused: The file system does not take their names.
     """
-    place = _nearest(folder)
+    place = _nearest(folder.parent if beside else folder)
     probe = _Probe(place, len(os.fsencode(os.path.abspath(folder))))
     sized = _Sizes(without_external)
     try:

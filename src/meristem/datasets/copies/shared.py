@@ -144,7 +144,8 @@ class _Making:
     def make(self, suspects: Suspects) -> None:
         layout, key = self._layout, self._selection.key
         copy, incoming = layout.copy(key), layout.being_made(key)
-        size = check_entries(self._selection.entries(), copy, without_external=self._fetch_external is None)
+        without_external = self._fetch_external is None
+        size = check_entries(self._selection.entries(), copy, without_external=without_external, beside=True)
         arrived = Arrived(size, self._progress)
         with into(copy, arrived):
             if copy.is_dir():
