@@ -24,7 +24,7 @@ from meristem.datasets.copies.arriving import (
     log,
     warn_where_space_is_short,
 )
-from meristem.datasets.copies.checks import check_entries
+from meristem.datasets.copies.checks import check_entries, remove_probes
 from meristem.datasets.copies.filling import LINKED, OWN, Filling, Style
 from meristem.datasets.copies.inside import Inside, refuse
 from meristem.datasets.copies.layout import Layout
@@ -66,7 +66,8 @@ def mutable_copy(
         cache: Files that copies there have are taken from it, shared where the file system can (reflink), else copied.
 
     Raises:
-        CopyRefused: The folder holds other things than files of that version, or something in it cannot be replaced, or as `local_copy`.
+        CopyRefused: The folder holds other things than files of that version, or something that cannot be replaced, or
+            as `local_copy`.
         ManifestRefused, DiskFull, ObjectMissing, ObjectDamaged, PlaceUnavailable: As `local_copy`.
     """
     selection = select(tree, part, num_parts, files)
@@ -227,6 +228,7 @@ class _Goal:
 
     def _tidy(self) -> None:
         """Deletes what this copy staged, and what earlier ones of other versions did that were not ended."""
+        remove_probes(self._folder)
         for staging in self._folder.glob(f"{_STAGING}*"):
             if staging == self._staging or not is_held(staging / "lock"):
                 shutil.rmtree(staging)
