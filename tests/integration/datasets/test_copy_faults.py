@@ -189,6 +189,10 @@ def test_read_only_copies_are_made_resumed_and_mended_without_rights_of_root(bas
     (path / "d0/e0").chmod(0o700)
     (path / "d0/e0/f0000").unlink()
     (path / "large0").write_bytes(b"changed")
-    assert copied("local", base, cache, COPY_AS_USER=NOBODY)["told"]
+    (path / "d0/e1/new").mkdir()
+    (path / "d0/e1/new").chmod(0o555)
+    os.chown(path / "d0/e1/new", NOBODY, NOBODY)
+    (path / "d1/e1/f0001").write_bytes(b"changed")
+    assert "d1/e1/f0001" in copied("local", base, cache, COPY_AS_USER=NOBODY)["told"][0]
     assert is_whole(path)
     assert (path / "d0/e0").stat().st_mode & 0o777 == 0o555
