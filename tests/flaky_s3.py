@@ -10,6 +10,7 @@
 | slow_down | 503 SlowDown; nothing reaches the server |
 | too_many | 429; nothing reaches the server |
 | error | 500 InternalError; nothing reaches the server |
+| denied | 403 AccessDenied; nothing reaches the server |
 | reset | the connection is cut before anything reaches the server |
 | lost | the server does it, then the connection is cut instead of an answer |
 | failed_late | the server does it, and the answer is 500 |
@@ -38,11 +39,12 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-FAULTS = ("slow_down", "too_many", "error", "reset", "lost", "failed_late", "cut", "stall")
+FAULTS = ("slow_down", "too_many", "error", "denied", "reset", "lost", "failed_late", "cut", "stall")
 _REFUSED = {
     "slow_down": (503, "SlowDown", "Please reduce your request rate."),
     "too_many": (429, "TooManyRequests", "Please reduce your request rate."),
     "error": (500, "InternalError", "We encountered an internal error. Please try again."),
+    "denied": (403, "AccessDenied", "Access Denied"),
     "failed_late": (500, "InternalError", "We encountered an internal error. Please try again."),
     "conditions": (501, "NotImplemented", "A header you provided implies functionality that is not implemented."),
 }
@@ -129,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(proxy.stall_seconds)
         if not proxy.conditions and self.headers.get("If-None-Match"):
             fault = "conditions"
-        if fault in ("slow_down", "too_many", "error", "conditions"):
+        if fault in ("slow_down", "too_many", "error", "denied", "conditions"):
             self._refuse(fault)
             return
         answer, content = self._passed_on(body)

@@ -251,6 +251,12 @@ def test_a_draft_may_wish_for_a_number_that_another_wishes_for_too(store: Store)
     assert finish(store, other, number="2.1.0", branch=True).number == "2.1.0"
 
 
+def test_the_wish_of_a_draft_that_was_discarded_is_free(store: Store) -> None:
+    for _ in range(2):
+        store.datasets.discard(draft(store, number="2.0.0").id)
+    assert version(store, number="2.0.0").number == "2.0.0"
+
+
 def test_a_number_that_is_no_version_number_is_refused(store: Store) -> None:
     row = draft(store)
     with pytest.raises(InputError, match="no version number"):

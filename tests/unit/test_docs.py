@@ -17,7 +17,7 @@ from meristem import errors
 from meristem.cli.main import app
 from meristem.cli.study_file import BUDGET, SECTIONS
 from meristem.components import KINDS, known_names
-from meristem.events import EventKind, TaskEventKind
+from meristem.events import DatasetEventKind, EventKind, TaskEventKind
 from meristem.statuses import Cause
 from meristem.stopping.combined import build_rule
 from meristem.stopping.curves import Curves
@@ -72,6 +72,11 @@ def test_every_event_stands_in_the_reference(kind: EventKind) -> None:
 
 @pytest.mark.parametrize("kind", list(TaskEventKind))
 def test_every_event_of_tasks_stands_in_the_reference(kind: TaskEventKind) -> None:
+    assert f"| `{kind}` |" in page("events.md")
+
+
+@pytest.mark.parametrize("kind", list(DatasetEventKind))
+def test_every_event_of_datasets_stands_in_the_reference(kind: DatasetEventKind) -> None:
     assert f"| `{kind}` |" in page("events.md")
 
 

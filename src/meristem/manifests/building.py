@@ -59,22 +59,17 @@ class Builder:
         self._last = key
         self._due = shape.rank(key)
 
-    def take(self, branch: Branch, *, is_tail: bool) -> bool:
-        """Append a whole subtree, unread; False where it cannot stay the node that it is.
+    def take(self, branch: Branch) -> bool:
+        """Append a whole subtree, unread; False where no node of its level starts here, so that it has to be opened.
 
-        It stays one where a node of its level starts here, and ends either by its last path or, `is_tail`, because
-        nothing follows.
+        It must end by its last path, or nothing may follow.
         """
         if self._due <= branch.level and any(self._pending[: branch.level + 1]):
             return False
-        key = sort_key(branch.last)
-        ends = shape.rank(key)
-        if ends <= branch.level and not is_tail:
-            return False
         self._settle()
         self._pending[branch.level + 1].append((branch.last, branch.name, branch.entries, branch.bytes))
-        self._last = key
-        self._due = ends
+        self._last = sort_key(branch.last)
+        self._due = shape.rank(self._last)
         return True
 
     def finish(self, lowered: Callable[[str], str] = str) -> str:

@@ -105,13 +105,13 @@ class Tree:
     def entries(self, prefix: str = "", start: int = 0, stop: int | None = None) -> Iterator[Entry]:
         """The entries whose paths begin with `prefix`, in order; of these, those at positions `start` to `stop`.
 
-        A folder's are those of prefix "folder/". Nodes that lie outside are not read.
+        Positions are 0 or more. A folder's are those of prefix "folder/". Nodes that lie outside are not read.
         """
         first, end = 0, self.entries_count
         if prefix:
             first, end = self._position(prefix, after=False), self._position(prefix, after=True)
-        end = end if stop is None else min(end, first + max(stop, 0))
-        first += max(start, 0)
+        end = end if stop is None else min(end, first + stop)
+        first += start
         if first < end:
             for rows in self._slices(self.top, None, first, end):
                 yield from entries_of(rows)
@@ -204,9 +204,8 @@ class Tree:
         new = [branch for branch in branches(node, after) if not seen(branch.name)]
         self.expect([branch.name for branch in new])
         for branch in new:
-            if not seen(branch.name):  # given since, below a sibling
-                yield "node", branch.name
-                yield from self._names_below(self.read(branch), branch.after, seen)
+            yield "node", branch.name
+            yield from self._names_below(self.read(branch), branch.after, seen)
 
     def _names_of_leaf(self, rows: Sequence[Row], seen: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
         self.expect([row[3] for row in rows if row[1] in ("c", "cx") and not seen(row[3])])

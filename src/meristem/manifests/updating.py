@@ -18,7 +18,7 @@ RowChange = tuple[bytes, Row | None]  # the bytes of a path, and its row or None
 
 def rewrite(top: Node, changes: Sequence[RowChange], read: Callable[[Branch], Node], builder: Builder) -> None:
     """Give `builder` what is below `top` with `changes`, which are sorted, each of another path."""
-    _Rewrite(changes, read, builder).pour(top, None, 0, len(changes), is_tail=True)
+    _Rewrite(changes, read, builder).pour(top, None, 0, len(changes))
 
 
 class _Rewrite:
@@ -27,18 +27,18 @@ class _Rewrite:
         self._rows = [row for _, row in changes]
         self._read, self._builder = read, builder
 
-    def pour(self, node: Node, after: str | None, start: int, stop: int, *, is_tail: bool) -> None:
-        """Pass on a node with the changes from `start` to `stop`; `is_tail`: no path of the old tree follows it."""
+    def pour(self, node: Node, after: str | None, start: int, stop: int) -> None:
+        """Pass on a node with the changes from `start` to `stop`: those in it and, of the last one, behind it."""
         if not node.level:
             self._pour_leaf(node.rows, start, stop)
             return
-        remaining = len(node.rows)
         for branch in branches(node, after):
-            remaining -= 1
-            ends_tree = is_tail and not remaining
-            own = stop if ends_tree else bisect_right(self._keys, sort_key(branch.last), start, stop)
-            if own > start or not self._builder.take(branch, is_tail=ends_tree):
-                self.pour(self._read(branch), branch.after, start, own, is_tail=ends_tree)
+            # A subtree without changes is taken whole. One that does not end by its last path is the last of its tree:
+            # what comes behind it counts as its own, so it is taken only where nothing does.
+            is_last = branch.last == node.last
+            own = stop if is_last else bisect_right(self._keys, sort_key(branch.last), start, stop)
+            if own > start or not self._builder.take(branch):
+                self.pour(self._read(branch), branch.after, start, own)
             start = own
 
     def _pour_leaf(self, rows: Sequence[Row], start: int, stop: int) -> None:

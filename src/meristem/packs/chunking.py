@@ -6,6 +6,9 @@ Storage Systems", IEEE TPDS 31(9), 2020). Files up to 256 KiB are one chunk.
 
 from __future__ import annotations
 
+import io
+import os
+import stat
 from collections.abc import Iterator
 from typing import Literal, Protocol
 
@@ -33,9 +36,11 @@ def cut(stream: Stream, length_hint: int = 0) -> Iterator[memoryview]:
     """The chunks of a stream, in order; each is valid only until the next one is asked for.
 
     Args:
-        stream: Opened for reading without a buffer of its own.
+        stream: Opened for reading, best without a buffer of its own. Holes of a sparse file are not read; where the
+            stream stands afterwards is not told.
         length_hint: About how many bytes will come; it decides about memory, never about the chunks.
     """
+    stream = _without_holes(stream)
     view = memoryview(bytearray(min(_BUFFER, max(length_hint, WHOLE) + 1)))
     end = _fill(stream, view, 0)
     if end <= WHOLE:
@@ -85,3 +90,41 @@ def _fill(stream: Stream, view: memoryview, start: int) -> int:
     while start < len(view) and (got := stream.readinto(view[start:])):
         start += got
     return start
+
+
+def _without_holes(stream: Stream) -> Stream:
+    """The stream itself, unless it is a sparse file: reading holes would fill the system's cache with zeros."""
+    if not isinstance(stream, io.FileIO | io.BufferedReader):
+        return stream
+    facts = os.fstat(stream.fileno())
+    if not stat.S_ISREG(facts.st_mode) or facts.st_blocks * 512 >= facts.st_size or facts.st_size < _BUFFER:
+        return stream
+    return _SparseFile(stream.fileno(), stream.tell())
+
+
+class _SparseFile:
+    """Reads a file from `start` on, and makes up the zeros of its holes."""
+
+    def __init__(self, file: int, start: int) -> None:
+        self._file, self._at = file, start
+        self._data = start  # where the next bytes are that must be read
+        self._hole = start  # where they end
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        if self._at >= self._hole:
+            self._look()
+        if self._at < self._data:
+            got = min(len(buffer), self._data - self._at, len(ZEROS))
+            buffer[:got] = ZEROS[:got]
+        else:
+            got = os.preadv(self._file, [buffer[: max(1, self._hole - self._at)]], self._at)
+        self._at += got
+        return got
+
+    def _look(self) -> None:
+        size = os.fstat(self._file).st_size
+        try:
+            self._data = os.lseek(self._file, self._at, os.SEEK_DATA)
+            self._hole = os.lseek(self._file, self._data, os.SEEK_HOLE)
+        except OSError:  # nothing but a hole follows, or the file is at its end
+            self._data = self._hole = max(size, self._at)

@@ -17,7 +17,8 @@ from meristem.errors import InputError
 if TYPE_CHECKING:
     from meristem.store.database import Database
 
-_SCHEME = re.compile(r"[a-z0-9+]+://|database:")
+_BUCKETS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "memory")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|database:")
 _KEY = re.compile(r"[A-Za-z0-9_.%-]+(/[A-Za-z0-9_.%-]+)*")
 
 
@@ -100,7 +101,7 @@ def open_place(url: str | Path, *, database: Database | None = None, fsync: bool
         if database is None:
             raise InputError(f"Which database {url!r} means is not known here.", fix="Open it with its store.")
         return DatabasePlace(database, folder=rest.strip("/"))
-    if scheme in ("s3", "gs", "az", "memory"):
+    if scheme in _BUCKETS:
         from meristem.packs.places.object_store import ObjectStorePlace
 
         return ObjectStorePlace(url)

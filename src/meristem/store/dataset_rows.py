@@ -84,9 +84,10 @@ class VersionRow:
 
     @property
     def shown(self) -> str:
-        """What people call it by: `project/name@number`."""
-        given = f"{self.project}/{self.name}@{self.number}" if self.number else f"of {self.project}/{self.name}"
-        return f"Draft {self.id} ({given})" if self.status is VersionStatus.DRAFT else given
+        """What people call it by: `project/name@number`; a draft by its id."""
+        if self.number is None or self.status is VersionStatus.DRAFT:
+            return f"Draft {self.id} of {self.project}/{self.name}"
+        return f"{self.project}/{self.name}@{self.number}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

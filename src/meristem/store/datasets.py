@@ -230,7 +230,7 @@ class Datasets(DatasetDrafts):
             if row.status is VersionStatus.DELETED:
                 return
             if row.status is VersionStatus.DRAFT:
-                raise VersionRefused(row.shown, "a draft", "deleted", "Discard it: meristem data delete --draft.")
+                raise VersionRefused(row.shown, row.status.value, "deleted", "Discard it instead.")
             if row.status is VersionStatus.PUBLISHED and not force:
                 why = "Others may rely on what is published."
                 raise VersionRefused(row.shown, "published", "deleted", "Insist with force=True, --force.", why=why)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from sqlalchemy import exc
 from sqlalchemy.engine import URL
+
+if TYPE_CHECKING:
+    import psycopg
 
 # A server that went away without a word (its machine lost power, the network was cut) is given up within half a minute,
 # not after the quarter of an hour that TCP waits by itself.
@@ -42,6 +44,8 @@ class Statements:
         Raises:
             DBAPIError: As SQLAlchemy tells what the driver said.
         """
+        import psycopg  # slow to import: not where the store is SQLite
+
         idle = self._idle.setdefault(os.getpid(), [])
         connection: psycopg.Connection[Any] | None = None
         try:
@@ -67,4 +71,6 @@ class Statements:
     def _connect(self) -> psycopg.Connection[Any]:
         url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         options = " ".join([str(self._url.query.get("options", "")), *(f"-c {one}" for one in _PLANNED_ONCE)]).strip()
+        import psycopg  # as above
+
         return psycopg.connect(url, autocommit=True, options=options, **CONNECTING)

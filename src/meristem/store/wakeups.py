@@ -10,13 +10,16 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from sqlalchemy import Connection
 
 from meristem.store.database import Database
 from meristem.store.statements import CONNECTING
+
+if TYPE_CHECKING:
+    import psycopg
 
 log = logging.getLogger("meristem.store")
 
@@ -75,6 +78,7 @@ class _PostgresListener(Listener):
     def __init__(self, database: Database, channels: Sequence[str]) -> None:
         self._database = database
         self._channels = channels
+        self._driver = import_module("psycopg")  # slow to import: not where the store is SQLite
         self._connection: psycopg.Connection[Any] | None = None
         self._tried = 0.0
         self._connect()
@@ -89,7 +93,7 @@ class _PostgresListener(Listener):
             for _ in self._connection.notifies(timeout=0):  # one look answers them all
                 pass
             return found is not None
-        except psycopg.Error:
+        except self._driver.Error:
             self.close()
             return True
 
@@ -104,7 +108,7 @@ class _PostgresListener(Listener):
 
     def close(self) -> None:
         if self._connection is not None:
-            with contextlib.suppress(psycopg.Error):
+            with contextlib.suppress(self._driver.Error):
                 self._connection.close()
             self._connection = None
 
@@ -112,10 +116,10 @@ class _PostgresListener(Listener):
         self._tried = time.monotonic()
         url = self._database.url.set(drivername="postgresql").render_as_string(hide_password=False)
         try:
-            self._connection = psycopg.connect(url, autocommit=True, **CONNECTING)
+            connection = self._connection = self._driver.connect(url, autocommit=True, **CONNECTING)
             for channel in self._channels:
-                self._connection.execute(f'LISTEN "{channel}"')
-        except psycopg.Error as error:
+                connection.execute(f'LISTEN "{channel}"')
+        except self._driver.Error as error:
             log.debug("no wake-ups: %s", error)
             self.close()
 

@@ -11,7 +11,7 @@ from kept_nodes import Kept, file, name_of, root_by_definition
 
 from meristem.errors import ManifestRefused
 from meristem.manifests import EMPTY, EMPTY_OBJECT, Entry, Kind, Tree, check_path
-from meristem.manifests.entry import check_paths
+from meristem.manifests.entry import are_object_names, check_paths
 
 NAME = name_of("")
 ROW: list[Any] = ["a", "f", 1, NAME]
@@ -81,6 +81,8 @@ def test_changes_of_a_large_tree_give_the_tree_of_the_changed_entries() -> None:
         ["a", "f", 1, NAME[:-1]],
         ["a", "f", 1, NAME.upper()],
         ["a", "f", 1, NAME[:-2] + " a"],
+        ["a", "f", 1, NAME[:-2] + "  "],
+        ["a", "f", 1, NAME + "00"],
         ["a", "f", 1, None],
         ["a", "l", 0, ""],
         ["a", "l", 0, 3],
@@ -115,7 +117,7 @@ def test_a_leaf_made_by_hand_is_refused_and_the_path_is_named(row: Any) -> None:
         b"null",
         b'{"rows":[]}',
         b'{"level":"0","rows":[]}',
-        b'{"level":true,"rows":[]}',
+        b'{"level":false,"rows":[["a","l",0,"b"]]}',
         b'{"level":9,"rows":[]}',
         b'{"level":1,"rows":[]}',
         b'{"level":0,"rows":{}}',
@@ -189,6 +191,18 @@ def test_the_same_holds_for_the_first_leaf_of_a_node_further_up() -> None:
     tree = Tree(kept.node(2, [["a", left, 1, 1], ["c", right, 2, 2]]), kept)
     with pytest.raises(ManifestRefused, match="above 'a'"):
         list(tree.entries())
+
+
+def test_a_child_of_the_wrong_level_is_refused() -> None:
+    kept = Kept()
+    tree = Tree(kept.node(2, [["a", kept.node(0, [ROW]), 1, 1]]), kept)
+    with pytest.raises(ManifestRefused, match="not what its parent says"):
+        list(tree.entries())
+
+
+def test_names_of_objects_have_64_digits_each() -> None:
+    assert are_object_names([NAME, NAME])
+    assert not are_object_names([NAME[:-1], NAME + "0"])
 
 
 def test_a_node_that_is_its_own_child_ends() -> None:

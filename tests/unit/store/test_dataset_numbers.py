@@ -21,7 +21,10 @@ ORDERED = (
 
 parts = st.one_of(st.integers(0, 10**18 - 1), st.from_regex(r"[0-9]{0,2}[A-Za-z-][0-9A-Za-z-]{0,3}", fullmatch=True))
 numbers = st.tuples(
-    st.integers(0, 200), st.integers(0, 200), st.integers(0, 200), st.one_of(st.none(), st.lists(parts, min_size=1))
+    st.integers(0, 200),
+    st.integers(0, 200),
+    st.integers(0, 200),
+    st.one_of(st.none(), st.lists(parts, min_size=1, max_size=4)),
 )
 
 

@@ -16,7 +16,7 @@ from meristem.manifests.entry import Entry, Kind
 _PATH_MAX = 4096  # linux/limits.h; with the NUL at the end
 _SHORT = 60  # characters, which are at most 240 bytes: no name in it is too long
 _SHOWN = 20
-# What some file systems (FAT, NTFS, SMB, those that want UTF-8) refuse somewhere in a name, and trailing dots or spaces.
+# What some file systems (FAT, NTFS, SMB, those that want UTF-8) refuse in a name, and dots or spaces at its end.
 _ODD = re.compile(r'[\x01-\x1f<>:"|?*\\\x7f\udc80-\udcff]|[. ](?=/|$)')
 
 

@@ -43,7 +43,7 @@ class Copy(NamedTuple):
 def list_copies(cache: Path) -> list[Copy]:
     """The copies in the cache, those used last first."""
     layout = Layout(cache)
-    found = [_look(layout, key) for key in layout.keys()]
+    found = [_look(layout, key) for key in layout.list_keys()]
     return sorted(found, key=lambda copy: (-copy.used_at, copy.key))
 
 
@@ -73,7 +73,8 @@ def _beyond(layout: Layout, copies: list[Copy], limit_bytes: int) -> list[Copy]:
     import numpy  # takes 0.1 s, and most caches are within their limit
 
     shared: NDArray[int64] = numpy.empty(0, numpy.int64)
-    taken, beyond = 0, []
+    taken = 0
+    beyond: list[Copy] = []
     for copy in sorted(copies, key=lambda copy: not copy.held):
         inodes, sizes = _files(layout, copy.key)
         own = int(sizes[~numpy.isin(inodes, shared)].sum())

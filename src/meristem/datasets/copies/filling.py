@@ -23,7 +23,7 @@ from meristem.datasets.copies.arriving import Arrived, FetchExternal, Objects
 from meristem.datasets.copies.inside import Inside, Obstacle
 from meristem.datasets.copies.large import LargeFiles, staged_name
 from meristem.datasets.copies.record import RecordWriter, Stats, stats_of
-from meristem.datasets.copies.sharing import Source, clone, link, write_all
+from meristem.datasets.copies.sharing import Cloning, Found, Source, link, write_all
 from meristem.datasets.copies.standing import hash_of_external, is_as_it_should
 from meristem.datasets.copies.suspects import Suspects
 from meristem.datasets.copies.visited import Visited
@@ -33,6 +33,7 @@ from meristem.manifests.entry import Entry, Kind
 _BATCH = 4096  # entries
 _THREADS = 2
 _WORTH_A_THREAD = 64  # small files
+_WORTH_TELLING = 1 << 20  # bytes of small files that have arrived
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _STAGED = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -93,6 +94,7 @@ class Filling:
         self._folder, self._staging_path, self._style = folder, staging, style
         self._objects, self._arrived, self._sources = objects, arrived, sources
         self._suspects, self._displace, self._fetch_external = suspects, displace, fetch_external
+        self._cloning = Cloning()
         self._wrong: set[str] = set()
         self._stop = Event()
 
@@ -105,6 +107,9 @@ class Filling:
             self._inside, self._others_inside = self._open_folder(closing), self._open_folder(closing)
             self._staging = os.open(self._staging_path, _FOLDER)
             closing.callback(os.close, self._staging)
+            self._permitted = os.fstat(self._staging).st_mode & 0o777  # what the umask leaves
+            for source in self._sources:
+                closing.callback(source.close)
             self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="meristem-copy")
             closing.callback(self._pool.shutdown, cancel_futures=True)
             closing.callback(self._stop.set)
@@ -134,16 +139,18 @@ class Filling:
         small: dict[str, list[int]] = {}
         large: list[int] = []
         self._wrong.clear()
+        size = 0
         for at, entry in enumerate(batch):
             rows[at] = self._kept(entry) or self._taken(entry)
             if rows[at] is not None:
-                self._arrived(entry.size)
+                size += entry.size
             elif entry.kind is Kind.FILE and entry.size:
                 small.setdefault(entry.content, []).append(at)
             elif entry.kind is Kind.CHUNKED:
                 large.append(at)
             else:
                 rows[at] = self._make(entry)
+        self._arrived(size)
         self._fetch_small(batch, small, rows)
         self._fetch_large(batch, large, rows)
         return rows
@@ -171,8 +178,11 @@ class Filling:
         """Gives a file that is right the mode that it should have, as far as that is ours to say."""
         if not stat.S_ISREG(seen.st_mode):
             return seen
-        mode = stat.S_IMODE(seen.st_mode) & (0o777 if self._style.file_mode & 0o200 else 0o555)
-        mode = mode | (mode & 0o444) >> 2 if entry.executable else mode & 0o666
+        if self._style.folder_mode is not None:
+            mode = self._style.mode(entry) & self._permitted
+        else:
+            mode = stat.S_IMODE(seen.st_mode)
+            mode = mode | (mode & 0o444) >> 2 if entry.executable else mode & 0o666
         if mode == stat.S_IMODE(seen.st_mode):
             return seen
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
@@ -188,17 +198,17 @@ class Filling:
             return None
         for source in self._sources:
             found = source.find(entry)
-            if found is not None and (stats := self._take(entry, *found)) is not None:
+            if found is not None and (stats := self._take(entry, found)) is not None:
                 return stats
         return None
 
-    def _take(self, entry: Entry, path: str, stats: Stats) -> Stats | None:
+    def _take(self, entry: Entry, found: Found) -> Stats | None:
         folder, name = self._goal(self._inside, entry)
-        if self._style.linked and link(path, folder, name):
-            return self._at_its_place(entry, stats)
+        if self._style.linked and link(found, folder, name):
+            return self._at_its_place(entry, found.stats)
         file = os.open(name, _NEW, self._style.mode(entry), dir_fd=folder)
         try:
-            if clone(path, file, stats):
+            if self._cloning.clone(found, file):
                 return self._at_its_place(entry, stats_of(os.fstat(file)))
         finally:
             os.close(file)
@@ -239,12 +249,17 @@ class Filling:
         """Fetches files of one chunk, by two threads where there are many: most of the time goes to making files."""
 
         def fetch(names: Sequence[str], inside: Inside) -> None:
+            size = 0
             for name, data in self._objects.get_many(names):
                 if self._stop.is_set():
                     return
                 for at in small[name]:
                     rows[at] = self._write(inside, batch[at], data)
-                    self._arrived(len(data))
+                    size += len(data)
+                if size > _WORTH_TELLING:
+                    self._arrived(size)
+                    size = 0
+            self._arrived(size)
 
         names = list(small)
         half = len(names) // 2 if len(names) >= _WORTH_A_THREAD else len(names)
@@ -318,11 +333,11 @@ class Filling:
             for stranger in set() if names is None else set(os.listdir(folder)) - names:
                 self._displace(folder, stranger, f"{path}/{stranger}" if path else stranger)
             seen = os.fstat(folder)
-            mode = seen.st_mode & (self._style.folder_mode | ~0o777)
+            mode = self._style.folder_mode & self._permitted
             if path:  # the top one is moved to its place first, which only a writable folder lets be done
-                os.fchmod(folder, stat.S_IMODE(mode))
+                os.fchmod(folder, mode)
             if record is not None:
-                record.add_folder(path, (*stats_of(seen)[:3], mode))
+                record.add_folder(path, (*stats_of(seen)[:3], stat.S_IFDIR | mode))
         visited.left.clear()
 
 

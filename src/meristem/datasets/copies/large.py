@@ -50,7 +50,7 @@ class LargeFiles:
             with ExitStack() as opened:
                 files = []
                 for entry, chunks in zip(group, self._recipes(group), strict=True):
-                    file = os.open(staged_name(entry), _WRITE, 0o600, dir_fd=self._staging)
+                    file = os.open(staged_name(entry), _WRITE, 0o777, dir_fd=self._staging)
                     opened.callback(os.close, file)
                     files.append(file)
                     self._plan(entry, file, chunks, places)

@@ -50,7 +50,7 @@ class Layout:
     def made(self, key: str) -> Path:
         return self.locks / f"{key}.made"
 
-    def keys(self) -> list[str]:
+    def list_keys(self) -> list[str]:
         """The keys of all copies that are whole, or were so once."""
         found: set[str] = set()
         for folder in (self.records, self.copies):

@@ -26,7 +26,7 @@ from meristem.datasets.copies.arriving import (
 )
 from meristem.datasets.copies.checks import check_entries
 from meristem.datasets.copies.filling import LINKED, OWN, Filling, Style
-from meristem.datasets.copies.inside import Inside
+from meristem.datasets.copies.inside import Inside, refuse
 from meristem.datasets.copies.layout import Layout
 from meristem.datasets.copies.locks import is_held, try_alone
 from meristem.datasets.copies.selection import Selection, select
@@ -71,7 +71,8 @@ def mutable_copy(
     """
     selection = select(tree, part, num_parts, files)
     goal = _Goal(folder, selection, objects, tell)
-    return goal.fill(OWN, _own_sources(cache, selection.key), overwrite, progress, fetch_external)
+    arrived, suspects = goal.check(overwrite, progress, fetch_external)
+    return goal.fill(OWN, _own_sources(cache, selection.key), arrived, suspects, fetch_external)
 
 
 def link_copy(
@@ -96,7 +97,7 @@ def link_copy(
     """
     selection = select(tree, part, num_parts, files)
     goal = _Goal(folder, selection, objects, tell)
-    goal.check(overwrite, fetch_external)
+    arrived, suspects = goal.check(overwrite, progress, fetch_external)
     copy = local_copy(
         tree,
         objects,
@@ -107,11 +108,10 @@ def link_copy(
         limit_bytes=limit_bytes,
         fetch_external=fetch_external,
         tell=tell,
-        progress=None,
     )
     try:
-        source = Source(copy, Layout(cache).record(selection.key))
-        return goal.fill(LINKED, [source], overwrite, progress, fetch_external)
+        source = Source(copy, Layout(cache).record(selection.key), seen=True)
+        return goal.fill(LINKED, [source], arrived, suspects, fetch_external)
     finally:
         release(copy)
 
@@ -122,7 +122,7 @@ def would_lose(entries: Iterable[Entry], objects: Objects, folder: Path) -> list
     Files of the right size are read and compared.
     """
     lost: dict[str, None] = {}
-    inside = Inside(folder, _refuse)
+    inside = Inside(folder, refuse)
     try:
         for entry in entries:
             above, _, name = entry.path.rpartition("/")
@@ -150,17 +150,23 @@ class _Goal:
         name = blake3(selection.key.encode()).hexdigest()[:16]
         self._staging = self._folder / f"{_STAGING}{name}"
 
-    def check(self, overwrite: bool, fetch_external: FetchExternal | None) -> tuple[int, Suspects | None]:
-        """The bytes to come, and what in the folder is to be replaced; raises where it cannot or may not be.
+    def check(
+        self, overwrite: bool, progress: Progress | None, fetch_external: FetchExternal | None
+    ) -> tuple[Arrived, Suspects | None]:
+        """What is to arrive, and what in the folder is to be replaced; raises where it cannot or may not be.
 
         Nothing is written.
         """
         size = check_entries(self._selection.entries(), self._folder, without_external=fetch_external is None)
+        arrived = Arrived(size, progress)
         if self._staging.is_dir():
-            return size, Suspects(every_path=True)
-        if not self._folder.exists() or not any(not name.startswith(_OURS) for name in os.listdir(self._folder)):
-            return size, None
-        lost = would_lose(self._selection.entries(), self._objects, self._folder)
+            return arrived, Suspects(every_path=True)
+        if not self._folder.exists():
+            return arrived, None
+        with into(self._folder, arrived):
+            if all(name.startswith(_OURS) for name in os.listdir(self._folder)):
+                return arrived, None
+            lost = would_lose(self._selection.entries(), self._objects, self._folder)
         if not overwrite:
             raise CopyRefused(
                 f"{self._folder} is not empty",
@@ -175,21 +181,20 @@ class _Goal:
             )
         if lost:
             self._tell(f"Replaced in {self._folder}: {', '.join(_listed(lost))}.")
-        return size, Suspects(paths=set(lost))
+        return arrived, Suspects(paths=set(lost))
 
     def fill(
         self,
         style: Style,
         sources: Sequence[Source],
-        overwrite: bool,
-        progress: Progress | None,
+        arrived: Arrived,
+        suspects: Suspects | None,
         fetch_external: FetchExternal | None,
     ) -> Path:
-        size, suspects = self.check(overwrite, fetch_external)
-        arrived = Arrived(size, progress)
+        """Makes the folder hold the selection, after `check`."""
         with into(self._folder, arrived):
             if suspects is None and not style.linked:
-                warn_where_space_is_short(self._folder, size, self._tell)
+                warn_where_space_is_short(self._folder, arrived.expected, self._tell)
             self._staging.mkdir(parents=True, exist_ok=True)
             lock = try_alone(self._staging / "lock")
             if lock is None:
@@ -255,7 +260,3 @@ def _replace(folder: int, name: str, path: str) -> None:
     if stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
         raise CopyRefused(f"A folder stands at {path!r}, where the version has a file.", fix="Move it away.")
     os.unlink(name, dir_fd=folder)
-
-
-def _refuse(folder: int, name: str, path: str) -> None:
-    raise AssertionError("what only looks makes no folder")

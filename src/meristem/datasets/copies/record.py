@@ -5,8 +5,8 @@ and may be lost: then all files of the copy are read and checked again.
 
     header   8 bytes magic
     blocks   kind "E" or "F", u32 length of the folder's path, u32 length of the names, u32 rows, u32 crc32 of the rest;
-             the folder's path; the names, separated by NUL; for "E" per row a letter (`letter_of`) and 32 bytes
-             (`content_of`); then per row 4 i64: inode, size, mtime in ns, mode
+             the folder's path; the names, separated by NUL; for "E" per row a letter (`letter_of`) and 32 bytes, the
+             name of its object (zeros where it has none); then per row 4 i64: inode, size, mtime in ns, mode
     footer   "Z", u64 entries, u64 bytes, u64 entries left out
 "E" holds entries of one folder, "F" a folder by itself, which comes when all that it holds has come.
 """
@@ -24,14 +24,16 @@ from typing import BinaryIO, NamedTuple, Self
 
 from meristem.manifests.entry import Entry, Kind
 
-Stats = tuple[int, int, int, int]
+Stats = tuple[int, ...]
 """Inode, size, mtime in ns, mode. Not ctime: a hard link that somebody makes to the file changes it."""
 
 _MAGIC = b"MERIREC1"
 _BLOCK = struct.Struct("<sIIII")
 _FOOTER = struct.Struct("<sQQQ")
 _ROWS_AT_MOST = 4096
-_NO_CONTENT = bytes(32)
+_OF_OBJECTS = (Kind.FILE, Kind.CHUNKED)
+_NO_CONTENT = "0" * 64
+_LETTERS = {(kind, executable): ord(kind.upper() if executable else kind) for kind in Kind for executable in (0, 1)}
 _LONGEST = 1 << 30  # of a part of a block; more is no record of ours
 
 
@@ -68,12 +70,7 @@ def stats_of(seen: os.stat_result) -> Stats:
 
 def letter_of(entry: Entry) -> int:
     """One byte for the kind; a capital where the file is executable."""
-    return ord(entry.kind.upper() if entry.executable else entry.kind)
-
-
-def content_of(entry: Entry) -> bytes:
-    """The 32 bytes of the object's name, or zeros where the content is no object."""
-    return bytes.fromhex(entry.content) if entry.kind in (Kind.FILE, Kind.CHUNKED) else _NO_CONTENT
+    return _LETTERS[entry.kind, entry.executable]
 
 
 class RecordWriter:
@@ -84,7 +81,8 @@ class RecordWriter:
         self._file.write(_MAGIC)
         self._folder = ""
         self._names: list[str] = []
-        self._letters, self._contents = bytearray(), bytearray()
+        self._letters = bytearray()
+        self._contents: list[str] = []
         self._stats = array("q")
         self._totals = [0, 0, 0]
 
@@ -101,7 +99,7 @@ class RecordWriter:
             self._folder = folder
         self._names.append(name)
         self._letters.append(letter_of(entry))
-        self._contents += content_of(entry)
+        self._contents.append(entry.content if entry.kind in _OF_OBJECTS else _NO_CONTENT)
         self._stats.extend(stats)
 
     def add_folder(self, path: str, stats: Stats) -> None:
@@ -122,8 +120,9 @@ class RecordWriter:
 
     def _flush(self) -> None:
         if self._names:
-            self._write(b"E", self._folder, self._names, bytes(self._letters + self._contents), self._stats)
-        self._names, self._letters, self._contents, self._stats = [], bytearray(), bytearray(), array("q")
+            rows = bytes(self._letters) + bytes.fromhex("".join(self._contents))
+            self._write(b"E", self._folder, self._names, rows, self._stats)
+        self._names, self._letters, self._contents, self._stats = [], bytearray(), [], array("q")
 
     def _write(self, kind: bytes, folder: str, names: list[str], rows: bytes, stats: array[int]) -> None:
         place, called = os.fsencode(folder), os.fsencode("\0".join(names))

@@ -106,7 +106,7 @@ def release(copy: Path) -> None:
 def find_sources(layout: Layout, key: str) -> list[Source]:
     """Copies that may hold files of another one: those of the same version first, then those used last."""
     root = key[:64]
-    others = [other for other in layout.keys() if other != key]
+    others = [other for other in layout.list_keys() if other != key]
     others.sort(key=lambda other: (not other.startswith(root), -layout.last_use(other)))
     return [Source(layout.copy(other), layout.record(other)) for other in others[:_SOURCES]]
 
@@ -190,7 +190,7 @@ class _Making:
 
     def _settle(self, copy: Path) -> None:
         """The copy is whole and at its place: its record counts from now on."""
-        os.chmod(copy, copy.stat().st_mode & 0o555)
+        os.chmod(copy, self._layout.staging(self._selection.key).stat().st_mode & 0o555)
         os.replace(self._new_record(), self._layout.record(self._selection.key))
         shutil.rmtree(self._layout.staging(self._selection.key))
 

@@ -20,7 +20,7 @@ from meristem.datasets.folders.comparing import Changed, differing
 from meristem.datasets.folders.records import MODE, SIZE, WIDTH, Record
 from meristem.datasets.folders.scanning import Findings, Listing, scan, shown
 from meristem.datasets.folders.selecting import Selection, select
-from meristem.datasets.folders.stat_cache import Known, Snapshot, StatCache, is_damage, key_of, path_of
+from meristem.datasets.folders.stat_cache import Known, Snapshot, StatCache, Synced, is_damage, key_of, path_of
 from meristem.errors import InputError, StoreDamaged
 
 _PROBLEMS_SHOWN = 50
@@ -33,6 +33,7 @@ class Look:
     Attributes:
         folder: Absolute, links resolved.
         files: How many entries it makes; `size_bytes`: of all its files.
+        knows_last_tree: Whether all that was known is at hand; else nothing can be said of what the folder lost.
         left_out: Our own files that lie in it and are no part of the data.
         changed: Directories that differ, in the order of `key_of`; `removed`: those that are gone.
     """
@@ -42,6 +43,7 @@ class Look:
     cache: StatCache
     snapshot: Snapshot
     left_out: tuple[str, ...] = ()
+    knows_last_tree: bool = True
     files: int = 0
     size_bytes: int = 0
     changed: list[Changed] = field(default_factory=list)
@@ -60,9 +62,13 @@ class Look:
     def is_unchanged(self) -> bool:
         return not self.changed and not self.removed
 
+    def last_tree(self, dataset_path: str = "") -> Synced | None:
+        """The manifest that the folder was last brought into, as it was then."""
+        return self.snapshot.synced(dataset_path) if self.knows_last_tree else None
+
     def unchanged_root(self, dataset_path: str = "") -> str | None:
         """The manifest that already holds just what the folder holds; None where there is none or anything differs."""
-        synced = self.snapshot.synced(dataset_path) if self.is_unchanged else None
+        synced = self.last_tree(dataset_path) if self.is_unchanged else None
         return synced.root if synced and synced.whole else None
 
     def records(self) -> Iterator[tuple[str, Record]]:
@@ -196,7 +202,10 @@ def _compare(found: Look, findings: Findings, listing: Listing, known: Known | N
     if known is not None and known.digest == record.digest:
         found.size_bytes += known.size_bytes
         return
-    old = found.snapshot.record(known) if known is not None else None
+    old = None
+    if known is not None:
+        old = found.snapshot.record(known)
+        found.knows_last_tree &= old is not None
     changed = differing(listing.path, record, old)
     changed.read_at_ns = time.time_ns()
     changed.row = known.id if known is not None else 0

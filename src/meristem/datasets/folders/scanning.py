@@ -132,7 +132,7 @@ def _list_opened(
     names, folders = _names(descriptor, path, selection)
     if not names and not folders and path and selection.keeps_empty_folders:
         return [SELF], array("q", SELF_FACTS), []
-    if owned := selection.owned(chain(names, folders), folder):
+    if owned := selection.owned(names + folders if folders else names, folder):
         findings.left_out += sorted(f"{path}/{name}" if path else name for name in owned)
         names = [name for name in names if name not in owned]
         folders = [name for name in folders if name not in owned]

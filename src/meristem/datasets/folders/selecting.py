@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -52,7 +52,7 @@ class Selection:
             return name == self.only
         return self.wildcard is None or any(_fits_path(pattern, folder, name) for pattern in self.wildcard)
 
-    def owned(self, names: Iterable[str], folder: str) -> set[str]:
+    def owned(self, names: Collection[str], folder: str) -> set[str]:
         """Those of `names` in `folder` (absolute) that are our own and therefore left out."""
         found = OWN_NAMES.intersection(names)
         if self.skip:

@@ -54,7 +54,7 @@ class FolderSync:
         if self.dataset_path:
             check_path(self.dataset_path)
         self._prefix = f"{self.dataset_path}/" if self.dataset_path else ""
-        self._synced = look.snapshot.synced(self.dataset_path)
+        self._synced = look.last_tree(self.dataset_path)
 
     @property
     def is_unchanged(self) -> bool:
@@ -130,29 +130,34 @@ class FolderSync:
     def _is_whole(self, root: str) -> bool:
         if not self.add:
             return True
-        return not self.dataset_path and Tree(root, self._nodes).entries_count == self.look.files
+        # Every file of the folder is in it, so equal counts are equal sets. Empty folders need not be: they are left
+        # out where the manifest has files in them.
+        count = Tree(root, self._nodes).entries_count
+        return not self.dataset_path and not self.look.empty and count == self.look.files
 
     def _own_changes(self) -> Iterator[PathChange]:
         """What changed in the folder since it was last read."""
+        # What went comes first: an empty folder may have become a file of the same path, and the last word counts.
+        if not self.add:
+            yield from ((path, None) for path in self._lost())
         for changed in self.look.changed:
-            yield from self._changes_in(changed)
-        if not self.add:
-            for known in self.look.removed:
-                for name, _ in self.look.gone(known).read_items():
-                    yield self._path(path_of(known.key), name), None
+            names = changed.record.names if changed.before else []
+            for i, old in changed.before.items():
+                new = changed.record.item(i)
+                if new is not None and new != old:
+                    path = self._path(changed.path, names[i])
+                    yield path, new.entry(path)
 
-    def _changes_in(self, changed: Changed) -> Iterator[PathChange]:
-        names = changed.record.names if changed.before else []
-        for i, old in changed.before.items():
-            new = changed.record.item(i)
-            path = self._path(changed.path, names[i])
-            if new is not None and new != old:
-                yield path, new.entry(path)
-            elif new is None and i not in changed.todo and old is not None and not self.add:
-                yield path, None  # vanished before it could be read
-        if not self.add:
-            for name in changed.gone:
-                yield self._path(changed.path, name), None
+    def _lost(self) -> Iterator[str]:
+        """The paths that the folder had and has no more."""
+        for known in self.look.removed:
+            for name, _ in self.look.gone(known).read_items():
+                yield self._path(path_of(known.key), name)
+        for changed in self.look.changed:
+            yield from (self._path(changed.path, name) for name in changed.gone)
+            for i, old in changed.before.items():  # those that vanished before they could be read
+                if old is not None and changed.record.item(i) is None and i not in changed.todo:
+                    yield self._path(changed.path, changed.record.names[i])
 
     def _changes_since_last_tree(self) -> dict[str, Entry | None] | None:
         """What the tree lacks of the last one, and what changed in the folder; None where that one is not known."""
@@ -169,17 +174,11 @@ class FolderSync:
                     found[path] = None
         except (ObjectMissing, ObjectDamaged):
             return None  # it was removed since: nothing is lost but time
-        found.update(self._own_changes())
         if self.add:  # what the folder lost since is not added again
             for path in self._lost():
                 found.pop(path, None)
+        found.update(self._own_changes())
         return found
-
-    def _lost(self) -> Iterator[str]:
-        for changed in self.look.changed:
-            yield from (self._path(changed.path, name) for name in changed.gone)
-        for known in self.look.removed:
-            yield from (self._path(path_of(known.key), name) for name, _ in self.look.gone(known).read_items())
 
     def _all_changes(self) -> Iterator[PathChange]:
         """Everything beside everything, both in the order of their paths."""

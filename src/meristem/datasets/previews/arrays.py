@@ -72,10 +72,14 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> tup
 def _array(name: str, start: bytes, size: int) -> Array:
     file = io.BytesIO(start)
     try:
-        shape, fortran, dtype = _header(file)
+        shape, dtype = _header(file)
     except Exception as error:  # a header is Python's literal of anything
         return Array(name=name, shape=(), dtype="", note=f"It is no NumPy array: {_told(error)}.")
-    told = {"name": name, "shape": tuple(min(max(0, n), 2**63) for n in shape[:32]), "dtype": str(dtype)[:200]}
+    told: dict[str, Any] = {
+        "name": name,
+        "shape": tuple(min(max(0, n), 2**63) for n in shape[:32]),
+        "dtype": str(dtype)[:200],
+    }
     if dtype.hasobject:
         return Array(**told, note="It holds Python objects (pickle), which are not opened.")
     if dtype.kind not in "biuf" or not dtype.itemsize:
@@ -93,12 +97,12 @@ def _array(name: str, start: bytes, size: int) -> Array:
     return Array(**told, values=column_of_numbers(sample, whole=dtype.kind in "biu", known=known), step=step, note=note)
 
 
-def _header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, Any]:
+def _header(file: io.BytesIO) -> tuple[tuple[int, ...], Any]:
     version = npy.read_magic(file)
     if version == (1, 0):
-        return npy.read_array_header_1_0(file)
+        return npy.read_array_header_1_0(file)[::2]
     if version == (2, 0):
-        return npy.read_array_header_2_0(file)
+        return npy.read_array_header_2_0(file)[::2]
     # Version 3 differs from 2 by UTF-8 names, which only tables of named fields have.
     raise ValueError(f"format {version[0]}.{version[1]} is not known here")
 

@@ -18,8 +18,8 @@ from meristem.datasets.previews.wording import cut, moment
 
 Numbers: TypeAlias = NDArray[np.float64]
 
-MISSING = frozenset({"", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "-nan", "null", "NULL", "Null", "None", "none", "#N/A",
-                     "<NA>", "NaT"})  # fmt: skip
+MISSING = frozenset({"", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "-nan", "null", "NULL", "Null", "None", "none",
+                     "#N/A", "<NA>", "NaT"})  # fmt: skip
 MOST_DISTINCT = 1_000
 BINS = 20
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -40,12 +40,12 @@ class Gathering:
     """A column while its cells come in."""
 
     __slots__ = (
-        "_counts", "_floats", "_infinite", "_kind", "_lengths", "_odd", "_odd_value", "_whole", "count", "missing",
-        "name",
+        "_counts", "_decimal", "_floats", "_kind", "_lengths", "_odd", "_odd_value", "_whole",
+        "count", "missing", "name",
     )  # fmt: skip
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, *, decimal: str = ".") -> None:
+        self.name, self._decimal = name, decimal
         self.count = self.missing = 0
         self._counts: Counter[str] | None = Counter()
         self._kind: ColumnType | None = None  # FLOAT, DATETIME or TEXT once values were seen
@@ -56,7 +56,7 @@ class Gathering:
 
     def add(self, cells: Sequence[str]) -> None:
         """The next cells."""
-        given = [cell for cell in cells if cell not in MISSING]
+        given = cells if MISSING.isdisjoint(cells) else [cell for cell in cells if cell not in MISSING]
         self.missing += len(cells) - len(given)
         if not given:
             return
@@ -65,7 +65,7 @@ class Gathering:
             self._counts.update(given)
             self._counts = self._counts if len(self._counts) <= MOST_DISTINCT else None
         if self._kind is None:
-            self._kind = _guess(given[:_SAMPLE])
+            self._kind = guess([one.replace(",", ".") for one in given] if self._decimal == "," else given)
         if self._kind is not ColumnType.TEXT:
             self._add_values(given)
         else:
@@ -74,10 +74,13 @@ class Gathering:
             low = min(low, min(sizes)) if known else min(sizes)
             self._lengths = (low, max(high, max(sizes)), total + sum(sizes), known + len(sizes))
 
-    def _add_values(self, given: list[str]) -> None:
+    def _add_values(self, given: Sequence[str]) -> None:
         one = _number if self._kind is ColumnType.FLOAT else _seconds
+        if self._decimal == "," and one is _number:
+            given = [cell.replace(",", ".") for cell in given]
+        joined = "".join(given) if one is _number else ""
         try:
-            floats = _all_numbers(given) if one is _number else list(map(_seconds, given))
+            floats = list(map(one if "_" in joined or one is _seconds else float, given))
         except (ValueError, OverflowError):
             fitting = [cell for cell in given if _is(one, cell)]
             self._odd += len(given) - len(fitting)
@@ -86,9 +89,9 @@ class Gathering:
             if self._odd > _MANY_ODD and self._odd > _ODD * self.count:
                 self._kind, self._floats = ColumnType.TEXT, []  # asking each further value would cost much
                 return
-        self._floats.append(np.array(floats, dtype=np.float64))
-        if self._whole and one is _number:
             joined = "".join(given)
+        self._floats.append(np.array(floats, dtype=np.float64))
+        if self._whole:
             self._whole = not any(mark in joined for mark in ".eEnN")
 
     def column(self, longest: int = 80) -> Column:
@@ -117,7 +120,7 @@ class Gathering:
             if few and mean <= _LONG_TEXT:
                 return Column(type=ColumnType.CATEGORY, top=_top(counts, longest, _SHOWN), **known)
         low, high, total, of = self._lengths
-        lengths = {"low": low, "high": high, "mean": _short(total / of)} if of == self.count else {}
+        lengths: dict[str, Any] = {"low": low, "high": high, "mean": _short(total / of)} if of == self.count else {}
         repeated = counts is not None and counts.most_common(1)[0][1] > 1
         return Column(type=ColumnType.TEXT, top=_top(counts, longest, 5) if repeated else (), **lengths, **known)
 
@@ -177,7 +180,9 @@ def _column_of_times(known: dict[str, Any], values: Numbers) -> Column:
     return Column(type=ColumnType.DATETIME, low=low, high=high, histogram=histogram(values), **known)
 
 
-def _guess(values: Sequence[str]) -> ColumnType:
+def guess(values: Sequence[str]) -> ColumnType:
+    """FLOAT, DATETIME or TEXT, by the first of some values that are not missing."""
+    values = values[:_SAMPLE]
     for kind, one in ((ColumnType.FLOAT, _number), (ColumnType.DATETIME, _seconds)):
         if sum(_is(one, value) for value in values) >= _LIKELY * len(values):
             return kind
@@ -192,15 +197,8 @@ def _is(one: Any, text: str) -> bool:
     return True
 
 
-def _all_numbers(given: list[str]) -> list[float]:
-    floats = list(map(float, given))
-    if any("_" in cell for cell in given if len(cell) > 2):  # Python's, and nobody else's, way to write 1000
-        raise ValueError
-    return floats
-
-
 def _number(text: str) -> float:
-    if "_" in text:
+    if "_" in text:  # Python's, and nobody else's, way to write 1000
         raise ValueError
     return float(text)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from meristem.datasets.previews.delimited import ROW_NAMES
 from meristem.datasets.previews.preview import Column, ColumnType, FilePreview, Preview, Suffix, Table
 from meristem.datasets.previews.wording import number, plain, share
 
@@ -86,7 +87,8 @@ def _names(table: Table | None) -> tuple[str, ...]:
 
 def _compared(before: FilePreview, after: FilePreview, old: Table, new: Table) -> TableDifference:
     olds, news = ({column.name: column for column in table.columns} for table in (old, new))
-    said = [told for name in news if name in olds for told in _column(olds[name], news[name])]
+    both = [name for name in news if name in olds and name != ROW_NAMES]
+    said = [told for name in both for told in _column(olds[name], news[name])]
     return TableDifference(
         path=after.path,
         before=before.path,
@@ -106,7 +108,8 @@ def _column(old: Column, new: Column) -> Iterator[tuple[float, str]]:
     if old.type is not new.type and not {old.type, new.type} <= {ColumnType.CATEGORY, ColumnType.TEXT}:
         yield 50.0, f"{name} was {old.type.value}, and is {new.type.value} now."
     yield from _missing(name, old, new)
-    if old.type in _NUMBERS and new.type in _NUMBERS:
+    classes = bool(old.top and new.top)  # few different numbers are compared one by one
+    if old.type in _NUMBERS and new.type in _NUMBERS and not classes:
         yield from _mean(name, old, new)
     yield from _categories(name, old, new)
     if not old.odd and new.odd:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from meristem.datasets.previews.columns import MISSING, Gathering
+from meristem.datasets.previews.columns import MISSING, guess
 from meristem.datasets.previews.encoding import Encoding
 from meristem.datasets.previews.limits import Limits
 from meristem.datasets.previews.preview import ColumnType, FileKind, FilePreview
@@ -19,9 +20,14 @@ from meristem.datasets.previews.wording import counted
 
 DELIMITERS = (",", "\t", ";", "|")
 NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
+ROW_NAMES = "(row)"  # the column that R writes without a name
 _SNIFFED_LINES = 60
-_LONGEST_LINE = 1 << 18  # characters; more cells than that hold would take much memory
+_LONGEST_LINE = 1 << 17  # characters; more cells than that hold would take much memory
+_AT_ONCE = 1 << 16  # characters, or one line
+_COMMA_NUMBER, _POINT_NUMBER = re.compile(r"\s*[+-]?\d+,\d+\s*"), re.compile(r"\s*[+-]?\d+\.\d+\s*")
+_ENDS = ("\n", "\r")
 _MOST_CELLS = 50_000  # in the first rows
+_MOST_NAMES = 200  # that are looked at to tell whether they are names
 _LIKELY = 0.9  # share of lines of equal width
 
 
@@ -32,6 +38,7 @@ class Dialect:
     delimiter: str
     width: int
     share: float
+    header: bool  # the first row has as many
 
 
 class _Lines:
@@ -41,23 +48,25 @@ class _Lines:
         self._text = io.TextIOWrapper(io.BytesIO(source.start), encoding.name, errors="replace", newline="")
         self._whole = source.whole
         self.cut = 0
+        self.taken = 0  # characters
 
     def __iter__(self) -> Iterator[str]:
-        last = ""
-        for line in iter(lambda: self._text.readline(_LONGEST_LINE), ""):
-            if last:
-                yield last
-            if len(line) == _LONGEST_LINE and not line.endswith(("\n", "\r")):
-                self.cut += 1
-                self._skip()
-            last = line
-        if last and (self._whole or last.endswith(("\n", "\r")) or self.cut):
-            yield last
+        lines = self._text.readlines(_AT_ONCE)
+        while lines:
+            following = self._text.readlines(_AT_ONCE)
+            self.taken += sum(map(len, lines))
+            if max(map(len, lines)) > _LONGEST_LINE:
+                lines = list(map(self._shorter, lines))
+            if not following and not self._whole and len(lines) > 1 and not lines[-1].endswith(_ENDS):
+                lines.pop()
+            yield from lines
+            lines = following
 
-    def _skip(self) -> None:
-        for part in iter(lambda: self._text.readline(_LONGEST_LINE), ""):
-            if part.endswith(("\n", "\r")):
-                return
+    def _shorter(self, line: str) -> str:
+        if len(line) <= _LONGEST_LINE:
+            return line
+        self.cut += 1
+        return line[:_LONGEST_LINE] + "\n"
 
 
 def sniff(source: Source, encoding: Encoding, delimiters: Sequence[str] = DELIMITERS) -> Dialect | None:
@@ -68,7 +77,7 @@ def sniff(source: Source, encoding: Encoding, delimiters: Sequence[str] = DELIMI
         if len(lines) == _SNIFFED_LINES or sum(map(len, lines)) > _LONGEST_LINE:
             break
     found = [dialect for one in delimiters if (dialect := _tried(lines, one))]
-    return max(found, key=lambda d: (d.width > 1, round(d.share, 1), d.width), default=None)
+    return max(found, key=lambda d: (d.width > 1, round(d.share, 1), d.header, d.width), default=None)
 
 
 def is_table(dialect: Dialect | None, lines: int = 3) -> bool:
@@ -82,8 +91,9 @@ def preview_delimited(source: Source, encoding: Encoding, limits: Limits, dialec
         return source.of_whole(FileKind.EMPTY, "CSV", notes=("It has no rows.",))
     lines = _Lines(source, encoding)
     notes = [encoding.note] if encoding.note else []
-    rows = _rows(lines, dialect.delimiter, notes, whole=source.whole)
-    first = []
+    rows = _rows(lines, dialect.delimiter, notes)
+    rows = rows if source.whole else _without_last(rows)
+    first: list[list[str]] = []
     while len(first) < _SNIFFED_LINES and sum(map(len, first)) < _MOST_CELLS and (row := next(rows, None)):
         first.append(row)
     if not first:
@@ -91,35 +101,39 @@ def preview_delimited(source: Source, encoding: Encoding, limits: Limits, dialec
     header = _has_header(first)
     width = Counter(map(len, first[header:] or first)).most_common(1)[0][0]
     names = _names(first[0] if header else [], width)
-    table = TableGathering(names, limits)
+    commas = dialect.delimiter != "," and _has_decimal_commas(first[header:])
+    table = TableGathering(names, limits, decimal="," if commas else ".")
     table.extend(first[header:])
     table.extend(rows)
-    found = table.table(whole=source.whole, share=source.granted / max(1, source.size))
+    whole = source.whole and not table.full
+    read = lines.taken if table.full else source.granted
+    found = table.table(whole=whole, share=min(1.0, read / max(1, source.size)))
     notes += _notes(table, lines, limits, source)
     facts: list[tuple[str, Any]] = [("delimiter", NAMES.get(dialect.delimiter, dialect.delimiter))]
     facts += [("header", "yes" if header else "none"), ("encoding", encoding.name.removesuffix("-sig").upper())]
+    facts += [("decimal mark", "comma")] if commas else []
     format = "TSV" if dialect.delimiter == "\t" else "CSV"
     return source.of_whole(FileKind.TABLE, format, table=found, facts=tuple(facts), notes=tuple(notes))
 
 
-def _rows(lines: _Lines, delimiter: str, notes: list[str], *, whole: bool) -> Iterator[list[str]]:
-    """The rows that are not empty; of a file's head without the last one, whose quotes may not be closed."""
+def _rows(lines: _Lines, delimiter: str, notes: list[str]) -> Iterator[list[str]]:
+    """The rows that are not empty, up to a place that cannot be read."""
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != "\t")
-    last: list[str] = []
-    count = 0
-    while True:
-        try:
-            row = next(reader, None)
-        except csv.Error as error:
-            notes.append(f"Read only up to line {reader.line_num:,}: {error}; perhaps a quote is not closed.")
-            break
-        if row is None:
-            break
-        if last:
-            count += 1
+    try:
+        yield from filter(None, reader)
+    except csv.Error as error:
+        notes.append(f"Read only up to line {reader.line_num:,}: {error}; perhaps a quote is not closed.")
+
+
+def _without_last(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Of a file's head: in its last row a quote may be open."""
+    last = next(rows, None)
+    alone = True
+    for row in rows:
+        if last is not None:
             yield last
-        last = row or last[:0]
-    if last and (whole or not count):
+        last, alone = row, False
+    if last is not None and alone:
         yield last
 
 
@@ -127,45 +141,43 @@ def _tried(lines: Sequence[str], delimiter: str) -> Dialect | None:
     try:
         widths = [len(row) for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != "\t") if row]
     except csv.Error:
-        return Dialect(delimiter=delimiter, width=1, share=0.0)
+        return Dialect(delimiter=delimiter, width=1, share=0.0, header=False)
     if not widths:
         return None
     # The first row may have one name less (R writes row names without one).
     width, count = Counter(widths[1:] or widths).most_common(1)[0]
-    return Dialect(delimiter=delimiter, width=width, share=count / len(widths[1:] or widths))
+    share = count / len(widths[1:] or widths)
+    return Dialect(delimiter=delimiter, width=width, share=share, header=widths[0] == width)
 
 
 def _has_header(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first row names the columns: it has text where numbers or moments follow, and no value itself."""
-    names = rows[0]
-    if any(_kind([name]) not in (ColumnType.TEXT, None) for name in names):
+    names = rows[0][:_MOST_NAMES]
+    if any(name not in MISSING and guess([name]) is not ColumnType.TEXT for name in names):
         return False
     filled = [name for name in names if name]
     if len(set(filled)) < len(filled) or len(filled) < len(names) - 1 or not filled:
         return False
     if len(rows) == 1:
         return False
-    shift = max(0, len(rows[1]) - len(names))
-    below = [[row[place + shift] for row in rows[1:] if len(row) > place + shift] for place in range(len(names))]
-    if any(_kind(cells) not in (ColumnType.TEXT, None) for cells in below):
+    shift = max(0, len(rows[1]) - len(rows[0]))
+    columns = [[row[place + shift] for row in rows[1:] if len(row) > place + shift] for place in range(len(names))]
+    below = [[cell for cell in cells if cell not in MISSING] for cells in columns]
+    if any(cells and guess(cells) is not ColumnType.TEXT for cells in below):
         return True
     # All is text: a name does not come again below it.
     return not any(name in cells for name, cells in zip(names, below, strict=True) if name)
 
 
-def _kind(cells: Sequence[str]) -> ColumnType | None:
-    """What the cells are: a column of them says it; None where there are none."""
-    if all(cell in MISSING for cell in cells):
-        return None
-    found = Gathering("")
-    found.add(cells)
-    kind = found.column().type
-    return ColumnType.TEXT if kind in (ColumnType.CATEGORY, ColumnType.BOOL, ColumnType.EMPTY) else kind
+def _has_decimal_commas(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether numbers are written as 1,5, and none as 1.5."""
+    cells = [cell for row in rows for cell in row[:_MOST_NAMES]]
+    return any(map(_COMMA_NUMBER.fullmatch, cells)) and not any(map(_POINT_NUMBER.fullmatch, cells))
 
 
 def _names(header: Sequence[str], width: int) -> list[str]:
     if len(header) == width - 1:
-        return ["(row)", *header]
+        return [ROW_NAMES, *header]
     names = [name.strip() for name in header[:width]]
     return [*(name or f"(column {place})" for place, name in enumerate(names, 1)),
             *(f"column {place}" for place in range(len(names) + 1, width + 1))]  # fmt: skip
@@ -178,5 +190,5 @@ def _notes(table: TableGathering, lines: _Lines, limits: Limits, source: Source)
         yield f"{counted(lines.cut, 'line')} of more than {_LONGEST_LINE:,} characters were cut."
     if table.width > limits.columns:
         yield f"Shown are the first {limits.columns} of {table.width:,} columns."
-    if not source.whole:
+    if not source.whole or table.full:
         yield f"Statistics are over its first {counted(table.rows, 'row')} only: the file is large."

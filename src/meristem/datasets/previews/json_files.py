@@ -195,21 +195,23 @@ def _of_objects(
             later.update(key for key in item if key not in known)
         return [cell_text(item.get(name)) for name in shown]
 
-    for item in first:
-        table.add(row(item))
-    for item in items:
-        if isinstance(item, dict):
-            table.add(row(item))
-        else:
-            others += 1
-    notes, whole = read.notes, read.whole
+    def objects() -> Iterator[Any]:
+        nonlocal others
+        for item in items:
+            if isinstance(item, dict):
+                yield item
+            else:
+                others += 1
+
+    table.extend(map(row, first))
+    table.extend(map(row, objects()))
+    notes, whole = read.notes, read.whole and not table.full
     found = replace(table.table(whole=whole, share=read.share), width=len(names))
     if others:
         notes.append(f"{counted(others, 'item is', 'items are')} no objects.")
     if later:
-        notes.append(
-            f"Later objects have {counted(len(later), 'further key')}, such as {cut(next(iter(later)), 40)!r}."
-        )
+        example = cut(next(iter(later)), 40)
+        notes.append(f"Later objects have {counted(len(later), 'further key')}, such as {example!r}.")
     if len(names) > len(shown):
         notes.append(f"Shown are the first {len(shown)} of {len(names):,} columns.")
     if not whole:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -31,11 +32,11 @@ def make_preview(entries: Iterable[tuple[str, int]], read: Read, limits: Limits 
         read: Gives bytes of one of them: path, start, length.
 
     Returns:
-        Depends on paths, sizes and bytes alone. What is wrong with a file stands in its notes, also where `read` failed.
+        Depends on paths, sizes and bytes alone. What is wrong with a file, or failed in `read`, stands in its notes.
     """
     known = survey(entries, limits)
     allowance = Allowance(limits)
-    previews = tuple(preview_file(path, size, read, limits, allowance) for path, size in known.chosen)
+    previews = tuple(preview_file(path, size, read, allowance) for path, size in known.chosen)
     return fit(
         Preview(
             files=known.files,
@@ -50,16 +51,20 @@ def make_preview(entries: Iterable[tuple[str, int]], read: Read, limits: Limits 
     )
 
 
-def preview_file(path: str, size: int, read: Read, limits: Limits, allowance: Allowance) -> FilePreview:
-    """One file."""
+def preview_file(path: str, size: int, read: Read, allowance: Allowance) -> FilePreview:
+    """One file, within what others have left of the limits."""
     if size == 0:
         return FilePreview(path=path, size=0, kind=FileKind.EMPTY)
     source = Source(path, size, read, allowance.bytes_for(size))
     try:
-        return _looked_at(source, suffix_of(path), limits, allowance)
+        with warnings.catch_warnings(action="ignore"):  # libraries warn of what broken files hold
+            found = _looked_at(source, suffix_of(path), allowance.limits(), allowance)
     except Exception as error:  # a preview is a help: whatever a file does to it, its version is made
         wrong = f"It cannot be shown: {type(error).__name__}: {str(error)[:120]}."
         return source.of_whole(FileKind.BINARY, "", notes=(wrong,))
+    if found.table is not None:
+        allowance.take_cells(found.table.seen * len(found.table.columns))
+    return found
 
 
 def _looked_at(source: Source, suffix: str, limits: Limits, allowance: Allowance) -> FilePreview:
@@ -86,16 +91,18 @@ def _by_magic(source: Source, found: str, suffix: str, limits: Limits, allowance
     if found == "Zip":
         return preview_npz(source, limits) if suffix == "npz" else preview_zip(source)
     if found == "gzip":
-        return _unpacked(source, suffix, limits)
+        return _unpacked(source, suffix, limits, allowance)
     return None
 
 
-def _unpacked(source: Source, suffix: str, limits: Limits) -> FilePreview:
+def _unpacked(source: Source, suffix: str, limits: Limits, allowance: Allowance) -> FilePreview:
     """Text inside of gzip; other things in it are not looked at."""
+    most = allowance.bytes_for(limits.whole_bytes)
     try:
-        inside = Unpacked(source, limits.whole_bytes)
+        inside = Unpacked(source, most)
     except ValueError as error:
         return source.of_whole(FileKind.BINARY, "gzip", notes=(f"It cannot be unpacked: {error}.",))
+    allowance.give_back(most - inside.size)
     start = inside.peek(_PEEK)
     preview = _by_text(inside, suffix.removesuffix(".gz") if suffix != "gz" else "", start, limits, "")
     told = replace(preview, path=source.path, size=source.size, format=f"{preview.format} in gzip")

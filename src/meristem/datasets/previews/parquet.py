@@ -13,7 +13,6 @@ from meristem.datasets.previews.preview import Column, FileKind, FilePreview, Ta
 from meristem.datasets.previews.source import Source
 from meristem.datasets.previews.wording import counted, cut
 
-_MOST_CELLS = 1_000_000
 _MOST_ROWS = 100_000
 _MOST_BYTES = 32 << 20  # of a row group's columns, unpacked
 _MOST_FOOTER = 16 << 20
@@ -47,7 +46,7 @@ def _opened(source: Source, file: Any, limits: Limits) -> FilePreview:
     parts: dict[str, _Part] = {name: _part(name, file.schema_arrow.field(name).type) for name in read}
     head: list[tuple[str | None, ...]] = []
     seen = 0
-    most = min(_MOST_ROWS, max(limits.rows, _MOST_CELLS // max(1, len(read))))
+    most = min(_MOST_ROWS, max(limits.rows, limits.cells // 2 // max(1, len(read))))
     if read and meta.num_row_groups:
         for batch in file.iter_batches(batch_size=_BATCH, row_groups=[0], columns=read, use_threads=False):
             batch = batch.slice(0, most - seen)
@@ -160,8 +159,7 @@ def _cell(value: Any) -> str:
         return f"{len(value):,} bytes"
     if value is None or isinstance(value, (bool, str, int, float, list, dict)):
         return cell_text(value)
-    isoformat = getattr(value, "isoformat", None)
-    return str(isoformat(sep=" ") if hasattr(value, "hour") and hasattr(value, "year") else value)
+    return str(value)  # dates, moments, decimals
 
 
 def _compression(meta: Any) -> str:

@@ -29,7 +29,7 @@ def from_plain(kind: type[T], data: Any) -> T:
     """
     if not isinstance(data, Mapping):
         raise TypeError(f"{kind.__name__} is not an object")
-    hints = _hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]
     return kind(**{name: _value(hint, data[name]) for name, hint in hints.items() if name in data})
 
 
@@ -46,8 +46,8 @@ def _value(hint: Any, data: Any) -> Any:
         return _value(kinds[0], data) if len(kinds) == 1 else _one_of(kinds, data)
     if get_origin(hint) is tuple:
         return _tuple(get_args(hint), data)
-    if is_dataclass(hint):
-        return from_plain(hint, data)  # type: ignore[type-var]
+    if isinstance(hint, type) and is_dataclass(hint):
+        return from_plain(hint, data)
     if issubclass(hint, Enum):
         return hint(data)
     return _one_of([hint], data)

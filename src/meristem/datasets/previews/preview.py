@@ -166,7 +166,7 @@ class Preview:
         return json.dumps({"format": FORMAT, **to_plain(self)}, separators=(",", ":"), allow_nan=False)
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Preview:
+    def from_json(cls, text: str) -> Preview:
         """What `to_json` wrote.
 
         Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from meristem.datasets.previews.columns import MISSING, Gathering
 from meristem.datasets.previews.limits import Limits
@@ -10,33 +11,47 @@ from meristem.datasets.previews.preview import Table
 from meristem.datasets.previews.wording import cut
 
 _BLOCK = 100_000  # cells that are in memory as text at a time
+_AT_ONCE = 16  # rows, which may be as wide as lines are long
 
 
 class TableGathering:
     """A table while its rows come in; rows may be shorter or longer than its header."""
 
-    def __init__(self, names: Sequence[str], limits: Limits) -> None:
+    def __init__(self, names: Sequence[str], limits: Limits, *, decimal: str = ".") -> None:
         self.width = len(names)
         self._limits = limits
-        self._columns = [Gathering(name) for name in names[: limits.columns]]
+        self._columns = [Gathering(name, decimal=decimal) for name in names[: limits.columns]]
         self._block: list[Sequence[str]] = []
         self._block_rows = _BLOCK // max(1, len(self._columns))
         self._head: list[tuple[str | None, ...]] = []
         self.rows = 0
         self.ragged = 0
 
-    def add(self, row: Sequence[str]) -> None:
-        """The next row; no more of it is kept than is shown."""
+    def extend(self, rows: Iterable[Sequence[str]]) -> None:
+        """The next rows, up to the most cells."""
+        rows = iter(rows)
+        while not self.full:
+            some = list(islice(rows, _AT_ONCE))
+            if not some:
+                return
+            if any(len(row) != self.width for row in some) or self.width > len(self._columns):
+                some = list(map(self._fitting, some))
+            self._block += some
+            if len(self._block) >= self._block_rows:
+                self._flush()
+
+    @property
+    def full(self) -> bool:
+        """Whether the limit of cells is reached."""
+        return (self.rows + len(self._block)) * max(1, len(self._columns)) >= self._limits.cells
+
+    def _fitting(self, row: Sequence[str]) -> Sequence[str]:
+        """As wide as what is shown."""
+        shown = len(self._columns)
         if len(row) != self.width:
             self.ragged += 1
-            row = [*row, *[""] * (len(self._columns) - len(row))]
-        self._block.append(row if len(row) == len(self._columns) else row[: len(self._columns)])
-        if len(self._block) >= self._block_rows:
-            self._flush()
-
-    def extend(self, rows: Iterable[Sequence[str]]) -> None:
-        for row in rows:
-            self.add(row)
+            return [*row[:shown], *[""] * (shown - len(row))]
+        return row[:shown]
 
     def table(self, *, whole: bool, share: float = 1.0) -> Table:
         """What came of it.

@@ -16,7 +16,7 @@ _LONGEST = 200
 def preview_text(source: Source, encoding: Encoding, limits: Limits, notes: tuple[str, ...] = ()) -> FilePreview:
     """The first lines."""
     text = io.TextIOWrapper(io.BytesIO(source.start), encoding.name, errors="replace")
-    lines = []
+    lines: list[str] = []
     while len(lines) < limits.lines and (line := text.readline(_LONGEST + 1)):
         lines.append(cut(line.rstrip("\n"), _LONGEST))
         while line and not line.endswith("\n"):

@@ -21,10 +21,11 @@ _ELSEWHERE = {"301", "307", "PermanentRedirect", "AuthorizationHeaderMalformed",
 _BUSY = {"429", "503", "SlowDown", "ServiceUnavailable", "TooManyRequests", "Throttling", "RequestLimitExceeded"}
 _FULL = {"507", "QuotaExceeded", "XMinioStorageFull", "InsufficientStorage"}
 _AGAIN = {"408", "409", "RequestTimeout", "IncompleteBody", "BadDigest", "OperationAborted"}
-_NO_KEYS = re.compile(r"169\.254\.|InstanceCredential|instance metadata|credential", re.IGNORECASE)
 _NO_NAME = re.compile(r"dns error|failed to lookup|Name or service not known", re.IGNORECASE)
 _SILENT = re.compile(r"timed ?out", re.IGNORECASE)
 _UNREACHED = re.compile(r"error sending request|HTTP error|connection|error decoding|body error|hyper", re.IGNORECASE)
+_MEND = "Check the endpoint (AWS_ENDPOINT_URL for S3, the account's name for Azure)"
+_PROVIDERS = {"s3": "Amazon S3", "gs": "Google Cloud Storage", "az": "Azure"}
 _SETTINGS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (AWS_SESSION_TOKEN where they are temporary), or AWS_PROFILE",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
@@ -67,11 +68,13 @@ def understood(error: BaseException, bucket: Bucket, verb: str) -> PlaceUnavaila
     text = str(error)
     status, code = (match[1] if (match := search(text)) else "" for search in (_STATUS.search, _CODE.search))
     said = " ".join(part for part in (status, code) if part)
-    facts, where = {status, code}, bucket.endpoint or "the provider"
+    facts, where = {status, code}, bucket.endpoint or _PROVIDERS.get(bucket.scheme, "its provider")
     what = f"{bucket.url} cannot be {verb}"
     settings = _SETTINGS.get(bucket.scheme, "")
     if no_bucket(error):
         return missing_bucket(bucket)
+    if "169.254." in text:  # it asked the machine for keys; what the machine said to that is beside the point
+        return _again(f"{what}: no keys were found.", "This machine gives none either.", f"Set {settings}.")
     if facts & _BUSY:
         return _again(f"{what}: {where} asks to slow down ({said}).", "It was asked again, slower and slower.")
     if facts & _FULL:
@@ -94,16 +97,12 @@ def understood(error: BaseException, bucket: Bucket, verb: str) -> PlaceUnavaila
         return _again(f"{what}: {where} had a failure ({said}).")
     if status:
         return PlaceUnavailable(f"{what}: {where} refused it ({said}).", "", "See its documentation for this answer.")
-    return _without_answer(text, what, where, settings)
+    return _without_answer(text, what, where)
 
 
-def _without_answer(text: str, what: str, where: str, settings: str) -> PlaceUnavailable:
-    if _NO_KEYS.search(text):
-        return _again(f"{what}: no keys were found.", "This machine gives none either.", f"Set {settings}.")
+def _without_answer(text: str, what: str, where: str) -> PlaceUnavailable:
     if _NO_NAME.search(text):
-        return _again(
-            f"{what}: no machine of the name in {where} is known.", "", "Mend the endpoint (AWS_ENDPOINT_URL)."
-        )
+        return _again(f"{what}: the name of the machine is not known ({where}).", "", f"{_MEND} and the network.")
     if _SILENT.search(text):
         return _again(f"{what}: {where} did not answer in time.")
     if _UNREACHED.search(text):
@@ -112,7 +111,7 @@ def _without_answer(text: str, what: str, where: str, settings: str) -> PlaceUna
 
 
 def _again(what: str, why: str = "", fix: str = "") -> PlaceUnavailable:
-    fix = fix or "Try again; if it stays so, see whether the server runs and the endpoint is right (AWS_ENDPOINT_URL)."
+    fix = fix or f"Try again; if it stays so, see whether the server runs. {_MEND}."
     return PlaceUnavailable(what, why, fix, transient=True)
 
 

@@ -21,7 +21,8 @@ from meristem.packs.places.aws_profile import credentials, profile_settings
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
-SCHEMES = ("s3", "gs", "az", "memory")
+# As other libraries spell them, too.
+SCHEMES = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "memory": "memory"}
 _CONNECTING = timedelta(seconds=5)
 _SILENCE = timedelta(seconds=30)
 _WHOLE_READ = timedelta(minutes=5)
@@ -54,7 +55,8 @@ def open_bucket(url: str, patience: timedelta, environ: Mapping[str, str] | None
     Raises:
         InputError: The URL, or a setting in the environment, cannot be used.
     """
-    scheme, _, rest = url.partition("://")
+    given_scheme, _, rest = url.partition("://")
+    scheme = SCHEMES[given_scheme]
     name, _, path = rest.partition("/")
     if "@" in name or (not name and scheme != "memory"):
         raise InputError(

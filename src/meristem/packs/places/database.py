@@ -117,7 +117,8 @@ class DatabasePlace:
         return self._folder + check_key(key)
 
     def _insert(self, connection: Connection, name: str, part: int, content: bytes) -> bool:
-        return bool(connection.execute(self._new_part.values(name=name, part=part, content=content)).rowcount)
+        new = self._new_part.values(name=name, part=part, content=content).returning(_part)
+        return connection.execute(new).first() is not None
 
     def _size(self, connection: Connection, key: str) -> int:
         head = _head(connection, self._name(key))

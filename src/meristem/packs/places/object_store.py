@@ -28,6 +28,7 @@ from meristem.packs.places.buckets import open_bucket
 T = TypeVar("T")
 log = logging.getLogger("meristem.packs")
 
+PATIENCE = timedelta(seconds=30)
 _MARK = "meristemwriter"  # letters alone: Azure allows no others in a name
 _GAP_BYTES = 128 << 10  # reading so much in vain costs less than a request
 _DELETED_AT_ONCE = 1000
@@ -49,7 +50,7 @@ class ObjectStorePlace:
 
     reads_at_once = 8
 
-    def __init__(self, url: str, *, patience: timedelta = timedelta(seconds=30)) -> None:
+    def __init__(self, url: str, *, patience: timedelta = PATIENCE) -> None:
         self._bucket = open_bucket(url, patience)
         self._patience = patience
         self._answered = False  # ever: then it exists and lets us in
@@ -256,7 +257,7 @@ class ObjectStorePlace:
                 raise
 
     def _tell_that_it_is_away(self, problem: PlaceUnavailable, begun: float) -> None:
-        if not self._away and time.monotonic() - begun > 2:
+        if self._answered and not self._away and time.monotonic() - begun > 2:
             self._away = True
             log.warning("%s Waiting for it.", problem.what)
 

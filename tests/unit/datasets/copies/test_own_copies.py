@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from tests.unit.datasets.copies.versions import CHUNK, Memory, content, link
+
+from meristem.datasets.copies import link_copy, local_copy, mutable_copy, sharing, would_lose
+from meristem.datasets.copies.locks import try_alone
+from meristem.errors import CopyRefused, PlaceUnavailable
+
+FILES = {"a/one": b"one", "a/two": b"two", "large": b"L" * CHUNK + b"M" * CHUNK, "three": b"three"}
+
+
+def unlinkable(found: sharing.Found, folder: int, name: str) -> bool:
+    return False
+
+
+@pytest.mark.parametrize("with_cache", [True, False])
+def test_an_own_copy_can_be_changed_and_changes_nothing_else(
+    memory: Memory, cache: Path, tmp_path: Path, with_cache: bool
+) -> None:
+    tree = memory.tree(
+        *(memory.file(path, data) for path, data in FILES.items()), memory.file("x", b"", executable=True)
+    )
+    shared = local_copy(tree, memory, cache=cache)
+    memory.asked.clear()
+    own = mutable_copy(tree, memory, tmp_path / "own", cache=cache if with_cache else None)
+    assert bool(memory.asked) is not with_cache
+    assert content(own) == {**FILES, "x": b""}
+    assert os.access(own / "x", os.X_OK)
+    assert not own.joinpath("a/one").stat().st_mode & 0o111
+    for path in FILES:
+        with open(own / path, "ab") as file:
+            file.write(b"more")
+    assert content(shared) == {**FILES, "x": b""}
+
+
+def test_a_file_that_was_changed_in_the_cache_is_not_taken(memory: Memory, cache: Path, tmp_path: Path) -> None:
+    tree = memory.files(FILES)
+    (local_copy(tree, memory, cache=cache) / "three").write_bytes(b"THREE")
+    assert content(mutable_copy(tree, memory, tmp_path / "own", cache=cache)) == FILES
+
+
+def test_a_folder_that_is_not_empty_is_refused_with_what_would_be_lost(memory: Memory, tmp_path: Path) -> None:
+    own = mutable_copy(memory.files(FILES), memory, tmp_path / "own")
+    (own / "a/one").write_bytes(b"my work")
+    (own / "notes").write_bytes(b"mine")
+    with pytest.raises(CopyRefused) as caught:
+        mutable_copy(memory.files(FILES), memory, own)
+    assert caught.value.problems == ("a/one",)
+    assert content(own) == {**FILES, "a/one": b"my work", "notes": b"mine"}
+
+
+def test_overwriting_replaces_what_differs_and_nothing_else(memory: Memory, tmp_path: Path) -> None:
+    own = mutable_copy(memory.files(FILES), memory, tmp_path / "own")
+    (own / "a/one").write_bytes(b"ONE")
+    (own / "large").write_bytes(b"L" * 2 * CHUNK)
+    (own / "notes").write_bytes(b"mine")
+    untouched = (own / "three").stat()
+    told: list[str] = []
+    memory.asked.clear()
+    mutable_copy(memory.files(FILES), memory, own, overwrite=True, tell=told.append)
+    assert content(own) == {**FILES, "notes": b"mine"}
+    assert told == [f"Replaced in {own}: a/one, large."]
+    assert (own / "three").stat() == untouched
+
+
+def test_nothing_is_written_through_links_that_stand_in_the_folder(memory: Memory, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "one").write_bytes(b"one, outside")
+    (tmp_path / "precious").write_bytes(b"precious")
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "a").symlink_to(outside)
+    (own / "three").symlink_to(tmp_path / "precious")
+    os.link(tmp_path / "precious", own / "large")
+    mutable_copy(memory.files(FILES), memory, own, overwrite=True)
+    assert content(own) == FILES
+    assert content(outside) == {"one": b"one, outside"}
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+
+
+def test_a_folder_where_a_file_should_be_is_never_deleted(memory: Memory, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    (own / "three").mkdir(parents=True)
+    (own / "three/mine").write_bytes(b"mine")
+    assert would_lose(memory.files(FILES).entries(), memory, own) == ["three/"]
+    with pytest.raises(CopyRefused, match="Move them away"):
+        mutable_copy(memory.files(FILES), memory, own, overwrite=True)
+    assert content(own) == {"three/mine": b"mine"}
+
+
+def test_what_would_be_lost_is_known_before(memory: Memory, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "a").write_bytes(b"a file where a folder should be")
+    (own / "three").write_bytes(b"three")
+    (own / "large").symlink_to("three")
+    assert would_lose(memory.files(FILES).entries(), memory, own) == ["a", "large"]
+
+
+@pytest.mark.parametrize("left", range(5))
+def test_an_own_copy_that_broke_off_goes_on(memory: Memory, tmp_path: Path, left: int) -> None:
+    tree = memory.tree(*(memory.file(path, data) for path, data in FILES.items()), link("link", "three"))
+    memory.left = left
+    with pytest.raises(PlaceUnavailable):
+        mutable_copy(tree, memory, tmp_path / "own")
+    memory.left = None
+    own = mutable_copy(tree, memory, tmp_path / "own")
+    assert content(own) == {**FILES, "link": "three"}
+
+
+def test_a_replacement_that_broke_off_leaves_the_old_file_until_the_new_one_is_there(
+    memory: Memory, tmp_path: Path
+) -> None:
+    own = mutable_copy(memory.files({"large": b"old"}), memory, tmp_path / "own")
+    memory.left = 2
+    with pytest.raises(PlaceUnavailable):
+        mutable_copy(memory.files(FILES), memory, own, overwrite=True)
+    assert (own / "large").read_bytes() == b"old"
+    memory.left = None
+    assert content(mutable_copy(memory.files(FILES), memory, own)) == FILES
+
+
+def test_two_at_once_in_one_folder_are_refused(memory: Memory, tmp_path: Path) -> None:
+    memory.left = 1
+    with pytest.raises(PlaceUnavailable):
+        mutable_copy(memory.files(FILES), memory, tmp_path / "own")
+    memory.left = None
+    staging = next((tmp_path / "own").glob(".meristem-incoming-*"))
+    lock = try_alone(staging / "lock")
+    assert lock is not None
+    with pytest.raises(CopyRefused, match="Another process"):
+        mutable_copy(memory.files(FILES), memory, tmp_path / "own")
+    os.close(lock)
+    assert content(mutable_copy(memory.files(FILES), memory, tmp_path / "own")) == FILES
+
+
+def test_linked_files_are_those_of_the_cache(memory: Memory, cache: Path, tmp_path: Path) -> None:
+    tree = memory.files(FILES)
+    linked = link_copy(tree, memory, tmp_path / "linked", cache)
+    assert content(linked) == FILES
+    shared = local_copy(tree, memory, cache=cache)
+    assert {(linked / path).stat().st_ino for path in FILES} == {(shared / path).stat().st_ino for path in FILES}
+    assert os.access(linked / "a", os.W_OK)
+
+
+def test_where_links_cannot_be_files_are_copied_read_only(
+    memory: Memory, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meristem.datasets.copies.filling.link", unlinkable)
+    tree = memory.files(FILES)
+    shared = local_copy(tree, memory, cache=cache)
+    memory.asked.clear()
+    linked = link_copy(tree, memory, tmp_path / "linked", cache)
+    assert content(linked) == FILES
+    assert not memory.asked
+    assert (linked / "three").stat().st_mode & 0o777 == 0o444
+    assert (linked / "three").stat().st_ino != (shared / "three").stat().st_ino
+
+
+def test_holes_stay_holes_when_a_file_is_copied_from_the_cache(memory: Memory, cache: Path, tmp_path: Path) -> None:
+    data = b"head" + bytes(20_000 * CHUNK) + b"tail"
+    tree = memory.files({"sparse": data})
+    local_copy(tree, memory, cache=cache)
+    own = mutable_copy(tree, memory, tmp_path / "own", cache=cache)
+    assert (own / "sparse").read_bytes() == data
+    assert (own / "sparse").stat().st_blocks * 512 < 1_000_000
+
+
+def test_where_the_file_system_can_files_are_cloned(
+    memory: Memory, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloned: list[int] = []
+
+    def ioctl(into: int, request: int, source: int) -> None:
+        assert request == 0x40049409
+        os.write(into, os.pread(source, 1 << 20, 0))
+        cloned.append(source)
+
+    tree = memory.files(FILES)
+    local_copy(tree, memory, cache=cache)
+    monkeypatch.setattr(sharing.fcntl, "ioctl", ioctl)
+    monkeypatch.setattr(sharing, "_copy", None)
+    assert content(mutable_copy(tree, memory, tmp_path / "own", cache=cache)) == FILES
+    assert len(cloned) == len(FILES)
