@@ -1,38 +1,27 @@
 """The local index: in which pack of a place an object lies, and where in it.
 
-A cache, made anew from the packs' own indexes whenever it is lost or broken: an SQLite file in the
-user's cache folder, shared by the processes of a machine. It also remembers up to where its owner has
-followed the list of packs (`cursor`), and the epoch of that moment.
+A cache, made anew from the packs' own indexes whenever it is lost or broken, in the user's cache
+folder, shared by the processes of a machine. It also remembers up to where its owner has followed the
+list of packs (`cursor`), and the epoch of that moment.
+
+The rows of many packs lie in one table by name. Names are random, so that the rows of one more pack
+would touch nearly every page of it: new packs are therefore kept as they are, by their index blocks,
+and their rows are sorted in once there are enough of them.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
-from meristem.errors import PlaceUnavailable
-from meristem.packs.format import Row
+from meristem.packs.format import ROW, Row, encode_index
+from meristem.packs.index_file import IndexFile
 
-_FILE = "packs.db"
-_VERSION = 1
 _AT_ONCE = 1000  # names in one query; SQLite takes 32,766
-_WAIT_SECONDS = 60.0
-_SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS packs (number INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, serial INTEGER NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS objects (name BLOB NOT NULL, pack INTEGER NOT NULL, offset INTEGER NOT NULL, "
-    "stored INTEGER NOT NULL, length INTEGER NOT NULL, codec INTEGER NOT NULL, PRIMARY KEY (name, pack)) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
-    f"PRAGMA user_version = {_VERSION}",
-)
-
-T = TypeVar("T")
+_MOST_RECENT = 1 << 15  # rows of packs that are not sorted in: each process holds their names in memory
 
 
 class Location(NamedTuple):
@@ -54,9 +43,9 @@ class LocalIndex:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
-        self._process = 0
+        self._file = IndexFile(folder)
+        self._recent = _Recent()
+        self._names: dict[int, str] = {}  # of packs, by their number
 
     @property
     def cursor(self) -> int:
@@ -71,179 +60,177 @@ class LocalIndex:
     def remember(self, *, cursor: int, epoch: int) -> None:
         """Keeps up to where the list of packs was followed."""
         rows = [("cursor", cursor), ("epoch", epoch)]
-        self._write(lambda c: c.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", rows))
+        self._file.write(lambda c: c.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", rows))
 
-    def add_pack(self, pack: str, serial: int, rows: Sequence[Row]) -> None:
-        """Adds the objects of a pack; may be repeated."""
+    def add_pack(self, pack: str, serial: int, rows: Sequence[Row] | bytes) -> None:
+        """Adds the objects of a pack, given by its rows or its index block; may be repeated."""
         self.add_packs([(pack, serial, rows)])
 
-    def add_packs(self, packs: Iterable[tuple[str, int, Sequence[Row]]]) -> None:
-        """Adds several packs, each given as (pack, serial, rows): faster than one by one."""
+    def add_packs(self, packs: Iterable[tuple[str, int, Sequence[Row] | bytes]]) -> None:
+        """Adds several packs, each given as (pack, serial, rows or index block): faster than one by one."""
+        blocks = [
+            (bytes.fromhex(pack), serial, rows if isinstance(rows, bytes) else encode_index(rows))
+            for pack, serial, rows in packs
+        ]
 
         def work(connection: sqlite3.Connection) -> None:
-            found: list[tuple[bytes, int, int, int, int, int]] = []
-            for pack, serial, rows in packs:
-                number = _pack_number(connection, bytes.fromhex(pack), serial)
-                found += [(bytes.fromhex(row[0]), number, *row[1:]) for row in rows]
-            found.sort()  # neighbours lie on one page
-            connection.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?)", found)
+            self._recent.stale = True  # set and cleared only by work on the file, which is done by one thread at a time
+            for pack, serial, block in blocks:
+                _add(connection, pack, serial, block)
+            (rows,) = connection.execute("SELECT sum(length(block)) FROM recent").fetchone()
+            if rows and rows // ROW.size > _MOST_RECENT:
+                _sort_in(connection)
 
-        self._write(work)
+        self._file.write(work)
 
     def drop_packs(self, packs: Iterable[str]) -> None:
         """Forgets packs and what they hold; one that is not known is no error."""
         names = [(bytes.fromhex(pack),) for pack in packs]
 
         def work(connection: sqlite3.Connection) -> None:
+            self._recent.stale = True
             connection.execute("CREATE TEMP TABLE IF NOT EXISTS dropped (number INTEGER PRIMARY KEY)")
             connection.execute("DELETE FROM dropped")
             connection.executemany("INSERT INTO dropped SELECT number FROM packs WHERE name = ?", names)
             connection.execute("DELETE FROM objects WHERE pack IN (SELECT number FROM dropped)")
+            connection.execute("DELETE FROM recent WHERE number IN (SELECT number FROM dropped)")
             connection.execute("DELETE FROM packs WHERE number IN (SELECT number FROM dropped)")
 
-        self._write(work)
+        if names:
+            self._file.write(work)
 
     def packs(self) -> dict[str, int]:
         """The packs that are known, with their serials."""
-        rows = self._read(lambda c: c.execute("SELECT name, serial FROM packs").fetchall())
+        rows = self._file.read(lambda c: c.execute("SELECT name, serial FROM packs").fetchall())
         return {name.hex(): serial for name, serial in rows}
 
     def locate(self, names: Iterable[str]) -> dict[str, Location]:
-        """Where objects lie; those that no known pack holds are left out. Of several places, the newest pack."""
-        query = (
-            "SELECT o.name, p.name, o.offset, o.stored, o.length, o.codec FROM objects o JOIN packs p"
-            " ON p.number = o.pack WHERE o.name IN ({}) ORDER BY o.name, p.number"
-        )
-        return {
-            name.hex(): Location(pack.hex(), offset, stored, length, codec)
-            for rows in self._asked(query, names)
-            for name, pack, offset, stored, length, codec in rows
-        }
+        """Where objects lie, those that no known pack holds left out; of several places one."""
+        found: dict[str, Location] = {}
+        query = "SELECT name, pack, offset, stored, length, codec FROM objects WHERE name IN ({})"
+        waiting = iter(names)
+        while some := {bytes.fromhex(name): name for name in islice(waiting, _AT_ONCE)}:
+
+            def work(connection: sqlite3.Connection, some: dict[bytes, str] = some) -> None:
+                recent = self._followed(connection)
+                for raw in some.keys() & recent.where.keys():
+                    pack, _, *numbers = recent.row(raw)
+                    found[some.pop(raw)] = Location(self._names[pack], *numbers)
+                names = self._names
+                for raw, pack, offset, stored, length, codec in _asked(connection, query, some):
+                    found[some[raw]] = Location(names[pack], offset, stored, length, codec)
+
+            self._file.read(work)
+        return found
 
     def copies(self, name: str) -> list[Location]:
         """Every place where an object lies: the newest pack first."""
-        query = (
-            "SELECT p.name, o.offset, o.stored, o.length, o.codec FROM objects o JOIN packs p"
-            " ON p.number = o.pack WHERE o.name = ? ORDER BY p.number DESC"
-        )
-        rows = self._read(lambda c: c.execute(query, (bytes.fromhex(name),)).fetchall())
-        return [Location(pack.hex(), *numbers) for pack, *numbers in rows]
+        query = "SELECT pack, offset, stored, length, codec FROM objects WHERE name = ?"
+        raw = bytes.fromhex(name)
+
+        def work(connection: sqlite3.Connection) -> list[Location]:
+            rows = [*self._followed(connection).rows(raw), *connection.execute(query, (raw,))]
+            return [Location(self._names[pack], *numbers) for pack, *numbers in sorted(rows)[::-1]]
+
+        return self._file.read(work)
 
     def known(self, names: Iterable[str]) -> set[str]:
         """Those of the names that some known pack holds."""
-        query = "SELECT DISTINCT name FROM objects WHERE name IN ({})"
-        return {name.hex() for rows in self._asked(query, names) for (name,) in rows}
+        found: set[str] = set()
+        waiting = iter(names)
+        while some := {bytes.fromhex(name): name for name in islice(waiting, _AT_ONCE)}:
+
+            def work(connection: sqlite3.Connection, some: dict[bytes, str] = some) -> None:
+                recent = some.keys() & self._followed(connection).where.keys()
+                found.update([some.pop(raw) for raw in recent])
+                found.update([some[raw] for (raw,) in _asked(connection, _KNOWN, some)])
+
+            self._file.read(work)
+        return found
 
     def count(self) -> int:
         """How many objects are known; one that lies in several packs counts once for each."""
-        return int(self._read(lambda c: c.execute("SELECT count(*) FROM objects").fetchone())[0])
+        query = f"SELECT (SELECT count(*) FROM objects) + coalesce(sum(length(block)) / {ROW.size}, 0) FROM recent"
+        return int(self._file.read(lambda c: c.execute(query).fetchone())[0])
 
     def close(self) -> None:
-        with self._lock:
-            if self._connection is not None and self._process == os.getpid():
-                self._connection.close()
-            self._connection = None
+        self._file.close()
 
     def _fact(self, name: str) -> int:
-        row = self._read(lambda c: c.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone())
-        return row[0] if row else 0
+        row = self._file.read(lambda c: c.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone())
+        return int(row[0]) if row else 0
 
-    def _asked(self, query: str, names: Iterable[str]) -> Iterator[list[Any]]:
-        waiting = iter(names)
-        while some := [bytes.fromhex(name) for name in islice(waiting, _AT_ONCE)]:
-            text = query.format(",".join("?" * len(some)))
-            yield self._read(lambda c, text=text, some=some: c.execute(text, some).fetchall())  # type: ignore[misc]
-
-    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with self._lock:
-            try:
-                return work(self._open())
-            except sqlite3.DatabaseError as error:
-                self._mended(error)
-                return work(self._open())
-
-    def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        with self._lock:
-            try:
-                self._in_transaction(work)
-            except sqlite3.DatabaseError as error:
-                self._mended(error)
-                self._in_transaction(work)
-
-    def _in_transaction(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        connection = self._open()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            work(connection)
-            connection.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-            raise
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is not None and self._process == os.getpid():
-            return self._connection
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._connection = _connect(self.folder / _FILE)
-        except OSError as error:
-            raise _unavailable(self.folder, error) from error
-        self._process = os.getpid()  # a connection must not be used by a process that was forked from its owner
-        return self._connection
-
-    def _mended(self, error: sqlite3.DatabaseError) -> None:
-        """Throws the file away where it is broken: it can be made anew. Other errors are raised as ours."""
-        if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
-            raise _unavailable(self.folder, error) from error
-        self.close()
-        for suffix in ("", "-wal", "-shm"):
-            (self.folder / f"{_FILE}{suffix}").unlink(missing_ok=True)
+    def _followed(self, connection: sqlite3.Connection) -> _Recent:
+        """The recent packs as they are now; looked at again only where somebody wrote to the file."""
+        version = (self._file.opened, *connection.execute("PRAGMA data_version").fetchone())
+        if self._recent.stale or version != self._recent.version:
+            self._recent.follow(connection)
+            self._recent.version, self._recent.stale = version, False
+            numbers = connection.execute("SELECT number, name FROM packs")
+            self._names = {number: name.hex() for number, name in numbers}
+        return self._recent
 
 
-def _connect(file: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(file, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        _to_wal(connection)
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA cache_size = -32000")  # 32 MB at most
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, _VERSION):
-            raise sqlite3.DatabaseError("written by another version")
-        if version == 0:
-            for statement in _SCHEMA:
-                connection.execute(statement)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+class _Recent:
+    """The packs that are not sorted in: their index blocks by number, and where each name stands in them."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[int, bytes] = {}
+        self.where: dict[bytes, tuple[int, int]] = {}  # the number of its pack, the position of its row
+        self.stale = True
+        self.version: tuple[int, ...] = ()
+
+    def follow(self, connection: sqlite3.Connection) -> None:
+        """Takes in what came, and gives up what is sorted in or dropped."""
+        there = {number for (number,) in connection.execute("SELECT number FROM recent")}
+        if self.blocks.keys() - there:
+            self.blocks.clear()
+            self.where.clear()
+        for number in sorted(there - self.blocks.keys()):
+            (block,) = connection.execute("SELECT block FROM recent WHERE number = ?", (number,)).fetchone()
+            self.blocks[number] = block
+            starts = range(0, len(block), ROW.size)
+            self.where.update({block[start : start + 32]: (number, start) for start in starts})
+
+    def row(self, name: bytes) -> tuple[int, bytes, int, int, int, int]:
+        """The number of the pack of an object, and its row."""
+        number, start = self.where[name]
+        return (number, *ROW.unpack_from(self.blocks[number], start))
+
+    def rows(self, name: bytes) -> Iterator[tuple[int, int, int, int, int]]:
+        """The rows of an object in all recent packs: number of the pack, and where it lies in it."""
+        for number, block in self.blocks.items():
+            start = block.find(name)
+            while start >= 0 and start % ROW.size:
+                start = block.find(name, start + 1)
+            if start >= 0:
+                yield (number, *ROW.unpack_from(block, start)[1:])
 
 
-def _to_wal(connection: sqlite3.Connection) -> None:
-    """Switches the log on; SQLite does not wait where another process does the same at this moment."""
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
+_KNOWN = "SELECT DISTINCT name FROM objects WHERE name IN ({})"
 
 
-def _pack_number(connection: sqlite3.Connection, pack: bytes, serial: int) -> int:
-    connection.execute(
-        "INSERT INTO packs (name, serial) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET serial = excluded.serial",
-        (pack, serial),
-    )
-    return int(connection.execute("SELECT number FROM packs WHERE name = ?", (pack,)).fetchone()[0])
+def _asked(connection: sqlite3.Connection, query: str, names: Iterable[bytes]) -> sqlite3.Cursor:
+    given = list(names)
+    return connection.execute(query.format(",".join("?" * len(given))), given)
 
 
-def _unavailable(folder: Path, error: Exception) -> PlaceUnavailable:
-    return PlaceUnavailable(
-        f"The local index of packs in {folder} cannot be used: {error}.",
-        "It says which pack holds what.",
-        "Make room or make the folder writable, or choose another one with MERISTEM_CACHE; "
-        "what is in it can be removed at any time.",
-    )
+def _add(connection: sqlite3.Connection, pack: bytes, serial: int, block: bytes) -> None:
+    row = connection.execute("SELECT number FROM packs WHERE name = ?", (pack,)).fetchone()
+    if row:  # a pack never changes
+        connection.execute("UPDATE packs SET serial = ? WHERE number = ?", (serial, row[0]))
+        return
+    number = connection.execute("INSERT INTO packs (name, serial) VALUES (?, ?)", (pack, serial)).lastrowid
+    connection.execute("INSERT INTO recent VALUES (?, ?)", (number, block))
+
+
+def _sort_in(connection: sqlite3.Connection) -> None:
+    """Moves the rows of the recent packs to the table of all: in the order of names, page by page."""
+    rows = [
+        (name, number, offset, stored, length, codec)
+        for number, block in connection.execute("SELECT number, block FROM recent")
+        for name, offset, stored, length, codec in ROW.iter_unpack(block)
+    ]
+    rows.sort()
+    connection.executemany("INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?)", rows)
+    connection.execute("DELETE FROM recent")

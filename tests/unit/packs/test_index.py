@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from meristem.errors import PlaceUnavailable
 from meristem.packs.format import RAW, Row, name_of
@@ -125,3 +128,53 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(PlaceUnavailable, match="MERISTEM_CACHE"):
         LocalIndex(tmp_path / "file" / "index").known([A])
+
+
+def test_packs_are_found_before_and_after_they_are_sorted_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meristem.packs.index._MOST_RECENT", 25)
+    writer, reader = LocalIndex(tmp_path), LocalIndex(tmp_path)
+    names: list[str] = []
+    for number in range(12):
+        some = [name_of(bytes([number, at])) for at in range(10)]
+        names += some
+        writer.add_pack(name_of(bytes([number])), number, [_row(name, 16 + at) for at, name in enumerate(some)])
+
+        for index in (reader, writer):
+            found = index.locate([*names, A])
+            assert {name: found[name].offset for name in names} == {name: 16 + at % 10 for at, name in enumerate(names)}
+            assert found[names[-1]].pack == name_of(bytes([number]))
+            assert index.known([*names, A]) == set(names)
+            assert index.count() == len(names)
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["add", "drop"]), st.integers(0, 5), st.sets(st.integers(0, 9), max_size=6)),
+        max_size=14,
+    )
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
+def test_the_index_equals_a_plain_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[str, int, set[int]]]
+) -> None:
+    monkeypatch.setattr("meristem.packs.index._MOST_RECENT", 8)
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    indexes = [LocalIndex(folder), LocalIndex(folder)]
+    names = [name_of(bytes([n])) for n in range(10)]
+    packs: dict[str, set[str]] = {}
+    for step, (what, number, objects) in enumerate(steps):
+        pack = name_of(b"pack %d" % number)
+        if what == "add":
+            packs.setdefault(pack, {names[n] for n in objects})
+            indexes[step % 2].add_pack(pack, step, [_row(name) for name in packs[pack]])
+        else:
+            packs.pop(pack, None)
+            indexes[step % 2].drop_packs([pack])
+        for index in indexes:
+            assert index.known(names) == set().union(*packs.values())
+            assert set(index.packs()) == set(packs)
+            for name in names:
+                assert {at.pack for at in index.copies(name)} == {p for p, held in packs.items() if name in held}
+            assert all(name in packs[at.pack] for name, at in index.locate(names).items())
+    for index in indexes:
+        index.close()
