@@ -27,7 +27,7 @@ class Present(NamedTuple):
     name: str
 
 
-_here: ContextVar[Present | None] = ContextVar("meristem_present", default=None)
+_running: ContextVar[Present | None] = ContextVar("meristem_present", default=None)
 
 
 def variable_of(present: Present) -> str:
@@ -35,14 +35,18 @@ def variable_of(present: Present) -> str:
     return f"{present.kind} {present.name}"
 
 
+def task(id: str) -> Present:
+    return Present("task", id)
+
+
 def trial(study: str, number: int) -> Present:
     return Present("trial", f"{study} {number}")
 
 
-def reader() -> Present | None:
+def here() -> Present | None:
     """What runs here; None: a script of its own."""
-    if (here := _here.get()) is not None:
-        return here
+    if (found := _running.get()) is not None:
+        return found
     kind, _, name = os.environ.get(PRESENT_VARIABLE, "").partition(" ")
     return Present(kind, name) if kind in ("task", "trial") and name else None
 
@@ -50,8 +54,8 @@ def reader() -> Present | None:
 @contextmanager
 def running(present: Present) -> Iterator[None]:
     """Says what runs in the block, in this thread."""
-    token = _here.set(present)
+    token = _running.set(present)
     try:
         yield
     finally:
-        _here.reset(token)
+        _running.reset(token)

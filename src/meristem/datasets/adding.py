@@ -54,7 +54,8 @@ def add(
             continue
         before = draft.row.root
         _bring(draft, one, target, progress, adding=True, wildcard=wildcard, recursive=recursive)
-        counted += _count(draft, before).added_or_modified
+        counts = draft.counts(before)
+        counted += counts.added + counts.modified
     return counted
 
 
@@ -64,8 +65,7 @@ def sync(draft: Draft, folder: Path, dataset_path: str, progress: Progress | Non
         raise InputError(f"There is no folder {fspath(folder)!r}.", fix="Give the folder that holds the files.")
     before, stored = draft.row.root, draft.stored_bytes
     _bring(draft, folder, dataset_path, progress, adding=False)
-    counts = _count(draft, before)
-    return Synced(counts.added, counts.modified, counts.removed, draft.stored_bytes - stored)
+    return Synced(*draft.counts(before), draft.stored_bytes - stored)
 
 
 def remove(draft: Draft, what: str, *, recursive: bool) -> int:
@@ -180,20 +180,3 @@ def _with_room(tree: Tree, entries: Iterable[Entry]) -> Iterator[tuple[str, Entr
                 yield above, None
         yield from ((below.path, None) for below in tree.entries(f"{entry.path}/"))
         yield entry.path, entry
-
-
-class _Counts(NamedTuple):
-    added: int
-    modified: int
-    removed: int
-
-    @property
-    def added_or_modified(self) -> int:
-        return self.added + self.modified
-
-
-def _count(draft: Draft, before: str) -> _Counts:
-    counts = [0, 0, 0]
-    for change in differences(Tree(before, draft.objects), draft.tree()):
-        counts[0 if change.before is None else 2 if change.after is None else 1] += 1
-    return _Counts(*counts)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from meristem.datasets.objects import Objects
 from meristem.datasets.records import claim, record_key, record_of
@@ -58,6 +58,14 @@ class Change:
         return found
 
 
+class Counts(NamedTuple):
+    """How many paths a change added, modified and removed."""
+
+    added: int
+    modified: int
+    removed: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """How a draft is to become a version.
@@ -85,6 +93,7 @@ class Draft:
         self.row, self.objects = row, objects
         self.stored_bytes = 0
         self._left: list[PackMade] | None = None
+        self._counted: dict[tuple[str, str], Counts] = {}
         self._lock = threading.RLock()
 
     def tree(self) -> Tree:
@@ -239,12 +248,19 @@ class Draft:
     def summary(self) -> dict[str, Any]:
         """Its size, and what differs from its first parent."""
         store, tree = self.objects.store, self.tree()
-        counts = {"added": 0, "modified": 0, "removed": 0}
-        if self.row.parents:
-            parent = Tree(store.datasets.version(self.row.parents[0]).root, self.objects)
-            for change in differences(parent, tree):
-                counts["added" if change.before is None else "removed" if change.after is None else "modified"] += 1
-        else:
-            counts["added"] = tree.entries_count
+        parent = store.datasets.version(self.row.parents[0]).root if self.row.parents else EMPTY
         stored = store.dataset_packs.stored_for(self.row.id)
+        counts = self.counts(parent)._asdict()
         return {"entries": tree.entries_count, "bytes": tree.bytes_count, **counts, "stored_bytes": stored}
+
+    def counts(self, before: str) -> Counts:
+        """How much differs from a manifest."""
+        if before == EMPTY:
+            return Counts(self.tree().entries_count, 0, 0)
+        pair = (before, self.row.root)
+        if pair not in self._counted:
+            counts = [0, 0, 0]
+            for change in differences(Tree(before, self.objects), self.tree()):
+                counts[0 if change.before is None else 2 if change.after is None else 1] += 1
+            self._counted = {pair: Counts(*counts)}
+        return self._counted[pair]

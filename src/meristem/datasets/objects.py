@@ -168,7 +168,7 @@ class Objects:
     def arrived(self, made: Sequence[PackMade]) -> None:
         """Packs of this machine have become live: the index need not fetch what is known here."""
         if made:
-            self.index.add_packs((pack.name, 0, pack.rows) for pack in made)
+            self.index.add_packs((pack.name, 0, pack.block) for pack in made)
 
     def _rows_of(self, pack: str) -> list[Row]:
         try:

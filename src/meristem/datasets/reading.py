@@ -159,7 +159,7 @@ def counted(progress: Progress | None, total: int | None) -> Callable[[int], Non
 
 def note(store: Store, version: int) -> None:
     """Notes that what runs here has read a version: a task, or a trial and its study."""
-    running = present.reader()
+    running = present.here()
     if running is None:
         return
     store.dataset_readers.note(version, ReaderKind(running.kind), running.name)

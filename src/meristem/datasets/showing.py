@@ -20,8 +20,8 @@ def preview_of(dataset: Dataset) -> Preview:
     row, objects = dataset.row, dataset.objects
     if row.preview is not None:
         try:
-            return Preview.from_json(objects.load(row.preview))
-        except (DatasetError, InputError):
+            return Preview.from_json(objects.load(row.preview).decode())
+        except (DatasetError, InputError, UnicodeDecodeError):
             pass  # damaged, or of another version of Meristem: it can be made again
     tree = dataset.tree
 

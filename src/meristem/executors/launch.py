@@ -17,8 +17,10 @@ from typing import Any
 
 import psutil
 
+from meristem import present
 from meristem.executors.command_outcome import STDERR_FILE, STDOUT_FILE
 from meristem.executors.placeholders import Command, fill_arguments, fill_shell, variable_of
+from meristem.present import PRESENT_VARIABLE
 from meristem.processes.group_leader import GroupLeader
 from meristem.spool import PARAMETERS_FILE, PARAMETERS_VARIABLE, REPORT_FILE, REPORT_VARIABLE, STOP_FILE
 from meristem.study.protocols import Attempt
@@ -132,6 +134,7 @@ def _environment(attempt: Attempt, folder: Path, gpus: Sequence[str]) -> dict[st
         PARAMETERS_VARIABLE: str(folder / PARAMETERS_FILE),
         "MERISTEM_TRIAL": str(attempt.number),
         "MERISTEM_STUDY": attempt.study,
+        PRESENT_VARIABLE: present.variable_of(present.trial(attempt.study, attempt.number)),
         "MERISTEM_FOLDER": str(folder),
         "MERISTEM_PYTHON": sys.executable,
         "MERISTEM_PARENT_FOLDER": str(attempt.parent_folder or ""),

@@ -21,6 +21,8 @@ from typing import Any
 
 from meristem.executors.call_result import CallResult, failure_of, run_function
 from meristem.executors.training import TrainingTrial
+from meristem.present import PRESENT_VARIABLE, variable_of
+from meristem.present import trial as trial_here
 from meristem.processes.lifeline import die_with
 from meristem.spool import REPORT_FILE, REPORT_VARIABLE, STOP_FILE, SpoolWriter
 
@@ -79,6 +81,7 @@ class Worker:
         folder: Path = given["place"]
         writer = SpoolWriter(folder / REPORT_FILE)
         os.environ[REPORT_VARIABLE] = str(writer.path)  # for meristem.report() and child processes
+        os.environ[PRESENT_VARIABLE] = variable_of(trial_here(given["study"], given["number"]))
         self._folder = folder
         trial = TrainingTrial(**given, write=writer.write, asked=self._stop.is_set)
         assert self._function is not None

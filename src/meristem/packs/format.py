@@ -65,9 +65,16 @@ def pack_of(key: str) -> str | None:
 
 def encode_index(rows: Iterable[Row]) -> bytes:
     """The index block of a pack; `rows` in any order."""
-    packed = [
-        ROW.pack(bytes.fromhex(name), offset, stored, length, codec) for name, offset, stored, length, codec in rows
-    ]
+    return join_rows([encode_row(row) for row in rows])
+
+
+def encode_row(row: Row) -> bytes:
+    """One row of an index block."""
+    return ROW.pack(bytes.fromhex(row.name), row.offset, row.stored, row.length, row.codec)
+
+
+def join_rows(packed: list[bytes]) -> bytes:
+    """The index block of rows that are encoded already; sorts them where they are."""
     packed.sort()  # by name, which comes first and is there once
     return b"".join(packed)
 

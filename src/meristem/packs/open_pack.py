@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from meristem.packs.format import HEADER, RAW, Row, encode_footer, encode_index
+from meristem.packs.format import HEADER, RAW, Row, encode_footer, encode_row, join_rows
 from meristem.packs.place import Place
 from meristem.packs.places.folder import FolderPlace
 
@@ -43,17 +43,25 @@ class OpenPack:
         self._sink: Sink = place.new_file() if isinstance(place, FolderPlace) else MemorySink()
         self._parts: list[bytes | memoryview] = [HEADER]
         self.size = len(HEADER)
-        self.rows: list[Row] = []
+        self._rows: list[bytes] = []  # encoded: a tuple for each of many objects would take four times as much
 
     def add(self, name: str, stored: bytes | memoryview, length: int, codec: int) -> None:
         """Appends an object; `write` must be called before `stored` is overwritten."""
-        self.rows.append(Row(name, self.size, len(stored), length, codec))
+        self._rows.append(encode_row(Row(name, self.size, len(stored), length, codec)))
         self._parts.append(stored)
         self.size += len(stored)
 
     def add_salt(self, name: str, salt: bytes) -> None:
         """Appends an object that nobody asked for, and that gives the pack another name."""
         self.add(name, salt, len(salt), RAW)
+
+    @property
+    def objects(self) -> int:
+        return len(self._rows)
+
+    def names(self) -> Iterator[str]:
+        """The objects that it holds."""
+        return (row[:32].hex() for row in self._rows)
 
     def write(self) -> None:
         """Hands on what was added since the last time."""
@@ -63,7 +71,7 @@ class OpenPack:
 
     def index(self) -> bytes:
         """The index block of what it holds now."""
-        return encode_index(self.rows)
+        return join_rows(self._rows)
 
     def finish(self, index: bytes) -> bytes | Path:
         """Closes it; nothing can be added any more."""

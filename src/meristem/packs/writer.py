@@ -23,6 +23,7 @@ from meristem.packs.pack_files import is_whole
 from meristem.packs.place import Place
 
 TARGET_BYTES = 32 << 20
+_MOST_OBJECTS = 1 << 16  # of one pack: its index is held in memory
 _BATCH_OBJECTS, _BATCH_BYTES = 256, 4 << 20
 _SMALL = 64 << 10  # larger ones do not wait: asking for them costs little beside hashing them
 _ZEROS_NAME = name_of(ZEROS)
@@ -212,7 +213,8 @@ class PackWriter:
 
     def _append(self, filling: _Filling, name: str, content: bytes | memoryview, suffix: str) -> None:
         stored, codec = filling.compression.pack(content, suffix)
-        if filling.pack and filling.pack.size + len(stored) > self._target and filling.pack.rows:
+        pack = filling.pack
+        if pack and (pack.size + len(stored) > self._target or pack.objects >= _MOST_OBJECTS) and pack.objects:
             self._finish(filling)
         if filling.pack is None:
             filling.pack = OpenPack(self._place)
@@ -244,7 +246,6 @@ class PackWriter:
             self._room.release()
 
     def _bring(self, pack: OpenPack) -> None:
-        names = [row.name for row in pack.rows]
         made, index = self._told(pack)
         content = pack.finish(index)
         key = pack_key(made.name)
@@ -258,13 +259,13 @@ class PackWriter:
             self.stored_bytes += made.size
             self.packs.append(made._replace(block=b"") if self._after_upload else made)
             if self._after_upload:
-                self._taken.difference_update(names)
+                self._taken.difference_update(pack.names())
 
     def _told(self, pack: OpenPack) -> tuple[PackMade, bytes]:
         """The pack under a name that may be used, and its index block."""
         for _ in range(_RENAMINGS):
             index = pack.index()
-            made = PackMade(name_of(index), pack.size + len(index) + FOOTER.size, len(pack.rows), index)
+            made = PackMade(name_of(index), pack.size + len(index) + FOOTER.size, pack.objects, index)
             with self._telling:
                 if self._before_upload(made) is not False:
                     return made, index

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -39,6 +40,7 @@ from meristem.store.dataset_tables import (
 from meristem.store.lease import database_now
 
 _BULK = 500
+_TRIES = 20  # to condemn between two writes of others, before they have to wait
 _P, _O = dataset_packs.c, dataset_pack_drafts.c
 _THERE = (PackState.INCOMING.value, PackState.LIVE.value)
 
@@ -141,8 +143,9 @@ class DatasetPacks:
             epoch: At which the roots were read (`Datasets.roots`).
             cursor: Up to which they were marked.
             made: Packs with copies of what is still needed of `names`; they become live with the same stroke.
-            spare: Given roots that have come since `cursor`, says which packs must stay. It runs while all writers
-                wait, perhaps twice, and must not use the store. None: RootsMoved tells the caller to mark them first.
+            spare: Given roots that have come since `cursor`, says which packs must stay because of them. It is called
+                before, again while others keep writing, and at last while all writers wait: then it may read the
+                store, not write it. None: RootsMoved tells the caller to mark them first.
 
         Raises:
             EpochMoved: Somebody else condemned packs since the roots were read.
@@ -150,24 +153,35 @@ class DatasetPacks:
             PacksGone: Some of `made` were condemned.
         """
         write_id = secrets.token_hex(8)
+        staying: set[str] = set()
+        tries = 0
 
         def work(connection: Connection) -> set[str]:
             if look(connection).write_id == write_id:  # it arrived, its answer was lost
                 return self._condemned(connection, names)
             turn = take_turn(connection, epoch=epoch, packs=made)
             before = turn.changes - 1 - len(made)
-            staying: set[str] = set()
+            late: set[str] = set()
             if before != cursor:
-                if spare is None:
+                if spare is None or tries < _TRIES or self._database.in_memory:
                     raise RootsMoved(before)
-                staying = set(spare(roots(connection, cursor).rows))
-            going = self._unowned(connection, sorted(set(names) - staying - set(made)))
+                late.update(spare(roots(connection, cursor).rows))
+            going = self._unowned(connection, sorted(set(names) - staying - late - set(made)))
             if not going:
                 return set()
             self._condemn(connection, going, turn.epoch + 1, write_id)
             return set(going)
 
-        return self._database.write(work)
+        while True:
+            try:
+                return self._database.write(work)
+            except RootsMoved:
+                if spare is None:
+                    raise
+            tries += 1
+            came = self._database.read(partial(roots, after=cursor))
+            staying.update(spare(came.rows))
+            cursor = came.cursor
 
     def condemned(self, older_than: timedelta = timedelta(0)) -> list[PackRow]:
         """Packs that were condemned at least so long ago: their files are to be deleted."""

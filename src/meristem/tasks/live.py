@@ -16,8 +16,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from meristem import spool
+from meristem import present, spool
 from meristem.errors import InputError, one_line
+from meristem.present import PRESENT_VARIABLE
 from meristem.tasks.capturing import late_source, packages_of
 from meristem.tasks.discarding import nothing_reported
 from meristem.tasks.endings import ABORTED, COMPLETED, FAILED, Ending, ExitWatch
@@ -69,6 +70,7 @@ class LiveTask:
             self._undo.append(lambda: pulse.remove(self._look_for_stop))
             spool.send_reports_to(self.lines.scalars)
             self._undo.append(lambda: spool.send_reports_to(None))
+            self._name_the_present()
             self._start_captures()
         if self.mode is not Mode.MUTE and self.wanted.capture.arguments:
             self._start_argument_hooks()
@@ -121,6 +123,18 @@ class LiveTask:
             return False
         self.lines.flush()
         return nothing_reported(self.folder.report)
+
+    def _name_the_present(self) -> None:
+        """So that versions of data know which task has read or made them; also in processes that it starts."""
+        before = os.environ.get(PRESENT_VARIABLE)
+        os.environ[PRESENT_VARIABLE] = present.variable_of(present.task(self.file.id))
+
+        def undo() -> None:
+            os.environ.pop(PRESENT_VARIABLE, None)
+            if before is not None:
+                os.environ[PRESENT_VARIABLE] = before
+
+        self._undo.append(undo)
 
     def _start_captures(self) -> None:
         on = self.wanted.capture

@@ -19,8 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from meristem import present
 from meristem.errors import AttemptLost, MeristemError, StoreUnavailable, one_line
 from meristem.needs import Needs
+from meristem.present import PRESENT_VARIABLE
 from meristem.spool import REPORT_FILE, REPORT_VARIABLE
 from meristem.statuses import Cause, TaskStatus
 from meristem.store.output_rows import Positions
@@ -324,6 +326,7 @@ class Attempt:
         variables |= {
             TASK_VARIABLE: str(self._spool.task_file),
             REPORT_VARIABLE: str(self._spool.report),
+            PRESENT_VARIABLE: present.variable_of(present.task(self.claim.id)),
             "PYTHONUNBUFFERED": "1",
             "MERISTEM_PYTHON": sys.executable,
         }
@@ -341,6 +344,7 @@ class Attempt:
             "console_bytes": self._settings.console_bytes,
             "project": self.claim.project,
             "name": self.claim.name,
+            "id": self.claim.id,
         }
 
     def _attend(self, process: Running) -> None:
@@ -410,7 +414,7 @@ class Attempt:
             return replace(found, message="its message cannot be shown: the secrets in it could not be masked")
 
 
-_OF_TASKS = (TASK_VARIABLE, REPORT_VARIABLE, "PYTHONUNBUFFERED", "CUDA_VISIBLE_DEVICES")
+_OF_TASKS = (TASK_VARIABLE, REPORT_VARIABLE, PRESENT_VARIABLE, "PYTHONUNBUFFERED", "CUDA_VISIBLE_DEVICES")
 
 
 def broken(why: str) -> Verdict:

@@ -29,6 +29,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from meristem.present import PRESENT_VARIABLE, task, variable_of
 from meristem.processes.lifeline import die_with
 from meristem.spool import REPORT_VARIABLE
 from meristem.tasks.reporting.json_values import RESULT_LIMIT_CHARACTERS, dumps
@@ -170,6 +171,7 @@ class WarmProcess:
         self._output.begin(Console(folder / CONSOLE_FILE, call["secrets"], **limit))
         os.environ[TASK_VARIABLE] = str(folder / "task.json")
         os.environ[REPORT_VARIABLE] = str(folder / "report.jsonl")
+        os.environ[PRESENT_VARIABLE] = variable_of(task(call["id"]))
         began = time.time()
         self._threads, self._handlers = set(sys._current_frames()), _handlers()
         right = False

@@ -87,6 +87,15 @@ def test_stretches_of_zeros_are_known_without_hashing() -> None:
     assert all(chunk is ZEROS for chunk in chunks)
 
 
+def test_what_follows_zeros_is_cut_as_before() -> None:
+    content = bytes(5 << 20) + _RANDOM[: 4 << 20] + bytes(7 << 20) + _RANDOM[: 3 << 20]
+
+    chunks = [bytes(chunk) for chunk in cut(io.BytesIO(content))]
+
+    assert b"".join(chunks) == content
+    assert [len(chunk) for chunk in chunks] == [chunk.length for chunk in _cutter().cut_buf(content)]
+
+
 def test_zeros_are_cut_as_the_library_cuts_them() -> None:
     assert [chunk.length for chunk in _cutter().cut_buf(bytes(5 << 20))] == [LONGEST, LONGEST, 1 << 20]
 

@@ -89,6 +89,13 @@ def test_an_impossible_index_is_refused_though_its_checksums_hold(rows: list[Row
         decode_index(index, footer, name_of(index))
 
 
+def test_a_whole_index_under_the_name_of_another_pack_is_refused() -> None:
+    index = encode_index([Row(name_of(b"a"), 16, 4, 4, RAW)])
+
+    with pytest.raises(PackDamaged):
+        _decoded(index + encode_footer(index, 20), 20 + len(index) + FOOTER.size, name_of(b"another"))
+
+
 def test_a_short_file_is_no_pack() -> None:
     with pytest.raises(PackDamaged, match="only 3 bytes"):
         decode_footer(b"abc", 3, "p")

@@ -153,7 +153,7 @@ def test_packs_are_found_before_and_after_they_are_sorted_in(tmp_path: Path, mon
         max_size=14,
     )
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
 def test_the_index_equals_a_plain_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[str, int, set[int]]]
 ) -> None:

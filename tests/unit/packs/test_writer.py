@@ -54,6 +54,7 @@ def test_what_another_pack_holds_is_a_hit_and_is_not_stored(room: Room) -> None:
         writer.flush()
 
     assert sorted(writer.hits) == sorted(names)
+    assert writer._taken == set()
     assert [made.objects for made in writer.packs] == [1]
 
 

@@ -23,7 +23,7 @@ from meristem.datasets.copies.arriving import Arrived, FetchExternal, Objects
 from meristem.datasets.copies.inside import Inside, Obstacle
 from meristem.datasets.copies.large import LargeFiles, staged_name
 from meristem.datasets.copies.record import RecordWriter, Stats, stats_of
-from meristem.datasets.copies.sharing import Cloning, Source, link, write_all
+from meristem.datasets.copies.sharing import Cloning, Found, Source, link, write_all
 from meristem.datasets.copies.standing import hash_of_external, is_as_it_should
 from meristem.datasets.copies.suspects import Suspects
 from meristem.datasets.copies.visited import Visited
@@ -108,6 +108,8 @@ class Filling:
             self._staging = os.open(self._staging_path, _FOLDER)
             closing.callback(os.close, self._staging)
             self._permitted = os.fstat(self._staging).st_mode & 0o777  # what the umask leaves
+            for source in self._sources:
+                closing.callback(source.close)
             self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="meristem-copy")
             closing.callback(self._pool.shutdown, cancel_futures=True)
             closing.callback(self._stop.set)
@@ -196,17 +198,17 @@ class Filling:
             return None
         for source in self._sources:
             found = source.find(entry)
-            if found is not None and (stats := self._take(entry, *found)) is not None:
+            if found is not None and (stats := self._take(entry, found)) is not None:
                 return stats
         return None
 
-    def _take(self, entry: Entry, path: str, stats: Stats) -> Stats | None:
+    def _take(self, entry: Entry, found: Found) -> Stats | None:
         folder, name = self._goal(self._inside, entry)
-        if self._style.linked and link(path, folder, name):
-            return self._at_its_place(entry, stats)
+        if self._style.linked and link(found, folder, name):
+            return self._at_its_place(entry, found.stats)
         file = os.open(name, _NEW, self._style.mode(entry), dir_fd=folder)
         try:
-            if self._cloning.clone(path, file, stats):
+            if self._cloning.clone(found, file):
                 return self._at_its_place(entry, stats_of(os.fstat(file)))
         finally:
             os.close(file)

@@ -106,6 +106,11 @@ class Inside:
         return descriptor
 
 
+def refuse(folder: int, name: str, path: str) -> None:
+    """The obstacle's answer where folders are only looked at."""
+    raise AssertionError("what only looks makes no folder")
+
+
 def _make_writable(descriptor: int) -> None:
     mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
     if mode & 0o700 != 0o700:

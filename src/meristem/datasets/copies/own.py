@@ -26,7 +26,7 @@ from meristem.datasets.copies.arriving import (
 )
 from meristem.datasets.copies.checks import check_entries
 from meristem.datasets.copies.filling import LINKED, OWN, Filling, Style
-from meristem.datasets.copies.inside import Inside
+from meristem.datasets.copies.inside import Inside, refuse
 from meristem.datasets.copies.layout import Layout
 from meristem.datasets.copies.locks import is_held, try_alone
 from meristem.datasets.copies.selection import Selection, select
@@ -122,7 +122,7 @@ def would_lose(entries: Iterable[Entry], objects: Objects, folder: Path) -> list
     Files of the right size are read and compared.
     """
     lost: dict[str, None] = {}
-    inside = Inside(folder, _refuse)
+    inside = Inside(folder, refuse)
     try:
         for entry in entries:
             above, _, name = entry.path.rpartition("/")
@@ -260,7 +260,3 @@ def _replace(folder: int, name: str, path: str) -> None:
     if stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
         raise CopyRefused(f"A folder stands at {path!r}, where the version has a file.", fix="Move it away.")
     os.unlink(name, dir_fd=folder)
-
-
-def _refuse(folder: int, name: str, path: str) -> None:
-    raise AssertionError("what only looks makes no folder")

@@ -24,7 +24,7 @@ from typing import BinaryIO, NamedTuple, Self
 
 from meristem.manifests.entry import Entry, Kind
 
-Stats = tuple[int, int, int, int]
+Stats = tuple[int, ...]
 """Inode, size, mtime in ns, mode. Not ctime: a hard link that somebody makes to the file changes it."""
 
 _MAGIC = b"MERIREC1"

@@ -6,16 +6,31 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
-from meristem.datasets.copies.record import Block, Damaged, Stats, letter_of, read_blocks, stats_of
+from meristem.datasets.copies.inside import Inside, refuse
+from meristem.datasets.copies.record import Block, Damaged, letter_of, read_blocks, stats_of
 from meristem.manifests.entry import Entry, sort_key
 
 _FICLONE = 0x40049409  # linux/fs.h
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOT_SHARED = (errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOENT)
 _BLOCK_BYTES = 1 << 22
+
+
+class Found(NamedTuple):
+    """A file in a copy: its name, the descriptor of its folder (open until the next look), and how it looked."""
+
+    folder: int
+    name: str
+    stats: tuple[int, ...]
+
+    def is_unchanged(self) -> bool:
+        try:
+            return stats_of(os.lstat(self.name, dir_fd=self.folder)) == self.stats
+        except OSError:
+            return False
 
 
 class Source:
@@ -28,28 +43,32 @@ class Source:
     """
 
     def __init__(self, copy: Path, record: Path, *, seen: bool = False) -> None:
-        self.copy, self._seen = copy, seen
-        self._blocks = _blocks(record)
+        self._seen = seen
+        self._inside = _opened(copy)
+        self._blocks = _blocks(record) if self._inside else iter(())
         self._block: Block | None = None
         self._paths: list[str] = []  # of the block's entries
         self._contents = ""  # 64 hex digits for each
         self._at = -1
         self._step()
 
-    def find(self, entry: Entry) -> tuple[str, Stats] | None:
-        """The path of a file with the bytes and the mode of `entry` at the same place, and how it looks."""
+    def close(self) -> None:
+        if self._inside is not None:
+            self._inside.close()
+
+    def find(self, entry: Entry) -> Found | None:
+        """A file with the bytes and the mode of `entry` at the same place."""
         if not self._is_at(entry.path) or self._block is None:
             return None
         at = self._at
         if self._contents[64 * at : 64 * at + 64] != entry.content or self._block.letters[at] != letter_of(entry):
             return None
-        path = f"{self.copy}/{entry.path}"
-        stats: Stats = tuple(self._block.stats[4 * at : 4 * at + 4])  # type: ignore[assignment]
-        if self._seen:
-            return path, stats
-        with suppress(OSError):
-            if stats == stats_of(os.lstat(path)):
-                return path, stats
+        folder = self._inside.find(self._block.folder) if self._inside is not None else None
+        if folder is None:
+            return None
+        found = Found(folder, self._block.names[at], tuple(self._block.stats[4 * at : 4 * at + 4]))
+        if self._seen or found.is_unchanged():
+            return found
         return None
 
     def _is_at(self, path: str) -> bool:
@@ -78,10 +97,10 @@ class Source:
             self._contents = (self._block.contents or b"").hex()
 
 
-def link(path: str, folder: int, name: str) -> bool:
-    """Makes `name` in the folder with the descriptor `folder` a hard link to the file at `path`, where that can be."""
+def link(found: Found, folder: int, name: str) -> bool:
+    """Makes `name` in the folder with the descriptor `folder` a hard link to what was found, where that can be."""
     try:
-        os.link(path, name, dst_dir_fd=folder, follow_symlinks=False)
+        os.link(found.name, name, src_dir_fd=found.folder, dst_dir_fd=folder, follow_symlinks=False)
     except OSError as error:
         if error.errno in _NOT_SHARED:
             return False
@@ -95,19 +114,19 @@ class Cloning:
     def __init__(self) -> None:
         self._can_share = True  # until it was seen that it cannot
 
-    def clone(self, path: str, into: int, expected: Stats) -> bool:
-        """Gives the empty file `into` the bytes of the file at `path`.
+    def clone(self, found: Found, into: int) -> bool:
+        """Gives the empty file `into` the bytes of what was found.
 
-        False where that file is not, or not any more, what `expected` says; `into` is then to be written anew.
+        False where that is not there any more, or changed; `into` is then to be written anew.
         """
         try:
-            file = os.open(path, _READ)
+            file = os.open(found.name, _READ, dir_fd=found.folder)
         except OSError:
             return False
         try:
             if not self._shared(file, into):
-                _copy(file, into, expected[1])
-            return stats_of(os.fstat(file)) == expected
+                _copy(file, into, found.stats[1])
+            return stats_of(os.fstat(file)) == found.stats
         finally:
             os.close(file)
 
@@ -152,6 +171,13 @@ def write_all(file: int, data: bytes, offset: int) -> None:
     written = os.pwrite(file, data, offset)
     while written < len(data):
         written += os.pwrite(file, memoryview(data)[written:], offset + written)
+
+
+def _opened(copy: Path) -> Inside | None:
+    try:
+        return Inside(copy, refuse)
+    except OSError:  # it was evicted
+        return None
 
 
 def _blocks(record: Path) -> Iterator[Block]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import logging
 import struct
 from typing import Any
 
@@ -30,6 +31,7 @@ def preview_image(source: Source, format: str, limits: Limits, allowance: Allowa
         import PIL.Image  # optional
     except ImportError:
         return source.of_whole(FileKind.IMAGE, format, facts=tuple(facts), notes=("Not drawn: Pillow is missing.",))
+    _hush()
     try:
         drawn, told = _drawn(PIL.Image, source.start, limits, None if size else allowance)
     except Exception as error:  # Pillow's readers fail in many ways on broken pictures
@@ -38,6 +40,13 @@ def preview_image(source: Source, format: str, limits: Limits, allowance: Allowa
     note = ("Not drawn: it has many pixels.",) if not drawn else ()
     thumbnail = base64.b64encode(drawn).decode("ascii")
     return source.of_whole(FileKind.IMAGE, format, facts=tuple(told), notes=note, thumbnail=thumbnail)
+
+
+def _hush() -> None:
+    """Keeps what Pillow logs of broken pictures off the terminal; handlers of users still get it."""
+    logger = logging.getLogger("PIL")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
 
 
 def _drawn(pillow: Any, content: bytes, limits: Limits, allowance: Allowance | None) -> tuple[bytes, list[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -56,7 +57,8 @@ def preview_file(path: str, size: int, read: Read, allowance: Allowance) -> File
         return FilePreview(path=path, size=0, kind=FileKind.EMPTY)
     source = Source(path, size, read, allowance.bytes_for(size))
     try:
-        found = _looked_at(source, suffix_of(path), allowance.limits(), allowance)
+        with warnings.catch_warnings(action="ignore"):  # libraries warn of what broken files hold
+            found = _looked_at(source, suffix_of(path), allowance.limits(), allowance)
     except Exception as error:  # a preview is a help: whatever a file does to it, its version is made
         wrong = f"It cannot be shown: {type(error).__name__}: {str(error)[:120]}."
         return source.of_whole(FileKind.BINARY, "", notes=(wrong,))

@@ -126,7 +126,7 @@ def _columns(table: Table, width: int) -> RenderableType:
     narrow = width < _NARROW
     shown = _table("column", "type", "> missing", "> low", *([] if narrow else ["> mean"]), "> high", "values")
     for column in table.columns:
-        low, high = (_end(column, end) for end in (column.low, column.high))
+        low, high = (_end(column, end, 10 if narrow else 19) for end in (column.low, column.high))
         mean = number(column.mean) if column.type in (ColumnType.INT, ColumnType.FLOAT) else ""
         missing = share(column.missing, column.missing + column.count) if column.missing else "-"
         shown.add_row(
@@ -139,10 +139,10 @@ def _columns(table: Table, width: int) -> RenderableType:
     return shown
 
 
-def _end(column: Column, value: float | str | None) -> str:
+def _end(column: Column, value: float | str | None, longest: int) -> str:
     if column.type is ColumnType.TEXT and value is not None:
         return f"{number(value)} chars"
-    return plain(value, 19) if isinstance(value, str) else number(value)
+    return plain(value[:longest], 40) if isinstance(value, str) else number(value)
 
 
 def _values(column: Column, width: int) -> Text:
@@ -155,7 +155,7 @@ def _values(column: Column, width: int) -> Text:
         distinct = column.distinct if column.distinct is not None else 1001
         if distinct > len(kept):
             more = f"{distinct - len(kept):,}" if column.distinct is not None else "over 1,000"
-            text.append(f"  … {more} {'more' if kept else 'different'}", "dim")
+            text.append(f"{'  ' if kept else ''}… {more} {'more' if kept else 'different'}", "dim")
     if column.odd:
         text.append(f"  {column.odd:,} odd: {plain(column.odd_value, 20)}", _WARN)
     return text

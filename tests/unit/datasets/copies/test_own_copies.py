@@ -13,7 +13,7 @@ from meristem.errors import CopyRefused, PlaceUnavailable
 FILES = {"a/one": b"one", "a/two": b"two", "large": b"L" * CHUNK + b"M" * CHUNK, "three": b"three"}
 
 
-def unlinkable(path: str, folder: int, name: str) -> bool:
+def unlinkable(found: sharing.Found, folder: int, name: str) -> bool:
     return False
 
 

@@ -167,6 +167,7 @@ def test_parquet_has_its_rows_types_and_statistics() -> None:
     assert types == {"n": ("int", 0), "x": ("float", 150), "k": ("category", 0), "l": ("category", 0)}
     assert found.table.head[0] == ("0", None, "a", "[1]")
     assert found.notes == ("Statistics are over its first 300 rows only.",)
+    assert one("t.parquet", content[:-100]).notes == ("It is broken: its footer is too large.",)
     for broken in (content[:-100], content[:50] + bytes(100) + content[150:], b"PAR1" + bytes(50) + b"\x10\0\0\0PAR1"):
         assert not any("cannot be shown" in note for note in one("t.parquet", broken).notes)
 

@@ -156,6 +156,13 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     assert max(map(len, shown(preview_of(ALL), width).splitlines())) <= width
 
 
+def test_columns_that_a_terminal_has_no_room_for_are_counted() -> None:
+    text = shown(
+        preview_of({"t.csv": b",".join(b"column_%d" % i for i in range(30)) + b"\n" + b"1," * 29 + b"1\n"}), 80
+    )
+    assert "… 22 more columns" in text
+
+
 def hostile() -> Preview:
     content = f'{HOSTILE.replace(chr(34), "")},n\n"[bold]x[/]{HOSTILE.replace(chr(34), "")}",1\n,2\n'.encode()
     data = json.dumps({HOSTILE: HOSTILE, "[red]": "[/red]"}).encode()
