@@ -10,12 +10,15 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
+from blake3 import blake3
+
 from meristem.errors import NotInPlace
 from meristem.packs.place import Place
 from meristem.store.dataset_rows import VersionRow
 
 FORMAT = 1
 _PREFIX = "versions/"
+_LONGEST = 200  # characters of a folder's name; file systems take 255 bytes
 
 
 def record_key(project: str, name: str, number: str) -> str:
@@ -61,5 +64,7 @@ def list_records(place: Place) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _quoted(name: str) -> str:
-    quoted = quote(name, safe="-_.", errors="surrogateescape").replace("~", "%7E")
-    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
+    """The name as one of a folder: percent-encoded; a hash of it where that is too long."""
+    quoted = quote(name, safe="", errors="surrogateescape").replace("~", "%7E")
+    quoted = quoted if quoted.strip(".") else quoted.replace(".", "%2E")
+    return quoted if len(quoted) <= _LONGEST else f"%-{blake3(name.encode()).hexdigest()}"
