@@ -10,7 +10,7 @@ def need(fine, problem):
 def quoted(part):  # as the folder of a project's or dataset's records is called
     text = urllib.parse.quote(part, safe="").replace("~", "%7E")
     text = text if text.strip(".") else text.replace(".", "%2E")
-    return text if len(text) <= 200 else f"%-{blake3(part.encode()).hexdigest()}"
+    return text if len(text) <= 200 else f"{text[:160]}-{blake3(part.encode()).hexdigest()[:32]}"
 
 def look_into(pack, content):  # where each of its objects lies: (pack, offset, stored, length, codec)
     offset, _, _, end = struct.unpack("<QII8s", content[-24:])

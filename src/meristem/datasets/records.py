@@ -18,7 +18,7 @@ from meristem.store.dataset_rows import VersionRow
 
 FORMAT = 1
 _PREFIX = "versions/"
-_LONGEST = 200  # characters of a folder's name; file systems take 255 bytes
+_LONGEST, _KEPT = 200, 160  # characters of a part of a key; folders take 255
 
 
 def record_key(project: str, name: str, number: str) -> str:
@@ -64,7 +64,9 @@ def list_records(place: Place) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _quoted(name: str) -> str:
-    """The name as one of a folder: percent-encoded; a hash of it where that is too long."""
-    quoted = quote(name, safe="", errors="surrogateescape").replace("~", "%7E")
-    quoted = quoted if quoted.strip(".") else quoted.replace(".", "%2E")
-    return quoted if len(quoted) <= _LONGEST else f"%-{blake3(name.encode()).hexdigest()}"
+    quoted = quote(name, safe="-_.", errors="surrogateescape").replace("~", "%7E")
+    if not quoted.strip("."):
+        return quoted.replace(".", "%2E")
+    if len(quoted) <= _LONGEST:
+        return quoted
+    return f"{quoted[:_KEPT]}-{blake3(name.encode(errors='surrogateescape')).hexdigest()[:32]}"

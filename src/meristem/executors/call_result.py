@@ -14,8 +14,6 @@ from types import TracebackType
 from typing import Any
 
 from meristem.errors import StopTrial
-from meristem.present import running
-from meristem.present import trial as present_trial
 
 CallResult = tuple[str, Any, str | None, str | None]  # status, score, error, traceback
 EXPECTED = 'return a number or a dict of metrics, such as {"accuracy": 0.93}'
@@ -26,8 +24,7 @@ _ERROR_LIMIT, _TRACEBACK_LIMIT = 500, 20_000
 def run_function(function: Callable[[Any], Any], trial: Any) -> CallResult:
     """Calls `function` and tells how it ended; never raises."""
     try:
-        with running(present_trial(trial.study, trial.number)):
-            returned = function(trial)
+        returned = function(trial)
     except StopTrial:
         return ("stopped", None, None, None)
     except BaseException as error:  # SystemExit and KeyboardInterrupt, too, fail this trial alone

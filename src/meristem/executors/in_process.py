@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from meristem import present
 from meristem.executors.call_result import run_function
 from meristem.executors.training import TrainingTrial
 from meristem.executors.warm_pool import outcome_of
@@ -95,7 +96,9 @@ class InProcess:
     def _serve(self, inbox: queue.SimpleQueue[_Running | None]) -> None:
         news = self._news
         while (running := inbox.get()) is not None:
-            ending = run_function(self._function, self._trial_of(running, news))
+            attempt = running.attempt
+            with present.running(present.trial(attempt.study, attempt.number)):
+                ending = run_function(self._function, self._trial_of(running, news))
             news.put(_News(running=running, outcome=outcome_of(ending)))
 
     def _trial_of(self, running: _Running, news: queue.SimpleQueue[_News]) -> TrainingTrial:
