@@ -10,6 +10,7 @@ Before it acts it writes the phase into its journal, and before it finalizes wha
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -21,7 +22,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from benchmarks.datasets.fault_folders import edit
-from benchmarks.datasets.fault_journal import Journal, digest_of, open_draft
+from benchmarks.datasets.fault_journal import Journal, digest_of, digest_of_listing, listing_of, open_draft
 from meristem import Dataset
 from meristem.datasets.collecting import collect
 from meristem.datasets.objects import objects_of
@@ -86,7 +87,10 @@ def write(actor: Actor) -> None:
     with actor.phase("upload" if big else "sync"):
         draft.sync_folder(folder)
     # Before it is finalized: whether the process lives to hear of it or not, this is what the version must hold.
-    actor.journal.note("finalizing", id=draft.id, dataset=actor.dataset, digest=digest_of(folder))
+    listing = listing_of(folder)
+    kept = actor.home / "listings" / f"{draft.id}.json"
+    kept.write_text(json.dumps(listing))  # by which it is told what is wrong, if something is
+    actor.journal.note("finalizing", id=draft.id, dataset=actor.dataset, digest=digest_of_listing(listing))
     try:
         with actor.phase("finalize"):
             draft.finalize()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
 
 from benchmarks.datasets.fault_actors import PROJECT, collect_garbage
-from benchmarks.datasets.fault_journal import digest_of
+from benchmarks.datasets.fault_journal import differing_paths, digest_of_listing, listing_of
 from benchmarks.datasets.fault_judging import Checked
 from meristem import Dataset
 from meristem.errors import DatasetError, DatasetNotFound, MeristemError, StoreUnavailable
@@ -29,7 +30,7 @@ def check(store: Store, datasets: list[str], home: Path) -> tuple[list[Checked],
     rows = _rows(store, datasets)
     final = [row for row in rows if row.status in (VersionStatus.FINAL, VersionStatus.PUBLISHED)]
     left = sum(row.status is VersionStatus.DRAFT for row in rows)
-    return [_look(row, home / "checkout") for row in final], resumed, left
+    return [_look(row, home) for row in final], resumed, left
 
 
 def _rows(store: Store, datasets: list[str]) -> list[VersionRow]:
@@ -55,7 +56,8 @@ def _end(row: VersionRow) -> bool:
     return True
 
 
-def _look(row: VersionRow, out: Path) -> Checked:
+def _look(row: VersionRow, home: Path) -> Checked:
+    out = home / "checkout"
     shutil.rmtree(out, ignore_errors=True)
     for last in (False, False, True):
         try:
@@ -65,7 +67,10 @@ def _look(row: VersionRow, out: Path) -> Checked:
                 gone = any(damage.pack is None for damage in verdict.damages)
                 return Checked(id=row.id, error="ObjectMissing" if gone else "ObjectDamaged")
             version.get_mutable_local_copy(out, overwrite=True)
-            return Checked(id=row.id, digest=digest_of(out))
+            found = listing_of(out)
+            meant = home / "listings" / f"{row.id}.json"
+            wrong = differing_paths(json.loads(meant.read_text()), found) if meant.exists() else []
+            return Checked(id=row.id, digest=digest_of_listing(found), differences=tuple(wrong[:5]))
         except MeristemError as error:
             transient = getattr(error, "transient", False) or isinstance(error, StoreUnavailable)
             if last or not transient:

@@ -16,6 +16,7 @@ from typing import Any
 from blake3 import blake3
 
 Note = dict[str, Any]
+Listing = dict[str, str]
 
 
 class Journal:
@@ -58,23 +59,36 @@ def open_draft(notes: Sequence[Note]) -> int | None:
 
 def digest_of(folder: Path) -> str:
     """What tells whether two folders hold the same: paths, bytes, links, executable files, empty folders."""
-    digest = blake3()
-    for path, line in sorted(_lines(os.fspath(folder), "")):
-        digest.update(os.fsencode(path) + b"\0" + line + b"\0")
-    return digest.hexdigest()
+    return digest_of_listing(listing_of(folder))
 
 
-def _lines(folder: str, below: str) -> Iterator[tuple[str, bytes]]:
+def listing_of(folder: Path) -> Listing:
+    """What a folder holds: by path, what kind of thing lies there and the hash of its bytes."""
+    return dict(sorted(_lines(os.fspath(folder), "")))
+
+
+def digest_of_listing(listing: Listing) -> str:
+    """The digest of the folder with this listing."""
+    return blake3(os.fsencode("\0".join(f"{path}\0{line}" for path, line in listing.items()))).hexdigest()
+
+
+def differing_paths(meant: Listing, found: Listing) -> list[str]:
+    """What two folders differ in, a line each."""
+    paths = sorted(path for path in meant.keys() | found.keys() if meant.get(path) != found.get(path))
+    return [f"{path!r}: meant {meant.get(path, 'nothing')}, found {found.get(path, 'nothing')}" for path in paths]
+
+
+def _lines(folder: str, below: str) -> Iterator[tuple[str, str]]:
     with os.scandir(folder) as found:
         entries = list(found)
     if not entries and below:
-        yield below, b"folder"
+        yield below, "folder"
     for entry in entries:
         name = f"{below}/{entry.name}" if below else entry.name
         if entry.is_symlink():
-            yield name, b"link " + os.fsencode(os.readlink(entry.path))
+            yield name, f"link {os.readlink(entry.path)}"
         elif entry.is_dir():
             yield from _lines(entry.path, name)
         else:
-            executable = b"x " if entry.stat().st_mode & 0o100 else b"- "
-            yield name, executable + blake3(Path(entry.path).read_bytes()).digest()
+            kind = "program" if entry.stat().st_mode & 0o100 else "file"
+            yield name, f"{kind} {blake3(Path(entry.path).read_bytes()).hexdigest()}"

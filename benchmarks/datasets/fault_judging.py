@@ -14,11 +14,16 @@ _MISSING = ("ObjectMissing", "NotInPlace")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A version that is final, as it was found when all was over: the digest of its checkout, or what went wrong."""
+    """A version that is final, as it was found when all was over: the digest of its checkout, or what went wrong.
+
+    Attributes:
+        differences: From what its writer had written down, a line each; a few.
+    """
 
     id: int
     digest: str = ""
     error: str = ""
+    differences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -41,6 +42,13 @@ RESULTS = Path(__file__).parents[1] / "results" / "datasets_faults.json"
 _REPOSITORY = Path(__file__).parents[2]
 _WAIT_FOR_PHASE = 5.0  # seconds; then another phase is tried
 _WAIT_FOR_END = 120.0
+_LABELS = {
+    "missing": "with missing chunks", "kept": "final at the end", "unheard": "final, writer died before it heard",
+    "resumed": "drafts resumed", "discarded": "drafts thrown away by choice", "requests": "requests to S3",
+    "unavailable": "told to try again", "errors": "other errors", "wrong": "with other content",
+    "unfounded": "final without being meant to", "reads": "local copies compared", "wrong_reads": "of those wrong",
+    "drafts_left": "drafts left open",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +116,8 @@ class FaultRun:
             "MERISTEM_CACHE": os.fspath(home / "cache"), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
         }  # fmt: skip
         os.environ.update({name: self._env[name] for name in (*place.env, "MERISTEM_STORE", "MERISTEM_CACHE")})
-        (home / "journals").mkdir(parents=True)
+        for name in ("journals", "listings"):
+            (home / name).mkdir(parents=True)
         self._store = Store(self._env["MERISTEM_STORE"])
         if place.url:
             self._store.set_blobs_url(place.url)
@@ -119,7 +128,7 @@ class FaultRun:
         self.kills: Counter[str] = Counter()
         self.ended_by_themselves: list[str] = []
 
-    def run(self) -> tuple[Judgement, dict[str, object]]:
+    def run(self) -> tuple[Judgement, dict[str, Any]]:
         """Runs it to its end, and judges it; also says what was done."""
         for process in self._processes:
             process.start()
@@ -137,9 +146,11 @@ class FaultRun:
         self._store.close()
         notes = [note for process in self._processes for note in read_notes(process.journal)]
         done = {
-            "kills": dict(self.kills),
+            "kills": sum(self.kills.values()),
+            "killed_in": dict(self.kills),
             "drafts_resumable_at_end": resumed_at_end,
             "ended_by_themselves": self.ended_by_themselves,
+            "differences": [f"{one.id}: {line}" for one in checked for line in one.differences][:20],
             "requests": dict(self._place.failed),
         }
         return judge(notes, checked, left), done
@@ -224,12 +235,14 @@ def read_tail(path: Path) -> list[Note]:
     return found
 
 
-def table_of(found: Judgement, done: dict[str, object]) -> Table:
+def table_of(found: Judgement, done: dict[str, Any]) -> Table:
     """The result as a table."""
     table = Table("counted", "value", title="Fault run of datasets")
     for name, value in (done | found.to_json()).items():
-        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
-        table.add_row(name.replace("_", " "), shown or "none")
+        if name == "differences":  # lines of their own, below the table
+            continue
+        shown = ", ".join(f"{k} {v}" for k, v in sorted(value.items())) if isinstance(value, dict) else str(value)
+        table.add_row(_LABELS.get(name, name.replace("_", " ")), shown if value not in ({}, []) else "none")
     return table
 
 
@@ -255,6 +268,8 @@ def main() -> None:
         place = stack.enter_context(place_of(plan.place, plan.seed))
         found, done = FaultRun(plan, home, place).run()
     console.print(table_of(found, done))
+    for line in done["differences"]:
+        console.print(f"version {line}", style="red", highlight=False, soft_wrap=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     kept = {"load_before": load, "plan": asdict(plan), **done, **found.to_json()}
     out.write_text(json.dumps(kept, indent=1) + "\n")
