@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from blake3 import blake3
+
 from meristem.datasets.where import cache_folder, place_folder, place_url
 from meristem.errors import NotInPlace, PackDamaged
 from meristem.packs.format import Row, encode_index
@@ -28,6 +30,7 @@ from meristem.store.blob_place import IN_DATABASE
 from meristem.store.dataset_rows import PackCondemned, PackRow
 from meristem.store.store import Store
 
+MARK_BYTES = 32
 _NODES_KEPT_BYTES = 32 << 20
 _opening = threading.Lock()
 
@@ -60,6 +63,11 @@ class Objects:
         self._nodes: OrderedDict[str, bytes] = OrderedDict()
         self._nodes_bytes = 0
         self._lock = threading.Lock()
+
+    @cached_property
+    def mark(self) -> bytes:
+        """What each pack of this store holds, so that stores that share a place have no pack in common."""
+        return blake3(f"meristem store {self.store.id}".encode()).digest(MARK_BYTES)
 
     @cached_property
     def index(self) -> LocalIndex:
@@ -162,7 +170,7 @@ class Objects:
             found = self.index.known(names)
             return found.union(name for name in names if name in also) if also else found
 
-        with PackWriter(self.place, known, intend) as writer:
+        with PackWriter(self.place, known, intend, mark=self.mark) as writer:
             yield writer
 
     def arrived(self, made: Sequence[PackMade]) -> None:

@@ -209,7 +209,7 @@ def test_a_version_that_came_while_roots_were_marked_keeps_a_pack_that_the_colle
     machine: Machine, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its manifest lies in an old pack, so that reading it shows nothing new."""
-    monkeypatch.setattr(objects, "PackWriter", lambda *given: PackWriter(*given, target_bytes=1))
+    monkeypatch.setattr(objects, "PackWriter", lambda *given, **named: PackWriter(*given, **named, target_bytes=1))
     one, two = machine("one"), machine("two")
     first = _version(one, _write(work, a=1))
     manifest = first.row.root
