@@ -28,6 +28,7 @@ class Background:
 
     def __init__(self, work: Callable[[Mapping[str, Any]], None], message: Callable[[], str]) -> None:
         self._work, self._message = work, message
+        self._thread: threading.Thread | None
         self._begin()
 
     def attend(self) -> None:
@@ -77,7 +78,7 @@ class Background:
     def _begin(self) -> None:
         self._process = os.getpid()
         self._waiting: queue.Queue[Mapping[str, Any] | None] = queue.Queue()
-        self._thread: threading.Thread | None = None
+        self._thread = None
         self._failed: list[Exception] = []
 
     def _own(self) -> None:

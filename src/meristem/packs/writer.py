@@ -82,6 +82,8 @@ class PackWriter:
         after_upload: Called with each pack once it lies there. `known` must know its objects from then on; the
             writer forgets them, and its memory does not grow with their number.
         uploads: How many packs are under way at once.
+        mark: Is put into each pack, so that no two owners of one place ever make packs of one name: what one deletes
+            the other does not need.
         target_bytes: About how large a pack becomes.
 
     The callbacks are called in threads of the writer, never two at once. An error of theirs, or of the
@@ -96,11 +98,12 @@ class PackWriter:
         *,
         after_upload: Callable[[PackMade], object] | None = None,
         uploads: int = 4,
+        mark: bytes = b"",
         target_bytes: int = TARGET_BYTES,
     ) -> None:
         self._place, self._known = place, known
         self._before_upload, self._after_upload = before_upload, after_upload
-        self._target = target_bytes
+        self._target, self._mark = target_bytes, mark
         self.packs: list[PackMade] = []
         self.hits = Names()
         self.stored_bytes = 0
@@ -263,6 +266,8 @@ class PackWriter:
 
     def _told(self, pack: OpenPack) -> tuple[PackMade, bytes]:
         """The pack under a name that may be used, and its index block."""
+        if self._mark:
+            pack.add_salt(name_of(self._mark), self._mark)
         for _ in range(_RENAMINGS):
             index = pack.index()
             made = PackMade(name_of(index), pack.size + len(index) + FOOTER.size, pack.objects, index)
