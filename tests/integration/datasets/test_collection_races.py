@@ -192,6 +192,7 @@ def test_the_newest_version_may_go_while_a_draft_is_merged_with_it(
     other = Dataset.get(id=first.id, writable_copy=True, store=two)
     other.add_files(_write(work / "3", c=3))
     other.finalize()
+    assert Dataset.get(id=other.id, store=one).list_files() == ["a", "c"]  # its manifest is in memory now
 
     def lose() -> None:
         Dataset.get(id=other.id, store=two).delete()
