@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from meristem.cli import init, mmar, queue, run, schema, store, study, task, worker
+from meristem.cli import data, init, mmar, queue, run, schema, store, study, task, worker
 from meristem.errors import INTERRUPTED, WORK_FAILED, MeristemError
 
 # Newer Typers hold a click of their own, older ones use the package: this is the class in either.
@@ -31,7 +31,8 @@ app = typer.Typer(
     "meristem study show example   see how far it is\n"
     "meristem study best example   the best parameters\n"
     "meristem task list            trainings, and how they stand\n"
-    "meristem queue list           where tasks wait for workers\n\n"
+    "meristem queue list           where tasks wait for workers\n"
+    "meristem data list            datasets and their versions\n\n"
     "Exit codes: 0 done, 1 the work failed, 2 bad input, 130 interrupted.",
 )
 app.command("init")(init.init)
@@ -40,6 +41,7 @@ app.add_typer(study.app, name="study")
 app.add_typer(task.app, name="task")
 app.add_typer(queue.app, name="queue")
 app.add_typer(worker.app, name="worker")
+app.add_typer(data.app, name="data")
 app.add_typer(mmar.app, name="mmar")
 app.add_typer(store.app, name="store")
 app.add_typer(schema.app, name="schema")

@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 
 from meristem.datasets.gc_plan import Fill, plan_collection
-from meristem.datasets.objects import Objects
+from meristem.datasets.objects import MARK_BYTES, Objects
 from meristem.datasets.records import list_records, record_key
 from meristem.errors import MeristemError, NotInPlace, ObjectDamaged, ObjectMissing, PackDamaged
 from meristem.manifests.tree import EMPTY, Tree
@@ -33,6 +33,7 @@ log = logging.getLogger("meristem.datasets")
 
 GRACE = timedelta(minutes=10)  # a reader that has just located something in a pack still finds it
 _AT_ONCE = 5000
+_FRAME = len(HEADER) + ROW.size + MARK_BYTES + FOOTER.size  # bytes of a pack that are none of its objects
 _TRIES = 5
 
 
@@ -185,7 +186,7 @@ def _fills(
         yield Fill(
             name=pack.name,
             size=pack.size,
-            live_bytes=sum(row.stored + ROW.size for row in live) + len(HEADER) + FOOTER.size,
+            live_bytes=sum(row.stored + ROW.size for row in live) + _FRAME,
             live_objects=len(live),
         )
 

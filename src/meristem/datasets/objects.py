@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from blake3 import blake3
+
 from meristem.datasets.copies.locks import alone
 from meristem.datasets.where import cache_folder, place_folder, place_url
 from meristem.errors import NotInPlace, PackDamaged
@@ -32,6 +34,7 @@ from meristem.store.store import Store
 
 log = logging.getLogger("meristem.datasets")
 
+MARK_BYTES = 32
 _NODES_KEPT_BYTES = 32 << 20
 _opening = threading.Lock()
 
@@ -65,6 +68,11 @@ class Objects:
         self._nodes_bytes = 0
         self._lock = threading.Lock()
         self._damaged: set[str] = set()
+
+    @cached_property
+    def mark(self) -> bytes:
+        """What each pack of this store holds, so that stores that share a place have no pack in common."""
+        return blake3(f"meristem store {self.store.id}".encode()).digest(MARK_BYTES)
 
     @cached_property
     def index(self) -> LocalIndex:
@@ -166,8 +174,7 @@ class Objects:
             found = self.index.known(names)
             return found.union(name for name in names if name in also) if also else found
 
-        mark = f"store {self.store.id}".encode()
-        with PackWriter(self.place, known, intend, mark=mark) as writer:
+        with PackWriter(self.place, known, intend, mark=self.mark) as writer:
             yield writer
 
     def arrived(self, made: Sequence[PackMade]) -> None:

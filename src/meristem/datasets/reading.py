@@ -85,7 +85,16 @@ def local_copy(
     )
 
 
-def mutable_copy(dataset: Dataset, folder: Path, *, overwrite: bool, progress: Progress | None) -> Path:
+def mutable_copy(
+    dataset: Dataset,
+    folder: Path,
+    *,
+    overwrite: bool,
+    part: int | None,
+    num_parts: int | None,
+    files: Sequence[str] | None,
+    progress: Progress | None,
+) -> Path:
     objects = dataset.objects
     return own.mutable_copy(
         dataset.tree,
@@ -93,18 +102,34 @@ def mutable_copy(dataset: Dataset, folder: Path, *, overwrite: bool, progress: P
         folder,
         cache=objects.cache,
         overwrite=overwrite,
+        part=part,
+        num_parts=num_parts,
+        files=files,
         progress=counted(progress, dataset.size_bytes),
         fetch_external=write_external,
     )
 
 
-def linked_copy(dataset: Dataset, folder: Path, *, progress: Progress | None) -> Path:
+def linked_copy(
+    dataset: Dataset,
+    folder: Path,
+    *,
+    overwrite: bool,
+    part: int | None,
+    num_parts: int | None,
+    files: Sequence[str] | None,
+    progress: Progress | None,
+) -> Path:
     objects = dataset.objects
     return own.link_copy(
         dataset.tree,
         objects.reader,
         folder,
         objects.cache,
+        overwrite=overwrite,
+        part=part,
+        num_parts=num_parts,
+        files=files,
         limit_bytes=cache_limit_bytes(),
         progress=counted(progress, dataset.size_bytes),
         fetch_external=write_external,

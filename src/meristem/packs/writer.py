@@ -17,7 +17,7 @@ from typing import NamedTuple, Self
 from meristem.errors import InputError
 from meristem.packs.chunking import ZEROS
 from meristem.packs.compression import Compression
-from meristem.packs.format import EMPTY_OBJECT, FOOTER, LONGEST, Row, decode_rows, name_of, pack_key
+from meristem.packs.format import EMPTY_OBJECT, FOOTER, LONGEST, RAW, Row, decode_rows, name_of, pack_key
 from meristem.packs.open_pack import OpenPack
 from meristem.packs.pack_files import is_whole
 from meristem.packs.place import Place
@@ -82,9 +82,9 @@ class PackWriter:
         after_upload: Called with each pack once it lies there. `known` must know its objects from then on; the
             writer forgets them, and its memory does not grow with their number.
         uploads: How many packs are under way at once.
-        mark: Is put into each pack, so that no two owners of one place ever make packs of one name: what one deletes
-            the other does not need.
         target_bytes: About how large a pack becomes.
+        mark: An object that each pack holds, so that those who share a place under other marks never make the same
+            pack, which one of them may delete one day. Empty: none.
 
     The callbacks are called in threads of the writer, never two at once. An error of theirs, or of the
     place, is raised by the next `put` or `flush`, and from then on by every one.
@@ -98,12 +98,13 @@ class PackWriter:
         *,
         after_upload: Callable[[PackMade], object] | None = None,
         uploads: int = 4,
-        mark: bytes = b"",
         target_bytes: int = TARGET_BYTES,
+        mark: bytes = b"",
     ) -> None:
         self._place, self._known = place, known
         self._before_upload, self._after_upload = before_upload, after_upload
-        self._target, self._mark = target_bytes, mark
+        self._target = target_bytes
+        self._mark, self._mark_name = mark, name_of(mark)
         self.packs: list[PackMade] = []
         self.hits = Names()
         self.stored_bytes = 0
@@ -221,7 +222,10 @@ class PackWriter:
             self._finish(filling)
         if filling.pack is None:
             filling.pack = OpenPack(self._place)
-        filling.pack.add(name, stored, len(content), codec)
+            if self._mark:
+                filling.pack.add(self._mark_name, self._mark, len(self._mark), RAW)
+        if name != self._mark_name:
+            filling.pack.add(name, stored, len(content), codec)
 
     def _finish(self, filling: _Filling) -> None:
         """Has the thread's pack brought to its place, once there is room for one more that is under way."""
@@ -266,8 +270,6 @@ class PackWriter:
 
     def _told(self, pack: OpenPack) -> tuple[PackMade, bytes]:
         """The pack under a name that may be used, and its index block."""
-        if self._mark:
-            pack.add_salt(name_of(self._mark), self._mark)
         for _ in range(_RENAMINGS):
             index = pack.index()
             made = PackMade(name_of(index), pack.size + len(index) + FOOTER.size, pack.objects, index)

@@ -54,6 +54,17 @@ def test_a_damaged_record_is_not_read() -> None:
     assert Record.decode(b"") is None
 
 
+def test_what_was_not_read_is_not_kept() -> None:
+    made = known(a=(1, 2, 3, 4, FILE), b=(2, 2, 3, 4, FILE), c=(3, 2, 3, 4, FILE), d=(4, 2, 3, 0, stat.S_IFLNK))
+    made.set_content(3, b"l")
+    made.targets[3] = "there"
+    items = dict(made.read_items())
+    made.forget(1)
+    kept = made.without_unread()
+    assert kept.names == ["a", "c", "d"]
+    assert dict(kept.read_items()) == {name: items[name] for name in "acd"}
+
+
 def test_files_that_are_as_they_were_keep_their_content_also_when_they_are_listed_in_another_order() -> None:
     old = known(a=(1, 2, 3, 4, FILE), b=(2, 2, 3, 4, FILE))
     new = record(b=(2, 2, 3, 4, FILE), a=(1, 2, 3, 4, FILE))
