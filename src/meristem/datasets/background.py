@@ -26,6 +26,10 @@ class Background:
         message: What is told when the process ends before `close`.
     """
 
+    _waiting: queue.Queue[Mapping[str, Any] | None]
+    _thread: threading.Thread | None
+    _failed: list[Exception]
+
     def __init__(self, work: Callable[[Mapping[str, Any]], None], message: Callable[[], str]) -> None:
         self._work, self._message = work, message
         self._begin()
@@ -76,9 +80,9 @@ class Background:
 
     def _begin(self) -> None:
         self._process = os.getpid()
-        self._waiting: queue.Queue[Mapping[str, Any] | None] = queue.Queue()
-        self._thread: threading.Thread | None = None
-        self._failed: list[Exception] = []
+        self._waiting = queue.Queue()
+        self._thread = None
+        self._failed = []
 
     def _own(self) -> None:
         """In a process that was forked: begins anew, for the thread did not come along."""

@@ -36,7 +36,7 @@ def hurt(how: str, copy: Path, cache: Path) -> None:
 
 
 @given(STEPS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_copies_equal_plain_folders(steps: list[tuple[dict[str, bytes], str]]) -> None:
     memory = Memory()
     base = Path(tempfile.mkdtemp(prefix="meristem-copies-"))
