@@ -12,7 +12,7 @@ import os
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -90,18 +90,19 @@ class Objects:
         """
         with self._lock, self._following() as index:
             cursor, epoch = index.cursor, index.epoch
-            live = self.store.dataset_packs.live(0 if whole else cursor)
-            if live.epoch != epoch and not whole:
+            known = index.packs()
+            live = self.store.dataset_packs.live(0 if whole else cursor - 1)
+            if not whole and (live.epoch != epoch or not _goes_on(live.packs, cursor, known)):
                 live, whole = self.store.dataset_packs.live(), True
-            known = index.packs() if live.packs or whole else {}
             gone = known.keys() - {pack.name for pack in live.packs} if whole else set()
             if gone:
                 index.drop_packs(gone)
             new = [pack for pack in live.packs if pack.name not in known]
             index.add_packs((pack.name, pack.serial or 0, rows) for pack in new if (rows := self._rows_of(pack.name)))
+            index.confirm({pack.name: pack.serial or 0 for pack in live.packs if known.get(pack.name) == 0})
             last = max((pack.serial or 0 for pack in live.packs), default=0)
-            if (max(last, cursor), live.epoch) != (cursor, epoch):
-                index.remember(cursor=max(last, cursor), epoch=live.epoch)
+            if (last, live.epoch) != (cursor, epoch):
+                index.remember(cursor=last, epoch=live.epoch)
             self.epoch = live.epoch
             return bool(new or gone)
 
@@ -184,7 +185,8 @@ class Objects:
         with self._lock, self._following() as index:
             # Where packs were condemned since, these may be among them: the next refresh knows.
             if index.epoch == self.epoch:
-                index.add_packs((pack.name, 0, pack.block) for pack in made)
+                known = index.packs()
+                index.add_packs((pack.name, 0, pack.block) for pack in made if pack.name not in known)
 
     def _rows_of(self, pack: str) -> list[Row]:
         try:
@@ -217,3 +219,17 @@ class Objects:
             self._nodes_bytes += len(content)
             while self._nodes_bytes > _NODES_KEPT_BYTES:
                 self._nodes_bytes -= len(self._nodes.popitem(last=False)[1])
+
+
+def _goes_on(packs: Sequence[PackRow], cursor: int, known: Mapping[str, int]) -> bool:
+    """Whether the store still has what the index followed; not so where it was restored from an older backup.
+
+    While the epoch is the same no pack goes. So the last one that was followed must be there, and so must those that
+    came from this machine since (their serial is not known yet).
+
+    Args:
+        packs: The live packs from `cursor` on.
+    """
+    at_cursor = not cursor or any(pack.serial == cursor and pack.name in known for pack in packs)
+    arrived = {name for name, serial in known.items() if not serial}
+    return at_cursor and arrived <= {pack.name for pack in packs}
