@@ -104,8 +104,9 @@ def add_external(draft: Draft, urls: Sequence[str], dataset_path: str) -> int:
 
 def overlaid(change: Change, root: str) -> str:
     """The root of a draft's content with all that another manifest holds; where both have a path, that one's counts."""
-    differing = differences(change.tree, Tree(root, change))
-    return change.tree.updated(_with_room(change.tree, [c.after for c in differing if c.after]), change.save)
+    theirs = [c.after for c in differences(change.tree, Tree(root, change)) if c.after]
+    change.assume(theirs)
+    return change.tree.updated(_with_room(change.tree, theirs), change.save)
 
 
 def delete(objects: Objects, row: VersionRow, *, force: bool) -> None:

@@ -7,6 +7,7 @@ that were condemned meanwhile.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import weakref
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from meristem.datasets.copies.locks import alone
 from meristem.datasets.where import cache_folder, place_folder, place_url
 from meristem.errors import NotInPlace, PackDamaged
 from meristem.packs.format import Row, encode_index
@@ -29,6 +31,8 @@ from meristem.packs.writer import PackMade, PackWriter
 from meristem.store.blob_place import IN_DATABASE
 from meristem.store.dataset_rows import PackCondemned, PackRow
 from meristem.store.store import Store
+
+log = logging.getLogger("meristem.datasets")
 
 MARK_BYTES = 32
 _NODES_KEPT_BYTES = 32 << 20
@@ -63,6 +67,7 @@ class Objects:
         self._nodes: OrderedDict[str, bytes] = OrderedDict()
         self._nodes_bytes = 0
         self._lock = threading.Lock()
+        self._damaged: set[str] = set()
 
     @cached_property
     def mark(self) -> bytes:
@@ -83,8 +88,7 @@ class Objects:
         Args:
             whole: Compare all packs, not only those that came since the last look.
         """
-        with self._lock:
-            index = self.index
+        with self._lock, self._following() as index:
             cursor, epoch = index.cursor, index.epoch
             live = self.store.dataset_packs.live(0 if whole else cursor)
             if live.epoch != epoch and not whole:
@@ -175,14 +179,35 @@ class Objects:
 
     def arrived(self, made: Sequence[PackMade]) -> None:
         """Packs of this machine have become live: the index need not fetch what is known here."""
-        if made:
-            self.index.add_packs((pack.name, 0, pack.block) for pack in made)
+        if not made:
+            return
+        with self._lock, self._following() as index:
+            # Where packs were condemned since, these may be among them: the next refresh knows.
+            if index.epoch == self.epoch:
+                index.add_packs((pack.name, 0, pack.block) for pack in made)
 
     def _rows_of(self, pack: str) -> list[Row]:
         try:
             return read_index(self.place, pack)
         except NotInPlace:  # condemned, and its file deleted since the list was read: the next look knows
             return []
+        except PackDamaged as error:  # what it holds is missing; all else can be read
+            if pack not in self._damaged:
+                self._damaged.add(pack)
+                log.warning("%s", error)
+            return []
+
+    @contextmanager
+    def _following(self) -> Iterator[LocalIndex]:
+        """The index, for one process at a time.
+
+        Else one that has read which packs are live, and is slow, could add a pack to the index that meanwhile was
+        condemned and dropped from it; and with the epoch that the index has by then nobody would ever look again.
+        """
+        index = self.index
+        index.folder.mkdir(parents=True, exist_ok=True)
+        with alone(index.folder / "following.lock", log.debug, "looking which packs there are"):
+            yield index
 
     def _keep(self, name: str, content: bytes) -> None:
         with self._lock:

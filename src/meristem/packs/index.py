@@ -163,6 +163,8 @@ class LocalIndex:
     def _followed(self, connection: sqlite3.Connection) -> _Recent:
         """The recent packs as they are now; looked at again only where somebody wrote to the file."""
         version = (self._file.opened, *connection.execute("PRAGMA data_version").fetchone())
+        if self._recent.version[:1] != version[:1]:  # another file: it numbers packs anew
+            self._recent = _Recent()
         if self._recent.stale or version != self._recent.version:
             self._recent.follow(connection)
             self._recent.version, self._recent.stale = version, False
