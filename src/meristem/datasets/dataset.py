@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from meristem.datasets import adding, reading
+from meristem.datasets import adding, frames, reading
 from meristem.datasets.background import Background
 from meristem.datasets.drafts import Draft, Ending
 from meristem.datasets.logs import log_image, log_plot, log_table
@@ -33,6 +33,10 @@ from meristem.store.dataset_rows import Lineage, LogRow, ReaderRow, VersionRow
 from meristem.store.opening import open_store
 
 if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+
     from meristem.datasets.folders.looking import Look
     from meristem.datasets.previews.preview import Preview
     from meristem.datasets.verifying import Verdict
@@ -350,6 +354,46 @@ class Dataset:
         from meristem.datasets.showing import preview_of  # seldom needed
 
         return preview_of(self)
+
+    # Reading, for other libraries
+
+    def to_pandas(self, what: str, *, path_column: str | None = None, **options: Any) -> pandas.DataFrame:
+        """A table of a file, of all files of a folder, or of what matches a glob, one below the other.
+
+        Args:
+            what: CSV, TSV, Parquet or JSON lines, by suffix, also with `.gz`.
+            path_column: Name of a first column with the file's path; None: none.
+            options: For pandas' reader, such as `columns=` of Parquet, of which no others are then fetched.
+
+        Raises:
+            EntryNotFound: There is no such file.
+            InputError: One is no table by its suffix; or pandas, or PyArrow for Parquet, is not installed.
+        """
+        self.note_reading()
+        found: pandas.DataFrame = frames.to_pandas(self, what, path_column=path_column, **options)
+        return found
+
+    def to_polars(self, what: str, *, path_column: str | None = None, **options: Any) -> polars.DataFrame:
+        """As `to_pandas`, for polars."""
+        self.note_reading()
+        found: polars.DataFrame = frames.to_polars(self, what, path_column=path_column, **options)
+        return found
+
+    def to_arrow(self, what: str, *, path_column: str | None = None, **options: Any) -> pyarrow.Table:
+        """As `to_pandas`, for PyArrow."""
+        self.note_reading()
+        return frames.to_arrow(self, what, path_column=path_column, **options)
+
+    def torch_dataset(self, what: str = "", *, transform: Callable[[Path], Any] | None = None) -> frames.VersionFiles:
+        """Its files, below a folder or that match a glob, as a data set for PyTorch's DataLoader.
+
+        Args:
+            transform: Makes an item of a file's path in the shared local copy; None: the path is the item.
+
+        Raises:
+            EntryNotFound: There is no such file.
+        """
+        return frames.torch_dataset(self, what, transform)
 
     def logs(self) -> Sequence[LogRow]:
         """What was logged with it."""

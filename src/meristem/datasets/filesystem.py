@@ -8,7 +8,7 @@ Read-only. The store is MERISTEM_STORE, or given as `storage_options={"store": â
 
 from __future__ import annotations
 
-from typing import Any
+from typing import IO, Any
 
 from fsspec import AbstractFileSystem
 from fsspec.spec import AbstractBufferedFile
@@ -19,6 +19,7 @@ from meristem.datasets.reading import blocks
 from meristem.errors import DatasetNotFound, InputError, VersionNotFound
 from meristem.manifests.entry import Entry, Kind
 
+_BLOCK_BYTES = 4 << 20
 _LINKS_FOLLOWED = 40  # as Linux does
 
 
@@ -80,8 +81,8 @@ class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
                 fix="Versions are never changed. Begin a draft: Dataset.get(â€¦, writable_copy=True).",
             )
         dataset, inside, _ = self._at(path)
-        entry = self._followed(dataset, inside)
-        return _File(self, path, dataset=dataset, entry=entry, size=entry.size, block_size=block_size or 4 << 20)
+        entry = followed(dataset, inside)
+        return _File(self, path, dataset=dataset, entry=entry, size=entry.size, block_size=block_size or _BLOCK_BYTES)
 
     def _children(self, dataset: Dataset, folder: str, base: str) -> list[dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
@@ -97,17 +98,6 @@ class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
         kind = "directory" if entry.kind is Kind.FOLDER else "file"
         described = {"name": f"{base}/{entry.path}", "size": entry.size, "type": kind, "hash": entry.content}
         return described | ({"islink": True, "destination": entry.content} if entry.kind is Kind.LINK else {})
-
-    @staticmethod
-    def _followed(dataset: Dataset, path: str) -> Entry:
-        for _ in range(_LINKS_FOLLOWED):
-            entry = dataset.tree.find(path)
-            if entry is None or entry.kind is Kind.FOLDER:
-                raise FileNotFoundError(path) if entry is None else IsADirectoryError(path)
-            if entry.kind is not Kind.LINK:
-                return entry
-            path = _joined(path, entry.content)
-        raise OSError(f"too many links at {path!r}")
 
     def _at(self, path: str) -> tuple[Dataset, str, str]:
         """The version, the path in it, and how the version is written in this path."""
@@ -131,6 +121,30 @@ class _File(AbstractBufferedFile):  # type: ignore[misc]
 
     def _fetch_range(self, start: int, end: int) -> bytes:
         return b"".join(blocks(self._dataset, self._entry, start, min(end, self._entry.size)))
+
+
+def open_file(dataset: Dataset, path: str) -> IO[bytes]:
+    """A file of a version, to be read from any position; only what is read is fetched.
+
+    Raises:
+        FileNotFoundError, IsADirectoryError: There is none.
+    """
+    entry = followed(dataset, path)
+    files = DatasetFileSystem(skip_instance_cache=True)
+    opened: IO[bytes] = _File(files, path, dataset=dataset, entry=entry, size=entry.size, block_size=_BLOCK_BYTES)
+    return opened
+
+
+def followed(dataset: Dataset, path: str) -> Entry:
+    """The file at a path, or the one to which links lead from there."""
+    for _ in range(_LINKS_FOLLOWED):
+        entry = dataset.tree.find(path)
+        if entry is None or entry.kind is Kind.FOLDER:
+            raise FileNotFoundError(path) if entry is None else IsADirectoryError(path)
+        if entry.kind is not Kind.LINK:
+            return entry
+        path = _joined(path, entry.content)
+    raise OSError(f"too many links at {path!r}")
 
 
 def _joined(path: str, target: str) -> str:
