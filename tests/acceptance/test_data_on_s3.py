@@ -1,4 +1,4 @@
-"""`meristem data` with its bytes on S3 (moto), over a network that fails: cut in the middle and resumed, two writers."""
+"""`meristem data` with its bytes on S3 (moto), over a network that fails: cut and resumed, two writers."""
 
 from __future__ import annotations
 

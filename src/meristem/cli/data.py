@@ -119,8 +119,9 @@ def show(
         return
     if html is not None:
         from meristem.datasets.gathered import page_of  # loads numpy
+        from meristem.reports.plotly_js import plotly_js
 
-        html.write_text(page_of(data), encoding="utf-8", errors="backslashreplace")
+        html.write_text(page_of(data, plotly_js), encoding="utf-8", errors="backslashreplace")
     readers = data.readers()
     view = _measured(opened, data)
     if as_json:

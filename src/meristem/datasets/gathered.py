@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from meristem.datasets.labels import label_of, parent_names
+from meristem.datasets.logged_page import render_logged
 from meristem.datasets.page import MOST_FILES, render_page
 from meristem.datasets.previews.comparing import differences as look_differences
 from meristem.datasets.reading import changes as differing
@@ -15,6 +17,7 @@ from meristem.datasets.version_facts import (
     GraphReader,
     GraphVersion,
     LineageGraph,
+    Logged,
     PathChange,
     VersionChanges,
     VersionFacts,
@@ -31,13 +34,22 @@ _MOST_PATHS = 200  # of each kind of change
 _MAKERS = ("task", "trial", "study")
 
 
-def page_of(dataset: Dataset) -> str:
-    """A version's page, with its preview, what changed since its parents, and its lineage."""
+def page_of(dataset: Dataset, plotly_js: Callable[[], str]) -> str:
+    """A version's page, with its preview, what was logged, what changed since its parents, and its lineage.
+
+    Args:
+        plotly_js: Gives Plotly's JavaScript; called only where a figure of it was logged.
+    """
     from meristem.datasets.dataset import Dataset as Opened  # it offers this page
 
     parents = [Opened(dataset.objects.store.datasets.version(id), dataset.objects) for id in dataset.row.parents]
     changes = [changes_since(dataset, parent) for parent in parents if parent.status != "deleted"]
-    return render_page(facts_of(dataset), dataset.preview(), changes, lineage_of(dataset))
+    logged = [
+        Logged(title=row.title, series=row.series, kind=row.kind, content=dataset.objects.load(row.object))
+        for row in dataset.logs()
+    ]
+    fragment = render_logged(logged, plotly_js)
+    return render_page(facts_of(dataset), dataset.preview(), changes, lineage_of(dataset), fragment)
 
 
 def facts_of(dataset: Dataset) -> VersionFacts:
