@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 _KINDS = {"f": "file", "c": "file", "l": "link", "u": "external", "d": "folder"}
 _SHORT_HASH = 12
+_LONGEST_MESSAGE = 60  # in a table; a longer one would push numbers off a terminal
 
 
 def shown_size(size: float | None) -> str | None:
@@ -114,7 +115,7 @@ def version_cells(row: VersionRow) -> list[Any]:
         ago(row.finalized_at or row.created_at),
         row.made_by.get("user"),
         " ".join(row.tags) or None,
-        row.message or None,
+        shown(row.message, _LONGEST_MESSAGE) or None,
     ]
 
 

@@ -80,7 +80,7 @@ def local_copy(
         num_parts=num_parts,
         files=files,
         limit_bytes=cache_limit_bytes(),
-        progress=counted(progress, dataset.size_bytes),
+        progress=counted(progress, _total(dataset, part, files)),
         fetch_external=write_external,
     )
 
@@ -105,7 +105,7 @@ def mutable_copy(
         part=part,
         num_parts=num_parts,
         files=files,
-        progress=counted(progress, dataset.size_bytes),
+        progress=counted(progress, _total(dataset, part, files)),
         fetch_external=write_external,
     )
 
@@ -131,9 +131,14 @@ def linked_copy(
         num_parts=num_parts,
         files=files,
         limit_bytes=cache_limit_bytes(),
-        progress=counted(progress, dataset.size_bytes),
+        progress=counted(progress, _total(dataset, part, files)),
         fetch_external=write_external,
     )
+
+
+def _total(dataset: Dataset, part: int | None, files: Sequence[str] | None) -> int | None:
+    """Bytes of a copy, where that is known without looking at every file."""
+    return dataset.size_bytes if part is None and files is None else None
 
 
 def read_file(dataset: Dataset, path: str) -> bytes:
