@@ -14,7 +14,7 @@ from fsspec import AbstractFileSystem
 from fsspec.spec import AbstractBufferedFile
 
 from meristem.datasets.dataset import Dataset
-from meristem.datasets.names import SCHEME, parse_url
+from meristem.datasets.names import SCHEME, VersionName, parse_path, parse_url, url_of
 from meristem.datasets.reading import blocks
 from meristem.errors import DatasetNotFound, InputError, VersionNotFound
 from meristem.manifests.entry import Entry, Kind
@@ -24,7 +24,7 @@ _LINKS_FOLLOWED = 40  # as Linux does
 
 
 class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
-    """Files of versions, by `PROJECT/NAME[@VERSION]/PATH`.
+    """Files of versions, by `PROJECT/NAME[@VERSION]/PATH`; in URLs characters are quoted, in paths they are not.
 
     Args:
         store: A store, its URL or file; None: MERISTEM_STORE, or `meristem.db` here.
@@ -36,13 +36,21 @@ class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
     def __init__(self, store: str | None = None, **options: Any) -> None:
         super().__init__(**options)
         self._store = store
-        self._opened: dict[tuple[str, str, str | None], Dataset] = {}
+        self._opened: dict[VersionName, Dataset] = {}
 
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:
         if isinstance(path, list):
             return [cls._strip_protocol(one) for one in path]
-        return str(path).removeprefix(SCHEME).rstrip("/")
+        text = str(path)
+        try:
+            return _shown(*(parse_url(text) if text.startswith(SCHEME) else parse_path(text)))
+        except InputError:  # it names no version: told where that is needed
+            return text.removeprefix(SCHEME).rstrip("/")
+
+    def unstrip_protocol(self, name: str) -> str:
+        """The URL of a path."""
+        return name if name.startswith(SCHEME) else url_of(*parse_path(name))
 
     def ls(self, path: str, detail: bool = True, **options: Any) -> list[Any]:
         """What lies in a folder of a version."""
@@ -101,16 +109,13 @@ class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def _at(self, path: str) -> tuple[Dataset, str, str]:
         """The version, the path in it, and how the version is written in this path."""
-        wanted, inside = parse_url(self._strip_protocol(path))
-        key = (wanted.project, wanted.name, wanted.number)
-        if key not in self._opened:
+        wanted, inside = parse_path(self._strip_protocol(path))
+        if wanted not in self._opened:
             try:
-                self._opened[key] = Dataset.get(*key[:2], version=wanted.number, store=self._store)
+                self._opened[wanted] = Dataset.get(*wanted[:2], version=wanted.number, store=self._store)
             except (DatasetNotFound, VersionNotFound) as error:
                 raise FileNotFoundError(str(error)) from error
-        dataset = self._opened[key]
-        number = f"@{wanted.number}" if wanted.number else ""
-        return dataset, inside, f"{wanted.project}/{wanted.name}{number}"
+        return self._opened[wanted], inside, _shown(wanted)
 
 
 class _File(AbstractBufferedFile):  # type: ignore[misc]
@@ -145,6 +150,11 @@ def followed(dataset: Dataset, path: str) -> Entry:
             return entry
         path = _joined(path, entry.content)
     raise OSError(f"too many links at {path!r}")
+
+
+def _shown(version: VersionName, path: str = "") -> str:
+    """A path as this file system writes it: always with a version, so that `@` in names of files says nothing."""
+    return f"{version.project}/{version.name}@{version.number or 'latest'}/{path}".rstrip("/")
 
 
 def _joined(path: str, target: str) -> str:
