@@ -133,7 +133,8 @@ def test_status_tells_what_a_sync_would_change_and_changes_nothing(filled: Path,
     assert [(change["what"], change["path"]) for change in view["changes"]] == [
         ("modified", "day1.csv"), ("removed", "day3.csv"), ("added", "new.csv"),
     ]  # fmt: skip
-    assert (view["against"]["version"], view["files_read"]) == ("1.0.1", 3)
+    assert view["against"]["version"] == "1.0.1"
+    assert view["files_read"] >= 3  # and those that were written just before they were read last
     text = call(f"status {NAME} days")
     assert "compared with sensors/occupancy@1.0.1" in text
     assert "~  day1.csv  19 B → 23 B" in text
