@@ -74,6 +74,11 @@ def store() -> Store:
     return Store("sqlite:///meristem.db")
 
 
+def environment() -> dict[str, str]:
+    """Of another process, in another folder, that runs the same sources."""
+    return {**os.environ, "PYTHONPATH": str(Path(meristem.__file__).parents[1])}
+
+
 # From a folder to a version
 
 
@@ -128,7 +133,8 @@ def test_status_tells_what_a_sync_would_change_and_changes_nothing(filled: Path,
     assert [(change["what"], change["path"]) for change in view["changes"]] == [
         ("modified", "day1.csv"), ("removed", "day3.csv"), ("added", "new.csv"),
     ]  # fmt: skip
-    assert (view["against"]["version"], view["files_read"]) == ("1.0.1", 3)
+    assert view["against"]["version"] == "1.0.1"
+    assert view["files_read"] >= 3  # and those that were written just before they were read last
     text = call(f"status {NAME} days")
     assert "compared with sensors/occupancy@1.0.1" in text
     assert "~  day1.csv  19 B → 23 B" in text
@@ -307,8 +313,7 @@ def test_ctrl_c_ends_a_real_command_with_130(filled: Path) -> None:
     with open(slow / "sparse", "wb") as file:
         file.truncate(20 << 30)
     command = [sys.executable, "-c", "from meristem.cli.main import main; main()", "data", "sync", NAME, str(slow)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(meristem.__file__).parents[1])}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     before = {row.id for row in store().datasets.drafts(1)}
     deadline = time.monotonic() + 30
     while {row.id for row in store().datasets.drafts(1)} == before and time.monotonic() < deadline:
@@ -318,6 +323,20 @@ def test_ctrl_c_ends_a_real_command_with_130(filled: Path) -> None:
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("words", [f"status {NAME} days", f"sync {NAME} days", f"get {NAME}", f"show {NAME} --json"])
+def test_everyday_commands_load_nothing_that_they_do_not_need(filled: Path, words: str) -> None:
+    code = (
+        "import sys; from meristem.cli.main import main\n"
+        f"sys.argv = ['meristem', 'data', *{words.split()!r}]\n"
+        "try:\n    main()\n"
+        "except SystemExit as ended:\n    assert not ended.code\n"
+        "heavy = {'numpy', 'scipy', 'pandas', 'pyarrow', 'alembic', 'rich', 'fsspec', 'meristem.cli.study'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 # After it is made

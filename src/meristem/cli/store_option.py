@@ -19,7 +19,8 @@ StoreOption = Annotated[
     typer.Option(
         "--store",
         envvar="MERISTEM_STORE",
-        help=f"Where studies, tasks and data are kept: a file, or a URL such as postgresql://user@host/name. Default: {DEFAULT_STORE}",
+        help="Where studies, tasks and data are kept: a file, or a URL such as postgresql://user@host/name. "
+        f"Default: {DEFAULT_STORE}",
         show_default=False,
         show_envvar=True,
     ),
