@@ -73,3 +73,26 @@ def run_code(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "MERISTEM_OFFLINE": "1"}
     command = [sys.executable, script]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("data", ["nowhere", None])
+def test_five_days_of_labelling_become_five_versions_that_hold_what_was_there(tmp_path: Path, data: str | None) -> None:
+    script = [sys.executable, str(EXAMPLES / "occupancy_data" / "run.py"), *(["--data", data] if data else [])]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "COLUMNS": "100"}
+    done = subprocess.run(
+        script, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(r"│ (1\.0\.\d) +│ +(\d) │ +([\d,]+) │ (\S+ \S+) ", done.stdout)
+    assert rows == [
+        ("1.0.0", "1", "1,440", "+1 ~0"),
+        ("1.0.1", "2", "2,880", "+1 ~1"),
+        ("1.0.2", "3", "4,320", "+1 ~2"),
+        ("1.0.3", "4", "5,760", "+1 ~2"),
+        ("1.0.4", "5", "7,200", "+1 ~2"),
+    ]
+    right = re.search(r"trained on version 1\.0\.4, 7,200 rows; right on ([\d.]+)%", done.stdout)
+    assert right is not None
+    assert float(right[1]) > 90
+    assert "every byte is as it was" in done.stdout
+    assert list(tmp_path.iterdir()) == []
