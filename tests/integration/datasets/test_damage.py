@@ -91,7 +91,8 @@ def test_a_flipped_bit_is_found_and_named_and_healed(machine: Machine, work: Pat
 
     verdict = version.verify(heal=True, sources=[work] if source == "folder" else [])
 
-    assert verdict.is_whole and verdict.damages[0].healed
+    assert verdict.is_whole
+    assert verdict.damages[0].healed
     assert version.verify().damages == ()
     assert elsewhere.read_bytes("f2") == (work / "f2").read_bytes()
     collect(objects_of(store), grace=_AT_ONCE)
@@ -275,8 +276,21 @@ def test_hostile_names_are_names(machine: Machine, work: Path, project: str, nam
     assert len([file for file in (place / "versions").rglob("*.json") if file.is_file()]) == 2
 
 
-@pytest.mark.parametrize(("project", "name"), [("..", "d"), ("p", ".."), ("p/../q", "d"), ("p", "a/b"), ("", "d"),
-                                               ("p", "a@1"), ("p\n", "d"), ("p", "\udc80"), ("/p", "d"), ("p", " ")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("project", "name"),
+    [
+        ("..", "d"),
+        ("p", ".."),
+        ("p/../q", "d"),
+        ("p", "a/b"),
+        ("", "d"),
+        ("p", "a@1"),
+        ("p\n", "d"),
+        ("p", "\udc80"),
+        ("/p", "d"),
+        ("p", " "),
+    ],
+)
 def test_names_that_lead_elsewhere_are_refused(machine: Machine, project: str, name: str) -> None:
     with pytest.raises(InputError):
         Dataset.create(project, name, store=machine())
