@@ -28,8 +28,10 @@ from meristem.cli.task_views import (
     task_view,
 )
 from meristem.cli.tasks_given import One, worker_names
+from meristem.cli.versions_read import versions_read
 from meristem.errors import InputError, WorkerNotFound, did_you_mean
 from meristem.statuses import TaskStatus
+from meristem.store.dataset_rows import ReaderKind
 
 if TYPE_CHECKING:
     from meristem.store.output_rows import MetricSummary
@@ -168,6 +170,7 @@ def show_view(store: Store, row: TaskRow) -> dict[str, Any]:
     return task_view(row, names) | {
         "story": story(attempts),
         "why_waiting": _why_waiting(store, row),
+        "datasets": versions_read(store, ReaderKind.TASK, row.id),
         "source": dict(row.source),
         "environment": dict(row.environment),
         "metrics": [metric_view(m) for m in store.task_outputs.metrics(row.number)],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from meristem.cli.durations import shown_duration
 from meristem.cli.output import iso, shown
+from meristem.cli.versions_read import shown_versions
 from meristem.needs import Needs, shown_bytes
 from meristem.statuses import TaskStatus
 
@@ -134,6 +135,7 @@ def about_pairs(view: Mapping[str, Any], row: TaskRow, story: str | None) -> lis
         ("started", view["started_at"] if runs else None),
         ("ended", view["ended_at"]),
         ("took", shown_duration(view["seconds"])),
+        ("datasets read", shown_versions(view["datasets"])),
         ("result", row.result),
     ]
 

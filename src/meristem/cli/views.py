@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from meristem.cli.output import iso, shown, shown_counts, shown_parameters
+from meristem.cli.versions_read import shown_versions, versions_read
 from meristem.objective import Goals
+from meristem.store.dataset_rows import ReaderKind
 
 if TYPE_CHECKING:
     from meristem.events import Event
@@ -83,6 +85,7 @@ def show_view(store: Store, study: StudyRow) -> dict[str, Any]:
         "outcome_constraints": study.definition.get("outcome_constraints", []),
         "thresholds": study.definition.get("thresholds", {}),
         "warm_start": study.definition.get("warm_start", []),
+        "datasets": versions_read(store, ReaderKind.STUDY, study.name),
         "counts": store.trials.counts(study.id),
         **best_view(store, study),
         "suspended_slots": sorted(study.suspended_slots),
@@ -108,6 +111,7 @@ def show_pairs(view: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("limits", ", ".join(view["outcome_constraints"]) or None),
         ("thresholds", shown_parameters(view["thresholds"]) or None),
         ("learns from", ", ".join(view["warm_start"]) or None),
+        ("datasets read", shown_versions(view["datasets"])),
         ("trials", shown_counts(view["counts"])),
         ("suspended slots", ", ".join(map(str, view["suspended_slots"])) or None),
         ("best value", best and best["value"]),
