@@ -74,7 +74,9 @@ class FlakyProxy:
         self.faults = dict(faults or {})
         self.conditions, self.stall_seconds = conditions, stall_seconds
         self.done: Counter[str] = Counter()
+        self.sent_bytes = 0
         self._dice, self._lock, self.one_put = random.Random(seed), threading.Lock(), threading.Lock()
+        self.counting = threading.Lock()
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.proxy = self
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -178,6 +180,8 @@ class _Handler(BaseHTTPRequestHandler):
         length = answer.getheader("Content-Length") if self.command == "HEAD" else None
         self.send_header("Content-Length", length or str(len(content)))
         self.end_headers()
+        with self.server.proxy.counting:
+            self.server.proxy.sent_bytes += len(content)
         self.wfile.write(content[: len(content) // 2] if cut else content)
         if cut:
             self.wfile.flush()

@@ -355,7 +355,8 @@ class VersionConflict(DatasetError):
             f"{name} was not made from {number}, which is the newest version by now."
             + (f" Both changed:{listed}{more}\n" if listed else ""),
             "Finished as it is, it would lose what that version changed.",
-            "Merge that version into the draft (rebase), or finish it as a branch (branch=True, --branch).",
+            "Merge that version into the draft (on_conflict='merge', --on-conflict merge), or finish it beside that "
+            "one (on_conflict='branch', --on-conflict branch).",
         )
 
 

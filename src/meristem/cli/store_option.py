@@ -19,7 +19,7 @@ StoreOption = Annotated[
     typer.Option(
         "--store",
         envvar="MERISTEM_STORE",
-        help=f"Where studies are kept: a file, or a URL such as postgresql://user@host/name. Default: {DEFAULT_STORE}",
+        help=f"Where studies, tasks and data are kept: a file, or a URL such as postgresql://user@host/name. Default: {DEFAULT_STORE}",
         show_default=False,
         show_envvar=True,
     ),
@@ -78,6 +78,7 @@ def require_store(url: str) -> None:
     if file not in (None, "", ":memory:") and not Path(file).exists():
         raise InputError(
             f"There is no store {url}.",
-            fix="The first study, task or queue makes it (meristem run study.yaml, meristem queue create NAME). "
+            fix="The first study, task, queue or dataset makes it (meristem run study.yaml, "
+            "meristem queue create NAME, meristem data create PROJECT/NAME). "
             "Another is chosen with --store or MERISTEM_STORE.",
         )

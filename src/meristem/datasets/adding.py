@@ -11,7 +11,7 @@ from typing import NamedTuple
 from meristem.datasets.drafts import Change, Draft
 from meristem.datasets.external import describe
 from meristem.datasets.folders.ingest import read
-from meristem.datasets.folders.looking import look
+from meristem.datasets.folders.looking import Look, look
 from meristem.datasets.folders.stat_cache import StatCache
 from meristem.datasets.folders.syncing import FolderSync
 from meristem.datasets.objects import Objects
@@ -59,12 +59,21 @@ def add(
     return counted
 
 
-def sync(draft: Draft, folder: Path, dataset_path: str, progress: Progress | None) -> Synced:
-    """Makes what is below `dataset_path` equal to a folder."""
+def sync(
+    draft: Draft, folder: Path, dataset_path: str, progress: Progress | None, *, seen: Look | None = None
+) -> Synced:
+    """Makes what is below `dataset_path` equal to a folder.
+
+    Args:
+        seen: What `look_at` has just found there.
+    """
     if not folder.is_dir():
         raise InputError(f"There is no folder {fspath(folder)!r}.", fix="Give the folder that holds the files.")
     before, stored = draft.row.root, draft.stored_bytes
-    _bring(draft, folder, dataset_path, progress, adding=False)
+    if seen is None:
+        _bring(draft, folder, dataset_path, progress, adding=False)
+    else:
+        _bring_seen(draft, seen, dataset_path, progress, adding=False)
     return Synced(*draft.counts(before), draft.stored_bytes - stored)
 
 
@@ -95,8 +104,9 @@ def add_external(draft: Draft, urls: Sequence[str], dataset_path: str) -> int:
 
 def overlaid(change: Change, root: str) -> str:
     """The root of a draft's content with all that another manifest holds; where both have a path, that one's counts."""
-    differing = differences(change.tree, Tree(root, change))
-    return change.tree.updated(_with_room(change.tree, [c.after for c in differing if c.after]), change.save)
+    theirs = [c.after for c in differences(change.tree, Tree(root, change)) if c.after]
+    change.assume(theirs)
+    return change.tree.updated(_with_room(change.tree, theirs), change.save)
 
 
 def delete(objects: Objects, row: VersionRow, *, force: bool) -> None:
@@ -120,6 +130,14 @@ def _matched(path: Path | str) -> list[Path]:
     return [Path(text)]
 
 
+def look_at(
+    objects: Objects, path: Path, *, wildcard: str | Sequence[str] | None = None, recursive: bool = True
+) -> Look:
+    """What lies in a folder beside what was known of it. Close it."""
+    cache = StatCache(objects.cache / _STAT_CACHE)
+    return look(path, cache, wildcard=wildcard, recursive=recursive, skip=objects.own_files())
+
+
 def _bring(
     draft: Draft,
     path: Path,
@@ -130,24 +148,26 @@ def _bring(
     wildcard: str | Sequence[str] | None = None,
     recursive: bool = True,
 ) -> None:
+    with look_at(draft.objects, path, wildcard=wildcard, recursive=recursive) as seen:
+        _bring_seen(draft, seen, dataset_path, progress, adding=adding)
+
+
+def _bring_seen(draft: Draft, seen: Look, dataset_path: str, progress: Progress | None, *, adding: bool) -> None:
     """Brings a file or folder into a draft; what was read is kept in mind once the draft holds it."""
-    objects = draft.objects
-    cache = StatCache(objects.cache / _STAT_CACHE)
-    with look(path, cache, wildcard=wildcard, recursive=recursive, skip=objects.own_files()) as seen:
-        synced: list[FolderSync] = []
+    synced: list[FolderSync] = []
 
-        def work(change: Change) -> str:
-            folder = FolderSync(seen, change.tree, change, dataset_path=dataset_path, add=adding)
-            synced[:] = [folder]
-            if folder.is_unchanged:
-                return change.tree.root
-            folder.confirm(change.known, change.load)
-            read(seen, change.writer, counted(progress, seen.bytes_to_read))
-            return folder.apply(change.save)
+    def work(change: Change) -> str:
+        folder = FolderSync(seen, change.tree, change, dataset_path=dataset_path, add=adding)
+        synced[:] = [folder]
+        if folder.is_unchanged:
+            return change.tree.root
+        folder.confirm(change.known, change.load)
+        read(seen, change.writer, counted(progress, seen.bytes_to_read))
+        return folder.apply(change.save)
 
-        draft.change(work)
-        if not synced[0].is_unchanged:
-            synced[0].remember(draft.row.root)
+    draft.change(work)
+    if not synced[0].is_unchanged:
+        synced[0].remember(draft.row.root)
 
 
 def _add_as(draft: Draft, file: Path, target: str, progress: Progress | None) -> int:

@@ -3,78 +3,119 @@
 from __future__ import annotations
 
 import atexit
+import concurrent.futures.thread  # noqa: F401 (its own end must have been registered before ours: see `_at_exit`)
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 log = logging.getLogger("meristem.datasets")
+_attended: dict[int, Background] = {}  # what is not finished, by its id()
+_registered = False
 
 
 class Background:
     """Does pieces of work one after the other, in a thread of its own.
+
+    A process that is forked from its owner has nothing to do with it: there neither the thread nor its work is.
 
     Args:
         work: Does one piece.
         message: What is told when the process ends before `close`.
     """
 
+    _waiting: queue.Queue[Mapping[str, Any] | None]
+    _thread: threading.Thread | None
+    _failed: list[Exception]
+
     def __init__(self, work: Callable[[Mapping[str, Any]], None], message: Callable[[], str]) -> None:
         self._work, self._message = work, message
-        self._waiting: queue.Queue[Mapping[str, Any] | None] = queue.Queue()
-        self._thread: threading.Thread | None = None
-        self._failed: BaseException | None = None
-        self._attended = False
+        self._begin()
 
     def attend(self) -> None:
         """From now on there is something that is not finished when the process ends."""
-        if not self._attended:
-            self._attended = True
-            atexit.register(self.leave)
+        global _registered
+        self._own()
+        _attended[id(self)] = self
+        if not _registered:
+            _registered = True
+            _at_exit(_leave_all)
 
     def add(self, **piece: Any) -> None:
-        """Takes a piece of work; raises what an earlier one failed of."""
+        """Takes a piece of work; raises what an earlier one failed of, and does not take it then."""
+        self._own()
         self._raise()
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="meristem-dataset", daemon=True)
+            self._thread = threading.Thread(target=self._run, args=(self._waiting,), name="meristem-dataset")
+            self._thread.daemon = True
             self._thread.start()
         self.attend()
         self._waiting.put(piece)
 
     def wait(self) -> None:
-        """Waits until all is done; raises what the first failed piece failed of."""
+        """Waits until all is done; raises what the first failed piece failed of. The others were done all the same."""
+        self._own()
         self._waiting.join()
         self._raise()
 
     def leave(self) -> None:
         """The process ends, or the block that made it failed: what was given is done, and what is left is told."""
-        if self._thread is not None:
-            self._waiting.join()
-            if self._failed is not None:
-                log.warning("A file could not be added: %s", self._failed)
+        if self._process != os.getpid():
+            return
+        self._waiting.join()
+        for error in self._failed:
+            log.warning("A file could not be added: %s", error)
         log.warning("%s", self._message())
         self.close()
 
     def close(self) -> None:
         """Ends the thread once all is done."""
-        atexit.unregister(self.leave)
+        _attended.pop(id(self), None)
+        self._own()
         if self._thread is not None:
             self._waiting.put(None)
             self._thread = None
 
-    def _run(self) -> None:
-        while (piece := self._waiting.get()) is not None:
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._waiting = queue.Queue()
+        self._thread = None
+        self._failed = []
+
+    def _own(self) -> None:
+        """In a process that was forked: begins anew, for the thread did not come along."""
+        if self._process != os.getpid():
+            self._begin()
+
+    def _run(self, waiting: queue.Queue[Mapping[str, Any] | None]) -> None:
+        while (piece := waiting.get()) is not None:
             try:
-                if self._failed is None:
-                    self._work(piece)
+                self._work(piece)
             except Exception as error:
-                self._failed = error
+                self._failed.append(error)
             finally:
-                self._waiting.task_done()
-        self._waiting.task_done()
+                waiting.task_done()
+        waiting.task_done()
 
     def _raise(self) -> None:
-        if self._failed is not None:
-            failed, self._failed = self._failed, None
+        if self._failed:
+            (failed, *more), self._failed = self._failed, []
+            for error in more:
+                failed.add_note(f"Nor could another file be added: {error}")
             raise failed
+
+
+def _leave_all() -> None:
+    for background in list(_attended.values()):
+        background.leave()
+
+
+def _at_exit(work: Callable[[], None]) -> None:
+    """Has `work` done when the process ends, while threads can still be started.
+
+    atexit is too late for that: by then the pools of threads, by which packs are written, take nothing any more. The
+    way in is private, and so it may be missing one day; atexit still tells what is left then.
+    """
+    getattr(threading, "_register_atexit", atexit.register)(work)

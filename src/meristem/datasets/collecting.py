@@ -8,9 +8,10 @@ deleted last. It may be killed anywhere, and may run several times at once.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,9 +19,9 @@ from itertools import islice
 from pathlib import Path
 
 from meristem.datasets.gc_plan import Fill, plan_collection
-from meristem.datasets.objects import Objects
+from meristem.datasets.objects import MARK_BYTES, Objects
 from meristem.datasets.records import list_records, record_key
-from meristem.errors import MeristemError
+from meristem.errors import MeristemError, NotInPlace, ObjectDamaged, ObjectMissing, PackDamaged
 from meristem.manifests.tree import EMPTY, Tree
 from meristem.packs.format import FOOTER, HEADER, ROW, pack_key
 from meristem.packs.pack_files import read_index
@@ -28,8 +29,11 @@ from meristem.packs.writer import PackWriter
 from meristem.statuses import VersionStatus
 from meristem.store.dataset_rows import EpochMoved, PackRow, PacksGone, PackState, RootRow, VersionRow
 
+log = logging.getLogger("meristem.datasets")
+
 GRACE = timedelta(minutes=10)  # a reader that has just located something in a pack still finds it
 _AT_ONCE = 5000
+_FRAME = len(HEADER) + ROW.size + MARK_BYTES + FOOTER.size  # bytes of a pack that are none of its objects
 _TRIES = 5
 
 
@@ -108,6 +112,7 @@ def _collect(
     objects.refresh()
     _mark(objects, needed, roots.rows, tell)
     live = store.dataset_packs.live()
+    objects.refresh()  # so that the index knows all of these: see `_holding`
     open_drafts = {row.version for row in roots.rows if row.status is VersionStatus.DRAFT}
     looked_at = [pack for pack in live.packs if pack.draft not in open_drafts]
     fills = list(_fills(objects, needed, looked_at, tell))
@@ -129,7 +134,8 @@ def _collect(
     }  # those of open drafts are spared
     if going:
         with objects.writer(None, anew=True) as writer:
-            moved_objects = _move(objects, needed, plan.rewritten, writer, tell)
+            moved_objects, stuck = _move(objects, needed, plan.rewritten, writer, tell)
+            going -= stuck
             writer.flush()
             moved_bytes = writer.stored_bytes
             try:
@@ -171,12 +177,16 @@ def _fills(
     """How much of each pack is needed."""
     for done, pack in enumerate(packs):
         tell("looking at packs", done, len(packs))
-        rows = read_index(objects.place, pack.name)
+        try:
+            rows = read_index(objects.place, pack.name)
+        except (NotInPlace, PackDamaged) as error:  # perhaps it can be had again: it is not given up
+            log.warning("%s", error)
+            continue
         live = [row for row in rows if row.name in needed]
         yield Fill(
             name=pack.name,
             size=pack.size,
-            live_bytes=sum(row.stored + ROW.size for row in live) + len(HEADER) + FOOTER.size,
+            live_bytes=sum(row.stored + ROW.size for row in live) + _FRAME,
             live_objects=len(live),
         )
 
@@ -187,29 +197,45 @@ def _move(
     packs: Sequence[str],
     writer: PackWriter,
     tell: Callable[[str, int, int], object],
-) -> int:
-    """Copies what is needed out of packs into new ones."""
-    moved = 0
+) -> tuple[int, set[str]]:
+    """Copies what is needed out of packs into new ones; returns how much, and the packs that are damaged: they stay."""
+    moved, stuck = 0, set()
     for done, pack in enumerate(packs):
         tell("moving objects", done, len(packs))
         names = (row.name for row in read_index(objects.place, pack) if row.name in needed)
-        while batch := list(islice(names, _AT_ONCE)):
-            for name, content in objects.reader.get_many(batch):
-                writer.put(content, name=name)
-                moved += 1
-    return moved
+        try:
+            while batch := list(islice(names, _AT_ONCE)):
+                for name, content in objects.reader.get_many(batch):
+                    writer.put(content, name=name)
+                    moved += 1
+        except (ObjectDamaged, ObjectMissing) as error:
+            log.warning("%s", error)
+            stuck.add(pack)
+    return moved, stuck
 
 
-def _holding(objects: Objects, packs: Collection[str], rows: Iterable[RootRow]) -> set[str]:
+def _holding(objects: Objects, packs: Collection[str], rows: Sequence[RootRow]) -> set[str]:
     """Those of the packs that roots need: they have come since what is needed was marked."""
     wanted = set(packs)
     holding: set[str] = set()
+    unknown = {pack: _content(objects, pack) for pack in wanted - objects.index.packs().keys()} if rows else {}
     for row in rows:
         names = [*_beside(row)]
         if row.root != EMPTY:
             names += [name for _, name in Tree(row.root, objects).names()]
         holding |= {at.pack for at in objects.index.locate(names).values()} & wanted
+        holding.update(pack for pack, held in unknown.items() if held is None or not held.isdisjoint(names))
     return holding
+
+
+def _content(objects: Objects, pack: str) -> set[str] | None:
+    """What a pack holds that the index does not know, since it is not live, or only now; None: nobody can say."""
+    try:
+        return {row.name for row in read_index(objects.place, pack)}
+    except NotInPlace:  # its writer died before it lay there, or brings it later: for a root that is not there yet
+        return set()
+    except PackDamaged:
+        return None
 
 
 def _delete(objects: Objects, grace: timedelta) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from meristem.datasets import adding, reading
+from meristem.datasets import adding, frames, reading
 from meristem.datasets.background import Background
 from meristem.datasets.drafts import Draft, Ending
 from meristem.datasets.logs import log_image, log_plot, log_table
@@ -33,6 +33,11 @@ from meristem.store.dataset_rows import Lineage, LogRow, ReaderRow, VersionRow
 from meristem.store.opening import open_store
 
 if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+
+    from meristem.datasets.folders.looking import Look
     from meristem.datasets.previews.preview import Preview
     from meristem.datasets.verifying import Verdict
     from meristem.manifests.changes import Change
@@ -284,20 +289,47 @@ class Dataset:
         return reading.local_copy(self, part=part, num_parts=num_parts, files=files, progress=progress)
 
     def get_mutable_local_copy(
-        self, folder: Path | str, *, overwrite: bool = False, progress: Progress | None = None
+        self,
+        folder: Path | str,
+        *,
+        overwrite: bool = False,
+        part: int | None = None,
+        num_parts: int | None = None,
+        files: Sequence[str] | None = None,
+        progress: Progress | None = None,
     ) -> Path:
         """Its files in a folder of your own, to be changed as you like.
 
+        Args:
+            overwrite: Replace what lies there and differs; files of which the version knows nothing stay.
+            part, num_parts, files: As in `get_local_copy`.
+
         Raises:
-            InputError: Files are there that would be replaced, unless `overwrite`.
+            CopyRefused: The folder is not empty, unless `overwrite`.
         """
         self.note_reading()
-        return reading.mutable_copy(self, Path(folder), overwrite=overwrite, progress=progress)
+        return reading.mutable_copy(
+            self, Path(folder), overwrite=overwrite, part=part, num_parts=num_parts, files=files, progress=progress
+        )
 
-    def get_linked_copy(self, folder: Path | str, *, progress: Progress | None = None) -> Path:
-        """Its files in a folder of your own as hard links to the shared copy: made at once, to be read only."""
+    def get_linked_copy(
+        self,
+        folder: Path | str,
+        *,
+        overwrite: bool = False,
+        part: int | None = None,
+        num_parts: int | None = None,
+        files: Sequence[str] | None = None,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Its files in a folder of your own as hard links to the shared copy: made at once, to be read only.
+
+        Arguments and errors as `get_mutable_local_copy`.
+        """
         self.note_reading()
-        return reading.linked_copy(self, Path(folder), progress=progress)
+        return reading.linked_copy(
+            self, Path(folder), overwrite=overwrite, part=part, num_parts=num_parts, files=files, progress=progress
+        )
 
     def read_bytes(self, path: str) -> bytes:
         """One file's content."""
@@ -322,6 +354,46 @@ class Dataset:
         from meristem.datasets.showing import preview_of  # seldom needed
 
         return preview_of(self)
+
+    # Reading, for other libraries
+
+    def to_pandas(self, what: str, *, path_column: str | None = None, **options: Any) -> pandas.DataFrame:
+        """A table of a file, of all files of a folder, or of what matches a glob, one below the other.
+
+        Args:
+            what: CSV, TSV, Parquet or JSON lines, by suffix, also with `.gz`.
+            path_column: Name of a first column with the file's path; None: none.
+            options: For pandas' reader, such as `columns=` of Parquet, of which no others are then fetched.
+
+        Raises:
+            EntryNotFound: There is no such file.
+            InputError: One is no table by its suffix; or pandas, or PyArrow for Parquet, is not installed.
+        """
+        self.note_reading()
+        found: pandas.DataFrame = frames.to_pandas(self, what, path_column=path_column, **options)
+        return found
+
+    def to_polars(self, what: str, *, path_column: str | None = None, **options: Any) -> polars.DataFrame:
+        """As `to_pandas`, for polars."""
+        self.note_reading()
+        found: polars.DataFrame = frames.to_polars(self, what, path_column=path_column, **options)
+        return found
+
+    def to_arrow(self, what: str, *, path_column: str | None = None, **options: Any) -> pyarrow.Table:
+        """As `to_pandas`, for PyArrow."""
+        self.note_reading()
+        return frames.to_arrow(self, what, path_column=path_column, **options)
+
+    def torch_dataset(self, what: str = "", *, transform: Callable[[Path], Any] | None = None) -> frames.VersionFiles:
+        """Its files, below a folder or that match a glob, as a data set for PyTorch's DataLoader.
+
+        Args:
+            transform: Makes an item of a file's path in the shared local copy; None: the path is the item.
+
+        Raises:
+            EntryNotFound: There is no such file.
+        """
+        return frames.torch_dataset(self, what, transform)
 
     def logs(self) -> Sequence[LogRow]:
         """What was logged with it."""
@@ -372,10 +444,21 @@ class Dataset:
         return count
 
     def sync_folder(
-        self, path: Path | str, *, dataset_path: str = "", progress: Progress | None = None
+        self,
+        path: Path | str,
+        *,
+        dataset_path: str = "",
+        progress: Progress | None = None,
+        seen: Look | None = None,
     ) -> adding.Synced:
-        """Makes what is below `dataset_path` equal to a folder; returns how much was added, modified and removed."""
-        synced: adding.Synced = self._changed(lambda draft: adding.sync(draft, Path(path), dataset_path, progress))
+        """Makes what is below `dataset_path` equal to a folder; returns how much was added, modified and removed.
+
+        Args:
+            seen: What was just found there (`adding.look_at`), so that it is not looked again.
+        """
+        synced: adding.Synced = self._changed(
+            lambda draft: adding.sync(draft, Path(path), dataset_path, progress, seen=seen)
+        )
         return synced
 
     def set_metadata(self, **values: Any) -> None:
@@ -433,6 +516,11 @@ class Dataset:
         self._objects.store.datasets.discard(self.id)
         self._draft = None
         self._reload()
+
+    def leave(self) -> None:
+        """Leaves the draft as it is, for whoever takes it up by its id; waits for what is added in the background."""
+        self._background.wait()
+        self._background.close()
 
     # Around a version
 

@@ -8,15 +8,18 @@ looked again for what was found, and where something has gone, the change is mad
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from meristem.datasets.objects import Objects
 from meristem.datasets.records import claim, record_key, record_of
-from meristem.errors import DatasetError, VersionConflict, VersionRefused
+from meristem.errors import DatasetError, ObjectMissing, VersionConflict, VersionRefused
 from meristem.manifests.changes import differences
+from meristem.manifests.entry import EMPTY_OBJECT, Entry, Kind
 from meristem.manifests.merging import merge
+from meristem.manifests.recipe import decode_recipe
 from meristem.manifests.tree import EMPTY, Tree
 from meristem.packs.writer import PackMade, PackWriter
 from meristem.store.dataset_numbers import following, precedence
@@ -56,6 +59,23 @@ class Change:
         found = self._objects.index.known(names)
         self.assumed |= found
         return found
+
+    def assume(self, entries: Iterable[Entry]) -> None:
+        """Notes that the files of another version are taken as they lie; that they stay is seen to.
+
+        Raises:
+            ObjectMissing: They are gone: the version was deleted.
+        """
+        names: set[str] = set()
+        for entry in entries:
+            if entry.kind in (Kind.FILE, Kind.CHUNKED) and entry.content != EMPTY_OBJECT:
+                names.add(entry.content)
+            if entry.kind is Kind.CHUNKED:
+                recipe = decode_recipe(self.load(entry.content), size=entry.size, path=entry.path)
+                names.update(name for name, _ in recipe if name != EMPTY_OBJECT)
+        if gone := self._objects.missing(names):
+            raise ObjectMissing(gone[0], self._objects.place.url)
+        self.assumed |= names
 
 
 class Counts(NamedTuple):
@@ -99,8 +119,12 @@ class Draft:
     def tree(self) -> Tree:
         return Tree(self.row.root, self.objects)
 
-    def change(self, work: Callable[[Change], str]) -> None:
+    def change(self, work: Callable[[Change], str], *, parents: Sequence[int] | None = None) -> None:
         """Does `work`, which returns the new root, and puts that into the store.
+
+        Args:
+            parents: The draft comes from these from now on. They must still be there in the moment in which the root
+                is put into the store; so what they hold is there, too.
 
         Raises:
             DraftMoved: Another process changed the draft.
@@ -108,12 +132,12 @@ class Draft:
         """
         with self._lock:
             try:
-                self._change(work)
+                self._change(work, parents)
             except BaseException:
                 self._left = None  # what was stored before it went wrong is found again
                 raise
 
-    def _change(self, work: Callable[[Change], str]) -> None:
+    def _change(self, work: Callable[[Change], str], parents: Sequence[int] | None) -> None:
         for _ in range(_TRIES):
             self.objects.refresh()
             left = self._left_packs()
@@ -121,10 +145,10 @@ class Draft:
             with self.objects.writer(self.row.id, also=also) as writer:
                 change = Change(self.row.root, self.objects, writer)
                 root = work(change)
-                if root == self.row.root:
+                if root == self.row.root and parents is None:
                     return
                 writer.flush()
-                if self._checkpoint(root, [*left, *writer.packs], change):
+                if self._checkpoint(root, [*left, *writer.packs], change, parents):
                     self._left = []
                     self.stored_bytes += writer.stored_bytes
                     return
@@ -143,12 +167,14 @@ class Draft:
                     self._left.append(made)
         return self._left
 
-    def _checkpoint(self, root: str, packs: Sequence[PackMade], change: Change) -> bool:
+    def _checkpoint(self, root: str, packs: Sequence[PackMade], change: Change, parents: Sequence[int] | None) -> bool:
         """Puts a root into the store; False: something that it needs has gone."""
+        store = self.objects.store.datasets
+        write = store.checkpoint if parents is None else partial(store.rebase, parents=parents)
         names = [pack.name for pack in packs]
         for _ in range(_TRIES):
             try:
-                revision = self.objects.store.datasets.checkpoint(
+                revision = write(
                     self.row.id, revision=self.row.revision, epoch=self.objects.epoch, root=root, packs=names
                 )
             except EpochMoved:
@@ -159,7 +185,8 @@ class Draft:
             except PacksGone:
                 return False
             self.objects.arrived(packs)
-            self.row = replace(self.row, root=root, revision=revision)
+            came_from = self.row.parents if parents is None else tuple(parents)
+            self.row = replace(self.row, root=root, revision=revision, parents=came_from)
             return True
         return False
 
@@ -193,22 +220,8 @@ class Draft:
         merged = merge(base, tree, theirs)
         if merged.conflicts or ending.on_conflict != "merge":
             raise VersionConflict(self.row.shown, head, [conflict.path for conflict in merged.conflicts])
-        self.change(lambda change: Tree(head.root, change).updated(merged.changes, change.save))
         parents = (head.id, *(parent for parent in self.row.parents if parent != head.id))
-        while True:
-            try:
-                revision = store.rebase(
-                    self.row.id,
-                    revision=self.row.revision,
-                    epoch=self.objects.epoch,
-                    root=self.row.root,
-                    parents=parents,
-                )
-            except EpochMoved:
-                self.objects.refresh()
-                continue
-            self.row = replace(self.row, parents=parents, revision=revision)
-            return
+        self.change(lambda change: Tree(head.root, change).updated(merged.changes, change.save), parents=parents)
 
     def _finish(self, number: str | None, ending: Ending) -> VersionRow:
         store, place = self.objects.store, self.objects.place

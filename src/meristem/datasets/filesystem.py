@@ -8,22 +8,23 @@ Read-only. The store is MERISTEM_STORE, or given as `storage_options={"store": â
 
 from __future__ import annotations
 
-from typing import Any
+from typing import IO, Any
 
 from fsspec import AbstractFileSystem
 from fsspec.spec import AbstractBufferedFile
 
 from meristem.datasets.dataset import Dataset
-from meristem.datasets.names import SCHEME, parse_url
+from meristem.datasets.names import SCHEME, VersionName, parse_path, parse_url, url_of
 from meristem.datasets.reading import blocks
 from meristem.errors import DatasetNotFound, InputError, VersionNotFound
 from meristem.manifests.entry import Entry, Kind
 
+_BLOCK_BYTES = 4 << 20
 _LINKS_FOLLOWED = 40  # as Linux does
 
 
 class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
-    """Files of versions, by `PROJECT/NAME[@VERSION]/PATH`.
+    """Files of versions, by `PROJECT/NAME[@VERSION]/PATH`; in URLs characters are quoted, in paths they are not.
 
     Args:
         store: A store, its URL or file; None: MERISTEM_STORE, or `meristem.db` here.
@@ -35,13 +36,21 @@ class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
     def __init__(self, store: str | None = None, **options: Any) -> None:
         super().__init__(**options)
         self._store = store
-        self._opened: dict[tuple[str, str, str | None], Dataset] = {}
+        self._opened: dict[VersionName, Dataset] = {}
 
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:
         if isinstance(path, list):
             return [cls._strip_protocol(one) for one in path]
-        return str(path).removeprefix(SCHEME).rstrip("/")
+        text = str(path)
+        try:
+            return _shown(*(parse_url(text) if text.startswith(SCHEME) else parse_path(text)))
+        except InputError:  # it names no version: told where that is needed
+            return text.removeprefix(SCHEME).rstrip("/")
+
+    def unstrip_protocol(self, name: str) -> str:
+        """The URL of a path."""
+        return name if name.startswith(SCHEME) else url_of(*parse_path(name))
 
     def ls(self, path: str, detail: bool = True, **options: Any) -> list[Any]:
         """What lies in a folder of a version."""
@@ -80,8 +89,8 @@ class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
                 fix="Versions are never changed. Begin a draft: Dataset.get(â€¦, writable_copy=True).",
             )
         dataset, inside, _ = self._at(path)
-        entry = self._followed(dataset, inside)
-        return _File(self, path, dataset=dataset, entry=entry, size=entry.size, block_size=block_size or 4 << 20)
+        entry = followed(dataset, inside)
+        return _File(self, path, dataset=dataset, entry=entry, size=entry.size, block_size=block_size or _BLOCK_BYTES)
 
     def _children(self, dataset: Dataset, folder: str, base: str) -> list[dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
@@ -98,29 +107,15 @@ class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
         described = {"name": f"{base}/{entry.path}", "size": entry.size, "type": kind, "hash": entry.content}
         return described | ({"islink": True, "destination": entry.content} if entry.kind is Kind.LINK else {})
 
-    @staticmethod
-    def _followed(dataset: Dataset, path: str) -> Entry:
-        for _ in range(_LINKS_FOLLOWED):
-            entry = dataset.tree.find(path)
-            if entry is None or entry.kind is Kind.FOLDER:
-                raise FileNotFoundError(path) if entry is None else IsADirectoryError(path)
-            if entry.kind is not Kind.LINK:
-                return entry
-            path = _joined(path, entry.content)
-        raise OSError(f"too many links at {path!r}")
-
     def _at(self, path: str) -> tuple[Dataset, str, str]:
         """The version, the path in it, and how the version is written in this path."""
-        wanted, inside = parse_url(self._strip_protocol(path))
-        key = (wanted.project, wanted.name, wanted.number)
-        if key not in self._opened:
+        wanted, inside = parse_path(self._strip_protocol(path))
+        if wanted not in self._opened:
             try:
-                self._opened[key] = Dataset.get(*key[:2], version=wanted.number, store=self._store)
+                self._opened[wanted] = Dataset.get(*wanted[:2], version=wanted.number, store=self._store)
             except (DatasetNotFound, VersionNotFound) as error:
                 raise FileNotFoundError(str(error)) from error
-        dataset = self._opened[key]
-        number = f"@{wanted.number}" if wanted.number else ""
-        return dataset, inside, f"{wanted.project}/{wanted.name}{number}"
+        return self._opened[wanted], inside, _shown(wanted)
 
 
 class _File(AbstractBufferedFile):  # type: ignore[misc]
@@ -131,6 +126,35 @@ class _File(AbstractBufferedFile):  # type: ignore[misc]
 
     def _fetch_range(self, start: int, end: int) -> bytes:
         return b"".join(blocks(self._dataset, self._entry, start, min(end, self._entry.size)))
+
+
+def open_file(dataset: Dataset, path: str) -> IO[bytes]:
+    """A file of a version, to be read from any position; only what is read is fetched.
+
+    Raises:
+        FileNotFoundError, IsADirectoryError: There is none.
+    """
+    entry = followed(dataset, path)
+    files = DatasetFileSystem(skip_instance_cache=True)
+    opened: IO[bytes] = _File(files, path, dataset=dataset, entry=entry, size=entry.size, block_size=_BLOCK_BYTES)
+    return opened
+
+
+def followed(dataset: Dataset, path: str) -> Entry:
+    """The file at a path, or the one to which links lead from there."""
+    for _ in range(_LINKS_FOLLOWED):
+        entry = dataset.tree.find(path)
+        if entry is None or entry.kind is Kind.FOLDER:
+            raise FileNotFoundError(path) if entry is None else IsADirectoryError(path)
+        if entry.kind is not Kind.LINK:
+            return entry
+        path = _joined(path, entry.content)
+    raise OSError(f"too many links at {path!r}")
+
+
+def _shown(version: VersionName, path: str = "") -> str:
+    """A path as this file system writes it: always with a version, so that `@` in names of files says nothing."""
+    return f"{version.project}/{version.name}@{version.number or 'latest'}/{path}".rstrip("/")
 
 
 def _joined(path: str, target: str) -> str:

@@ -49,8 +49,18 @@ def parse_url(url: str) -> VersionPath:
     Raises:
         InputError: It is none.
     """
-    given = url[len(SCHEME) :] if url.startswith(SCHEME) else url
-    given = given.strip("/")
+    version, path = parse_path(url.removeprefix(SCHEME))
+    found = VersionName(unquote(version.project), unquote(version.name), version.number)
+    return VersionPath(found, unquote(path, errors="surrogateescape"))
+
+
+def parse_path(text: str) -> VersionPath:
+    """Reads `PROJECT/NAME[@VERSION]/PATH`, in which every character stands for itself.
+
+    Raises:
+        InputError: It is none.
+    """
+    given = text.strip("/")
     if "@" in given:
         where, _, rest = given.partition("@")
         number, _, path = rest.partition("/")
@@ -58,8 +68,7 @@ def parse_url(url: str) -> VersionPath:
     else:
         parts = given.split("/", 2)
         where, path = "/".join(parts[:2]), parts[2] if len(parts) > 2 else ""
-    version = parse_name(where)
-    return VersionPath(VersionName(unquote(version.project), unquote(version.name), version.number), unquote(path))
+    return VersionPath(parse_name(where), path)
 
 
 def url_of(version: VersionName, path: str = "") -> str:

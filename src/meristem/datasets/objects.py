@@ -7,15 +7,19 @@ that were condemned meanwhile.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from blake3 import blake3
+
+from meristem.datasets.copies.locks import alone
 from meristem.datasets.where import cache_folder, place_folder, place_url
 from meristem.errors import NotInPlace, PackDamaged
 from meristem.packs.format import Row, encode_index
@@ -28,6 +32,9 @@ from meristem.store.blob_place import IN_DATABASE
 from meristem.store.dataset_rows import PackCondemned, PackRow
 from meristem.store.store import Store
 
+log = logging.getLogger("meristem.datasets")
+
+MARK_BYTES = 32
 _NODES_KEPT_BYTES = 32 << 20
 _opening = threading.Lock()
 
@@ -60,6 +67,12 @@ class Objects:
         self._nodes: OrderedDict[str, bytes] = OrderedDict()
         self._nodes_bytes = 0
         self._lock = threading.Lock()
+        self._damaged: set[str] = set()
+
+    @cached_property
+    def mark(self) -> bytes:
+        """What each pack of this store holds, so that stores that share a place have no pack in common."""
+        return blake3(f"meristem store {self.store.id}".encode()).digest(MARK_BYTES)
 
     @cached_property
     def index(self) -> LocalIndex:
@@ -75,21 +88,21 @@ class Objects:
         Args:
             whole: Compare all packs, not only those that came since the last look.
         """
-        with self._lock:
-            index = self.index
+        with self._lock, self._following() as index:
             cursor, epoch = index.cursor, index.epoch
-            live = self.store.dataset_packs.live(0 if whole else cursor)
-            if live.epoch != epoch and not whole:
+            known = index.packs()
+            live = self.store.dataset_packs.live(0 if whole else cursor - 1)
+            if not whole and (live.epoch != epoch or not _goes_on(live.packs, cursor, known)):
                 live, whole = self.store.dataset_packs.live(), True
-            known = index.packs() if live.packs or whole else {}
             gone = known.keys() - {pack.name for pack in live.packs} if whole else set()
             if gone:
                 index.drop_packs(gone)
             new = [pack for pack in live.packs if pack.name not in known]
             index.add_packs((pack.name, pack.serial or 0, rows) for pack in new if (rows := self._rows_of(pack.name)))
+            index.confirm({pack.name: pack.serial or 0 for pack in live.packs if known.get(pack.name) == 0})
             last = max((pack.serial or 0 for pack in live.packs), default=0)
-            if (max(last, cursor), live.epoch) != (cursor, epoch):
-                index.remember(cursor=max(last, cursor), epoch=live.epoch)
+            if (last, live.epoch) != (cursor, epoch):
+                index.remember(cursor=last, epoch=live.epoch)
             self.epoch = live.epoch
             return bool(new or gone)
 
@@ -162,19 +175,41 @@ class Objects:
             found = self.index.known(names)
             return found.union(name for name in names if name in also) if also else found
 
-        with PackWriter(self.place, known, intend) as writer:
+        with PackWriter(self.place, known, intend, mark=self.mark) as writer:
             yield writer
 
     def arrived(self, made: Sequence[PackMade]) -> None:
         """Packs of this machine have become live: the index need not fetch what is known here."""
-        if made:
-            self.index.add_packs((pack.name, 0, pack.block) for pack in made)
+        if not made:
+            return
+        with self._lock, self._following() as index:
+            # Where packs were condemned since, these may be among them: the next refresh knows.
+            if index.epoch == self.epoch:
+                known = index.packs()
+                index.add_packs((pack.name, 0, pack.block) for pack in made if pack.name not in known)
 
     def _rows_of(self, pack: str) -> list[Row]:
         try:
             return read_index(self.place, pack)
         except NotInPlace:  # condemned, and its file deleted since the list was read: the next look knows
             return []
+        except PackDamaged as error:  # what it holds is missing; all else can be read
+            if pack not in self._damaged:
+                self._damaged.add(pack)
+                log.warning("%s", error)
+            return []
+
+    @contextmanager
+    def _following(self) -> Iterator[LocalIndex]:
+        """The index, for one process at a time.
+
+        Else one that has read which packs are live, and is slow, could add a pack to the index that meanwhile was
+        condemned and dropped from it; and with the epoch that the index has by then nobody would ever look again.
+        """
+        index = self.index
+        index.folder.mkdir(parents=True, exist_ok=True)
+        with alone(index.folder / "following.lock", log.debug, "looking which packs there are"):
+            yield index
 
     def _keep(self, name: str, content: bytes) -> None:
         with self._lock:
@@ -184,3 +219,17 @@ class Objects:
             self._nodes_bytes += len(content)
             while self._nodes_bytes > _NODES_KEPT_BYTES:
                 self._nodes_bytes -= len(self._nodes.popitem(last=False)[1])
+
+
+def _goes_on(packs: Sequence[PackRow], cursor: int, known: Mapping[str, int]) -> bool:
+    """Whether the store still has what the index followed; not so where it was restored from an older backup.
+
+    While the epoch is the same no pack goes. So the last one that was followed must be there, and so must those that
+    came from this machine since (their serial is not known yet).
+
+    Args:
+        packs: The live packs from `cursor` on.
+    """
+    at_cursor = not cursor or any(pack.serial == cursor and pack.name in known for pack in packs)
+    arrived = {name for name, serial in known.items() if not serial}
+    return at_cursor and arrived <= {pack.name for pack in packs}

@@ -1,6 +1,7 @@
 """A version as one HTML page that needs nothing else: what it is, how it looks, what changed, where it comes from.
 
-No scripts; everything that files, users or tasks have named is escaped. Light or dark as the reader's system is.
+No scripts but those of logged figures; everything that files, users or tasks have named is escaped. Light or dark as
+the reader's system is.
 """
 
 from __future__ import annotations
@@ -30,11 +31,13 @@ def render_page(
     preview: Preview | None = None,
     changes: Sequence[VersionChanges] = (),
     lineage: LineageGraph | None = None,
+    logged: str = "",
 ) -> str:
     """The page of a version.
 
     Args:
         changes: To each of its parents that is compared.
+        logged: What was logged with it, as HTML; see `logged_page`.
     """
     style = files("meristem.datasets").joinpath("page.css").read_text(encoding="utf-8") + fragment_style()
     graph = lineage_svg(lineage) if lineage is not None else ""
@@ -43,6 +46,7 @@ def render_page(
         *(_section(f"Changes to {plain(one.parent, 120)}", _changes(one)) for one in changes),
         _section("Lineage", graph + _LEGEND) if graph else "",
         _section("Preview", render_html(preview)) if preview is not None else "",
+        _section("Logged", logged) if logged else "",
         _section("Metadata", _pairs(facts.metadata.items())) if facts.metadata else "",
         _section("Files", _files(facts)) if facts.files else "",
     ]

@@ -80,12 +80,21 @@ def local_copy(
         num_parts=num_parts,
         files=files,
         limit_bytes=cache_limit_bytes(),
-        progress=counted(progress, dataset.size_bytes),
+        progress=counted(progress, _total(dataset, part, files)),
         fetch_external=write_external,
     )
 
 
-def mutable_copy(dataset: Dataset, folder: Path, *, overwrite: bool, progress: Progress | None) -> Path:
+def mutable_copy(
+    dataset: Dataset,
+    folder: Path,
+    *,
+    overwrite: bool,
+    part: int | None,
+    num_parts: int | None,
+    files: Sequence[str] | None,
+    progress: Progress | None,
+) -> Path:
     objects = dataset.objects
     return own.mutable_copy(
         dataset.tree,
@@ -93,22 +102,43 @@ def mutable_copy(dataset: Dataset, folder: Path, *, overwrite: bool, progress: P
         folder,
         cache=objects.cache,
         overwrite=overwrite,
-        progress=counted(progress, dataset.size_bytes),
+        part=part,
+        num_parts=num_parts,
+        files=files,
+        progress=counted(progress, _total(dataset, part, files)),
         fetch_external=write_external,
     )
 
 
-def linked_copy(dataset: Dataset, folder: Path, *, progress: Progress | None) -> Path:
+def linked_copy(
+    dataset: Dataset,
+    folder: Path,
+    *,
+    overwrite: bool,
+    part: int | None,
+    num_parts: int | None,
+    files: Sequence[str] | None,
+    progress: Progress | None,
+) -> Path:
     objects = dataset.objects
     return own.link_copy(
         dataset.tree,
         objects.reader,
         folder,
         objects.cache,
+        overwrite=overwrite,
+        part=part,
+        num_parts=num_parts,
+        files=files,
         limit_bytes=cache_limit_bytes(),
-        progress=counted(progress, dataset.size_bytes),
+        progress=counted(progress, _total(dataset, part, files)),
         fetch_external=write_external,
     )
+
+
+def _total(dataset: Dataset, part: int | None, files: Sequence[str] | None) -> int | None:
+    """Bytes of a copy, where that is known without looking at every file."""
+    return dataset.size_bytes if part is None and files is None else None
 
 
 def read_file(dataset: Dataset, path: str) -> bytes:

@@ -10,12 +10,15 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
+from blake3 import blake3
+
 from meristem.errors import NotInPlace
 from meristem.packs.place import Place
 from meristem.store.dataset_rows import VersionRow
 
 FORMAT = 1
 _PREFIX = "versions/"
+_LONGEST, _KEPT = 200, 160  # characters of a part of a key; folders take 255
 
 
 def record_key(project: str, name: str, number: str) -> str:
@@ -62,4 +65,8 @@ def list_records(place: Place) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _quoted(name: str) -> str:
     quoted = quote(name, safe="-_.", errors="surrogateescape").replace("~", "%7E")
-    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
+    if not quoted.strip("."):
+        return quoted.replace(".", "%2E")
+    if len(quoted) <= _LONGEST:
+        return quoted
+    return f"{quoted[:_KEPT]}-{blake3(name.encode(errors='surrogateescape')).hexdigest()[:32]}"

@@ -58,6 +58,16 @@ class VersionFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """A table (JSON), a picture, or a plotly figure (JSON) that was logged with a version; `kind` says which."""
+
+    title: str
+    series: str
+    kind: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PathChange:
     """One changed file; sizes are None where it was, or is, not there. `before` is where a moved one was."""
 

@@ -12,7 +12,7 @@ and their rows are sorted in once there are enough of them.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -82,6 +82,12 @@ class LocalIndex:
                 _sort_in(connection)
 
         self._file.write(work)
+
+    def confirm(self, serials: Mapping[str, int]) -> None:
+        """Keeps the serials of packs that were added before these were known."""
+        rows = [(serial, bytes.fromhex(pack)) for pack, serial in serials.items()]
+        if rows:
+            self._file.write(lambda c: c.executemany("UPDATE packs SET serial = ? WHERE name = ?", rows))
 
     def drop_packs(self, packs: Iterable[str]) -> None:
         """Forgets packs and what they hold; one that is not known is no error."""
@@ -163,6 +169,8 @@ class LocalIndex:
     def _followed(self, connection: sqlite3.Connection) -> _Recent:
         """The recent packs as they are now; looked at again only where somebody wrote to the file."""
         version = (self._file.opened, *connection.execute("PRAGMA data_version").fetchone())
+        if self._recent.version[:1] != version[:1]:  # another file: it numbers packs anew
+            self._recent = _Recent()
         if self._recent.stale or version != self._recent.version:
             self._recent.follow(connection)
             self._recent.version, self._recent.stale = version, False

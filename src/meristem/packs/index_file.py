@@ -17,10 +17,12 @@ from typing import TypeVar
 from meristem.errors import PlaceUnavailable
 
 _FILE = "packs.db"
-_VERSION = 1
+_VERSION = 2
 _WAIT_SECONDS = 60.0
 _SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS packs (number INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, serial INTEGER NOT NULL)",
+    # AUTOINCREMENT: the number of a pack that was dropped is never given again, for processes remember packs by it.
+    "CREATE TABLE IF NOT EXISTS packs "
+    "(number INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL UNIQUE, serial INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS objects (name BLOB NOT NULL, pack INTEGER NOT NULL, offset INTEGER NOT NULL, "
     "stored INTEGER NOT NULL, length INTEGER NOT NULL, codec INTEGER NOT NULL, PRIMARY KEY (name, pack)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS recent (number INTEGER PRIMARY KEY, block BLOB NOT NULL)",

@@ -14,7 +14,7 @@ from contextlib import suppress
 from itertools import chain, islice
 from typing import NamedTuple
 
-from meristem.errors import NotInPlace, ObjectDamaged, ObjectMissing
+from meristem.errors import NotInPlace, ObjectDamaged, ObjectMissing, PackDamaged
 from meristem.packs.format import EMPTY_OBJECT, pack_key
 from meristem.packs.index import LocalIndex, Location
 from meristem.packs.pack_files import content_of
@@ -135,11 +135,20 @@ class PackReader:
         except ObjectDamaged as error:
             if self._on_damage:
                 self._on_damage(error)
-            for copy in self._index.copies(name):
-                with suppress(ObjectDamaged, NotInPlace):
-                    if copy.pack != at.pack:
-                        return content_of(name, copy, self._place.read(pack_key(copy.pack), copy.offset, copy.stored))
+            if (found := self._from_another_pack(name, at)) is not None:
+                return found
+            with suppress(PackDamaged):
+                self._refresh()  # perhaps somebody has healed it
+            if (found := self._from_another_pack(name, at)) is not None:
+                return found
             raise
+
+    def _from_another_pack(self, name: str, at: Location) -> bytes | None:
+        for copy in self._index.copies(name):
+            with suppress(ObjectDamaged, NotInPlace):
+                if copy.pack != at.pack:
+                    return content_of(name, copy, self._place.read(pack_key(copy.pack), copy.offset, copy.stored))
+        return None
 
 
 def planned(located: Mapping[str, Location], gap: int, at_once: int) -> Iterator[Piece]:

@@ -17,7 +17,7 @@ from typing import NamedTuple, Self
 from meristem.errors import InputError
 from meristem.packs.chunking import ZEROS
 from meristem.packs.compression import Compression
-from meristem.packs.format import EMPTY_OBJECT, FOOTER, LONGEST, Row, decode_rows, name_of, pack_key
+from meristem.packs.format import EMPTY_OBJECT, FOOTER, LONGEST, RAW, Row, decode_rows, name_of, pack_key
 from meristem.packs.open_pack import OpenPack
 from meristem.packs.pack_files import is_whole
 from meristem.packs.place import Place
@@ -83,6 +83,8 @@ class PackWriter:
             writer forgets them, and its memory does not grow with their number.
         uploads: How many packs are under way at once.
         target_bytes: About how large a pack becomes.
+        mark: An object that each pack holds, so that those who share a place under other marks never make the same
+            pack, which one of them may delete one day. Empty: none.
 
     The callbacks are called in threads of the writer, never two at once. An error of theirs, or of the
     place, is raised by the next `put` or `flush`, and from then on by every one.
@@ -97,10 +99,12 @@ class PackWriter:
         after_upload: Callable[[PackMade], object] | None = None,
         uploads: int = 4,
         target_bytes: int = TARGET_BYTES,
+        mark: bytes = b"",
     ) -> None:
         self._place, self._known = place, known
         self._before_upload, self._after_upload = before_upload, after_upload
         self._target = target_bytes
+        self._mark, self._mark_name = mark, name_of(mark)
         self.packs: list[PackMade] = []
         self.hits = Names()
         self.stored_bytes = 0
@@ -218,7 +222,10 @@ class PackWriter:
             self._finish(filling)
         if filling.pack is None:
             filling.pack = OpenPack(self._place)
-        filling.pack.add(name, stored, len(content), codec)
+            if self._mark:
+                filling.pack.add(self._mark_name, self._mark, len(self._mark), RAW)
+        if name != self._mark_name:
+            filling.pack.add(name, stored, len(content), codec)
 
     def _finish(self, filling: _Filling) -> None:
         """Has the thread's pack brought to its place, once there is room for one more that is under way."""

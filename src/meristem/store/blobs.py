@@ -7,10 +7,11 @@ the same bytes twice stores them once, and what is read back is checked against 
 from __future__ import annotations
 
 import io
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, cast
 
 import fsspec
 from blake3 import blake3
@@ -32,7 +33,10 @@ class Blobs:
         try:
             self._files, self._root = fsspec.core.url_to_fs(self.url)
         except (ValueError, ImportError) as error:
-            raise InputError(f"The blob store {self.url!r} cannot be opened: {error}.") from error
+            bucket = _open_bucket(self.url)
+            if bucket is None:
+                raise InputError(f"The blob store {self.url!r} cannot be opened: {error}.") from error
+            self._files, self._root = bucket
 
     def put(self, content: bytes | Path | IO[bytes]) -> str:
         """Stores `content` and returns its name, 64 hexadecimal digits. May be repeated.
@@ -75,6 +79,8 @@ class Blobs:
         """The bytes of a blob in blocks; checked once the last one was read. Errors as `get`."""
         digest = blake3()
         try:
+            if not self._files.exists(self._path(name)):
+                raise FileNotFoundError(name)
             with self._files.open(self._path(name), "rb") as file:
                 while block := file.read(_BLOCK_BYTES):
                     digest.update(block)
@@ -102,3 +108,16 @@ class Blobs:
     def _discard(self, path: str) -> None:
         if self._files.exists(path):
             self._files.rm(path)
+
+
+def _open_bucket(url: str) -> tuple[Any, str] | None:
+    """A bucket without the library that fsspec asks for: by the one that datasets use. None: it is no such bucket."""
+    scheme, _, path = url.partition("://")
+    protocol = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az"}.get(scheme)
+    if protocol is None:
+        return None
+    from obstore.fsspec import FsspecStore  # slow to import, and seldom needed
+
+    plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+    files = FsspecStore(cast(Any, protocol), client_options={"allow_http": True} if plain else None)
+    return files, path.rstrip("/")

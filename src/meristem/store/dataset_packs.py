@@ -152,6 +152,8 @@ class DatasetPacks:
             RootsMoved: Roots have come since.
             PacksGone: Some of `made` were condemned.
         """
+        if not names:
+            return set()
         write_id = secrets.token_hex(8)
         staying: set[str] = set()
         tries = 0

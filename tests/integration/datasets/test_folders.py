@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import sqlite3
 import threading
@@ -19,6 +20,7 @@ from meristem.manifests.tree import Tree
 
 OLD = time.time() - 1000
 BIG = 3 << 20
+SEED_CUT_IN_TWO = 13
 
 
 @pytest.fixture
@@ -123,18 +125,19 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(synced: SyncedFolder
 
     def change_once() -> None:
         synced.objects.on_put = lambda: None
-        write(file, b"2" * (size + 1))
+        write(file, b"2" * size)
 
     synced.objects.on_put = change_once
-    if size == 10:  # it is put after it was read and found unchanged: change it before that
-        with look(folder, synced.cache) as seen:
+    with look(folder, synced.cache) as seen:
+        if size == 10:  # it is put after it was read and found unchanged: change it before that
             change_once()
-            read(seen, synced.objects)
-            root = FolderSync(seen, synced.tree, synced.objects).apply(synced.objects.put)
-            synced.root = root
-    else:
-        synced.sync()
-    assert synced.content("a") == b"2" * (size + 1)
+        read(seen, synced.objects)
+        sync = FolderSync(seen, synced.tree, synced.objects)
+        synced.root = sync.apply(synced.objects.put)
+        sync.remember(synced.root)
+    assert synced.content("a") == b"2" * size
+    synced.sync()
+    assert synced.files_read == 0  # its stats are those that go with what was read
 
 
 def test_a_file_that_never_stops_changing_is_named(synced: SyncedFolder, folder: Path) -> None:
@@ -150,6 +153,7 @@ def test_a_file_that_never_stops_changing_is_named(synced: SyncedFolder, folder:
     with look(folder, synced.cache) as seen, pytest.raises(InputError, match="deep/log: changed each time"):
         read(seen, synced.objects, told.append)
     assert sum(told) == 1  # `other`; what is read in vain is taken back
+    assert seen.files_to_read == 1
     synced.objects.on_put = lambda: None
     synced.sync()
     assert set(synced.entries()) == {"deep/log", "other"}
@@ -176,6 +180,20 @@ def test_files_that_vanish_or_turn_into_something_else_while_they_are_read(synce
         os.mkfifo(folder / "pipe")
         with pytest.raises(InputError, match="pipe: is no file any more"):
             read(seen, synced.objects)
+
+
+def test_a_folder_that_was_away_while_its_files_were_read_comes_back(synced: SyncedFolder, folder: Path) -> None:
+    write(folder / "a" / "file")
+    with look(folder, synced.cache) as seen:
+        (folder / "a").rename(folder.with_name("away"))
+        read(seen, synced.objects)
+        sync = FolderSync(seen, synced.tree, synced.objects)
+        synced.root = sync.apply(synced.objects.put)
+        sync.remember(synced.root)
+    assert synced.entries() == {}
+    folder.with_name("away").rename(folder / "a")  # its file is as it was when it was looked at
+    synced.sync()
+    assert set(synced.entries()) == {"a/file"}
 
 
 def test_what_cannot_be_part_of_a_version_is_told_all_at_once(synced: SyncedFolder, folder: Path) -> None:
@@ -624,6 +642,17 @@ def test_holes_are_not_read_and_change_no_chunk(synced: SyncedFolder, folder: Pa
     assert synced.content("sparse") == content
 
 
+def test_what_lies_behind_a_hole_at_the_end_of_a_file_is_cut_as_ever(
+    synced: SyncedFolder, folder: Path, tmp_path: Path
+) -> None:
+    tail = random.Random(SEED_CUT_IN_TWO).randbytes(250_000)  # as a file of its own it would not be cut
+    with open(folder / "file", "wb") as opened:
+        opened.seek(8 << 20)
+        opened.write(tail)
+    write(tmp_path / "plain" / "file", bytes(8 << 20) + tail)
+    assert SyncedFolder(tmp_path / "plain", tmp_path / "other.db").sync() == synced.sync()
+
+
 def test_progress_is_told_in_bytes_and_totals_are_known_before(synced: SyncedFolder, folder: Path) -> None:
     write(folder / "a", b"x" * 1000)
     write(folder / "b", os.urandom(BIG))
@@ -647,6 +676,25 @@ def test_a_failure_of_the_store_ends_the_reading(synced: SyncedFolder, folder: P
     with look(folder, synced.cache) as seen, pytest.raises(RuntimeError, match="the place is gone"):
         read(seen, synced.objects)
     assert threading.active_count() == before
+
+
+def test_a_failure_ends_the_reading_of_large_files_in_their_midst(synced: SyncedFolder, folder: Path) -> None:
+    write(folder / "a" / "large", os.urandom(20 * BIG))
+    write(folder / "b" / "small")
+    large_begun = threading.Event()
+
+    def fail_beside_large() -> None:
+        if threading.current_thread() is threading.main_thread():
+            assert large_begun.wait(10)
+            raise RuntimeError("the place is gone")
+        large_begun.set()
+        time.sleep(0.01)
+
+    synced.objects.on_put = fail_beside_large
+    with look(folder, synced.cache) as seen, pytest.raises(RuntimeError):
+        read(seen, synced.objects)
+    assert synced.objects.puts < 20
+    assert seen.files_to_read == 2
 
 
 def test_an_empty_folder_empties_the_part_of_the_manifest(synced: SyncedFolder, folder: Path) -> None:

@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import random
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import pytest
 
 from flaky_s3 import FlakyProxy
 from meristem.errors import NotInPlace, PlaceUnavailable
+from meristem.packs.places import object_store
 from meristem.packs.places.object_store import ObjectStorePlace
 from s3_server import S3Server
 
@@ -151,13 +153,15 @@ def test_throttling_without_end_is_given_up_and_told(proxy: FlakyProxy, s3: str)
     assert refused.value.transient
 
 
-def test_a_server_that_is_not_there_is_told_soon(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.timeout(20)
+def test_a_server_that_never_answered_is_not_waited_for_long(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_store, "_FIRST_CONTACT", SHORT)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # and never listens
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed.getsockname()[1]}")
 
         with pytest.raises(PlaceUnavailable, match="cannot be reached") as refused:
-            ObjectStorePlace(s3, patience=SHORT).read("a")
+            ObjectStorePlace(s3).read("a")
 
     assert refused.value.transient
 
@@ -187,6 +191,8 @@ def test_a_forked_process_is_refused_instead_of_waiting_for_ever(s3: str) -> Non
 
     child = os.fork()
     if not child:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(20)  # it must not outlive the test
         try:
             place.read("a")
         except PlaceUnavailable as error:

@@ -53,6 +53,28 @@ def test_an_object_in_two_packs_outlives_one_of_them(index: LocalIndex) -> None:
     assert index.locate([A, C]) == {A: Location(PACK_1, 16, 1, 1, RAW)}
 
 
+def test_a_pack_that_takes_the_place_of_one_that_was_dropped_is_another_one(index: LocalIndex) -> None:
+    index.add_pack(PACK_1, 1, [_row(A)])
+    assert index.known([A, B]) == {A}
+
+    index.drop_packs([PACK_1])
+    index.add_pack(PACK_2, 2, [_row(B)])
+
+    assert index.locate([A, B]) == {B: Location(PACK_2, 16, 1, 1, RAW)}
+
+
+def test_a_file_that_was_made_anew_is_followed_anew(index: LocalIndex) -> None:
+    index.add_pack(PACK_1, 1, [_row(A)])
+    assert index.known([A, B]) == {A}
+
+    index.close()
+    for file in index.folder.iterdir():
+        file.unlink()
+    index.add_pack(PACK_2, 2, [_row(B)])
+
+    assert index.locate([A, B]) == {B: Location(PACK_2, 16, 1, 1, RAW)}
+
+
 def test_any_number_of_names_is_asked_at_once(index: LocalIndex) -> None:
     names = [name_of(str(n).encode()) for n in range(5000)]
     index.add_pack(PACK_1, 1, [_row(name) for name in names[::2]])

@@ -240,3 +240,22 @@ def test_without_after_upload_the_packs_are_remembered_with_their_rows(room: Roo
     assert sorted(row.name for row in made.rows) == sorted(names)
     assert made.rows == read_index(room.place, made.name)
     assert made.size == room.place.size(pack_key(made.name)) == writer.stored_bytes
+
+
+def test_packs_of_writers_with_other_marks_have_other_names_and_hold_the_same(room: Room) -> None:
+    contents = _contents(20)
+
+    names = room.put(contents, known=lambda names: set(), mark=b"one")
+    room.put(contents, known=lambda names: set(), mark=b"two")
+
+    assert len({made.name for made in room.told}) == 2
+    assert dict(room.reader().get_many(names)) == dict(zip(names, contents, strict=True))
+    for made in room.told:
+        assert list(damages(room.place, made.name)) == []
+
+
+def test_an_object_that_is_the_mark_is_stored_once_and_read_again(room: Room) -> None:
+    names = room.put([b"mark", b"other"], mark=b"mark")
+
+    assert [row.name for row in room.told[0].rows] == sorted(names)
+    assert room.reader().get(name_of(b"mark")) == b"mark"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from meristem.errors import CopyRefused
@@ -16,18 +16,23 @@ from meristem.manifests.entry import Entry, Kind
 _PATH_MAX = 4096  # linux/limits.h; with the NUL at the end
 _SHORT = 60  # characters, which are at most 240 bytes: no name in it is too long
 _SHOWN = 20
+_PROBE = ".meristem-probe-"
 # What some file systems (FAT, NTFS, SMB, those that want UTF-8) refuse in a name, and dots or spaces at its end.
 _ODD = re.compile(r'[\x01-\x1f<>:"|?*\\\x7f\udc80-\udcff]|[. ](?=/|$)')
 
 
-def check_entries(entries: Iterable[Entry], folder: Path, *, without_external: bool) -> int:
+def check_entries(entries: Iterable[Entry], folder: Path, *, without_external: bool, beside: bool = False) -> int:
     """The bytes of `entries`, if all of them can lie in `folder`.
+
+    Args:
+        without_external: External entries do not count.
+        beside: Names are tried in the folder above, because this one may be read-only.
 
     Raises:
         ManifestRefused: They lead out of it, or are in each other's way.
         CopyRefused: The file system does not take their names.
     """
-    place = _nearest(folder)
+    place = _nearest(folder.parent if beside else folder)
     probe = _Probe(place, len(os.fsencode(os.path.abspath(folder))))
     sized = _Sizes(without_external)
     try:
@@ -37,6 +42,12 @@ def check_entries(entries: Iterable[Entry], folder: Path, *, without_external: b
     if probe.problems:
         raise CopyRefused(f"{folder} cannot hold this version", probe.problems[:_SHOWN])
     return sized.total
+
+
+def remove_probes(place: Path) -> None:
+    """Deletes what processes left that were killed while they checked."""
+    for probe in place.glob(f"{_PROBE}*"):
+        shutil.rmtree(probe, ignore_errors=True)
 
 
 class _Sizes:
@@ -55,7 +66,7 @@ class _Probe:
 
     def __init__(self, place: Path, above: int) -> None:
         try:
-            self._folder = tempfile.mkdtemp(prefix=".meristem-probe-", dir=place)
+            self._folder = tempfile.mkdtemp(prefix=_PROBE, dir=place)
         except OSError as error:
             raise CopyRefused(f"Nothing can be written in {place}: {error.strerror}.") from error
         self._longest_name = os.pathconf(self._folder, "PC_NAME_MAX")
@@ -64,16 +75,12 @@ class _Probe:
         self.problems: list[str] = []
 
     def close(self) -> None:
-        with suppress(FileNotFoundError):
-            os.rmdir(self._folder)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def folds_case(self) -> bool:
         """Whether names that only differ in case are one name here."""
-        os.mkdir(f"{self._folder}/Case")
-        try:
-            return os.path.exists(f"{self._folder}/cASE")
-        finally:
-            os.rmdir(f"{self._folder}/Case")
+        self._make("Case")
+        return os.path.exists(f"{self._folder}/cASE")
 
     def seen(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         for entry in entries:
@@ -97,16 +104,16 @@ class _Probe:
             self.problems.append(f"{path!r:.300} would be a path of more than {_PATH_MAX - 1} bytes")
 
     def _takes(self, odd: str) -> bool:
-        name = f"{self._folder}/probe{odd}"
         try:
-            os.mkdir(name)
+            self._make(f"probe{odd}")
         except OSError:
             return False
         # A system that drops trailing dots makes another name of it.
-        taken = os.path.basename(name) in os.listdir(self._folder)
-        with suppress(OSError):
-            os.rmdir(name)
-        return taken
+        return f"probe{odd}" in os.listdir(self._folder)
+
+    def _make(self, name: str) -> None:
+        os.makedirs(self._folder, exist_ok=True)  # another process may have taken it for a leftover
+        os.mkdir(f"{self._folder}/{name}")
 
 
 def _nearest(folder: Path) -> Path:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from meristem.datasets.copies.checks import remove_probes
 from meristem.datasets.copies.layout import Layout
 from meristem.datasets.copies.locks import is_held, try_alone
 from meristem.datasets.copies.record import Damaged, read_blocks, read_totals
@@ -135,6 +136,7 @@ def _delete(layout: Layout, key: str) -> bool:
 
 def _sweep(layout: Layout) -> None:
     """Deletes what killed processes left: copies half deleted, and those that were begun long ago."""
+    remove_probes(layout.copies)
     with suppress(FileNotFoundError):
         for name in os.listdir(layout.incoming):
             path = layout.incoming / name

@@ -331,6 +331,7 @@ class Filling:
             if folder is None or self._style.folder_mode is None:
                 continue
             for stranger in set() if names is None else set(os.listdir(folder)) - names:
+                folder = self._inside.folder(path)  # writable by now
                 self._displace(folder, stranger, f"{path}/{stranger}" if path else stranger)
             seen = os.fstat(folder)
             mode = self._style.folder_mode & self._permitted

@@ -35,6 +35,7 @@ class Inside:
         self._obstacle, self._unlock, self._kept = obstacle, unlock, kept
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._open: OrderedDict[str, int] = OrderedDict()
+        self._writable: set[str] = set()  # of those that are open
         self._last, self._last_descriptor = "", self._root
         if unlock:
             _make_writable(self._root)
@@ -47,6 +48,9 @@ class Inside:
         if path != self._last:
             self._last_descriptor = self._found(path) if path in self._open else self._made(path)
             self._last = path
+            if self._unlock and path not in self._writable:
+                _make_writable(self._last_descriptor)
+                self._writable.add(path)
         return self._last_descriptor
 
     def find(self, path: str) -> int | None:
@@ -82,6 +86,8 @@ class Inside:
             return self._root
         above, _, name = path.rpartition("/")
         parent = self._found(above) if not above or above in self._open else self._made(above)
+        if self._unlock and above:
+            _make_writable(parent)
         with suppress(FileExistsError):
             os.mkdir(name, dir_fd=parent)
         try:
@@ -92,8 +98,6 @@ class Inside:
             self._obstacle(parent, name, path)
             os.mkdir(name, dir_fd=parent)
             descriptor = os.open(name, _FLAGS, dir_fd=parent)
-        if self._unlock:
-            _make_writable(descriptor)
         return self._keep(path, descriptor)
 
     def _keep(self, path: str, descriptor: int) -> int:
@@ -101,6 +105,7 @@ class Inside:
         if len(self._open) > self._kept:
             oldest, closed = self._open.popitem(last=False)
             os.close(closed)
+            self._writable.discard(oldest)
             if oldest == self._last:
                 self._last, self._last_descriptor = "", self._root
         return descriptor

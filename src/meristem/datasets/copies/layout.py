@@ -56,7 +56,8 @@ class Layout:
         for folder in (self.records, self.copies):
             with suppress(FileNotFoundError):
                 found.update(os.listdir(folder))
-        return sorted(found - {self.incoming.name, self.records.name, self.locks.name, self.stray.name})
+        others = {self.incoming.name, self.records.name, self.locks.name, self.stray.name}
+        return sorted(key for key in found - others if not key.startswith("."))
 
     def last_use(self, key: str) -> float:
         """When a copy was asked for last, as seconds since the epoch; 0 where that is not known."""

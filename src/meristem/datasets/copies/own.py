@@ -24,7 +24,7 @@ from meristem.datasets.copies.arriving import (
     log,
     warn_where_space_is_short,
 )
-from meristem.datasets.copies.checks import check_entries
+from meristem.datasets.copies.checks import check_entries, remove_probes
 from meristem.datasets.copies.filling import LINKED, OWN, Filling, Style
 from meristem.datasets.copies.inside import Inside, refuse
 from meristem.datasets.copies.layout import Layout
@@ -35,7 +35,7 @@ from meristem.datasets.copies.sharing import Source
 from meristem.datasets.copies.standing import Chunks, is_as_it_should
 from meristem.datasets.copies.suspects import Suspects
 from meristem.errors import CopyRefused
-from meristem.manifests.entry import Entry
+from meristem.manifests.entry import Entry, Kind
 from meristem.manifests.recipe import decode_recipe
 from meristem.manifests.tree import Tree
 
@@ -66,7 +66,8 @@ def mutable_copy(
         cache: Files that copies there have are taken from it, shared where the file system can (reflink), else copied.
 
     Raises:
-        CopyRefused: The folder is not empty, or something in it cannot be replaced, or as `local_copy`.
+        CopyRefused: The folder holds other things than files of that version, or something that cannot be replaced, or
+            as `local_copy`.
         ManifestRefused, DiskFull, ObjectMissing, ObjectDamaged, PlaceUnavailable: As `local_copy`.
     """
     selection = select(tree, part, num_parts, files)
@@ -121,7 +122,13 @@ def would_lose(entries: Iterable[Entry], objects: Objects, folder: Path) -> list
 
     Files of the right size are read and compared.
     """
+    return _compare(entries, objects, folder)[0]
+
+
+def _compare(entries: Iterable[Entry], objects: Objects, folder: Path) -> tuple[list[str], int]:
+    """What would be lost, and how many entries stand in the folder already as they should."""
     lost: dict[str, None] = {}
+    right = 0
     inside = Inside(folder, refuse)
     try:
         for entry in entries:
@@ -134,11 +141,13 @@ def would_lose(entries: Iterable[Entry], objects: Objects, folder: Path) -> list
                 seen = os.lstat(name, dir_fd=parent)
             except FileNotFoundError:
                 continue
-            if not is_as_it_should(entry, parent, name, lambda entry: _chunks(objects, entry)):
+            if is_as_it_should(entry, parent, name, lambda entry: _chunks(objects, entry)):
+                right += entry.kind is not Kind.FOLDER
+            else:
                 lost[f"{entry.path}/" if stat.S_ISDIR(seen.st_mode) else entry.path] = None
     finally:
         inside.close()
-    return list(lost)
+    return list(lost), right
 
 
 class _Goal:
@@ -166,12 +175,13 @@ class _Goal:
         with into(self._folder, arrived):
             if all(name.startswith(_OURS) for name in os.listdir(self._folder)):
                 return arrived, None
-            lost = would_lose(self._selection.entries(), self._objects, self._folder)
-        if not overwrite:
+            lost, right = _compare(self._selection.entries(), self._objects, self._folder)
+            others = _count_files(self._folder) - right
+        if not overwrite and (lost or others):
             raise CopyRefused(
                 f"{self._folder} is not empty",
-                _listed(lost) or ["what is in it would stay"],
-                "With overwrite=True (--overwrite) these files are replaced, and all others stay.",
+                _listed(lost) or [f"files of which the version knows nothing: {others}"],
+                "With overwrite=True (--overwrite) files that differ are replaced, and all others stay.",
             )
         if folders := [path for path in lost if path.endswith("/")]:
             raise CopyRefused(
@@ -218,6 +228,7 @@ class _Goal:
 
     def _tidy(self) -> None:
         """Deletes what this copy staged, and what earlier ones of other versions did that were not ended."""
+        remove_probes(self._folder)
         for staging in self._folder.glob(f"{_STAGING}*"):
             if staging == self._staging or not is_held(staging / "lock"):
                 shutil.rmtree(staging)
@@ -244,6 +255,16 @@ def _in_the_way(inside: Inside, folder: str) -> list[str]:
             return [folder]
         folder = above
     return []
+
+
+def _count_files(folder: Path) -> int:
+    """Files and links in a folder, without those that copies under way keep in it."""
+    found = 0
+    for above, folders, names in os.walk(folder):
+        if above == str(folder):
+            folders[:] = [name for name in folders if not name.startswith(_OURS)]
+        found += len(names) + sum(os.path.islink(os.path.join(above, name)) for name in folders)
+    return found
 
 
 def _chunks(objects: Objects, entry: Entry) -> Chunks:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -144,7 +145,8 @@ class _Making:
     def make(self, suspects: Suspects) -> None:
         layout, key = self._layout, self._selection.key
         copy, incoming = layout.copy(key), layout.being_made(key)
-        size = check_entries(self._selection.entries(), copy, without_external=self._fetch_external is None)
+        without_external = self._fetch_external is None
+        size = check_entries(self._selection.entries(), copy, without_external=without_external, beside=True)
         arrived = Arrived(size, self._progress)
         with into(copy, arrived):
             if copy.is_dir():
@@ -200,6 +202,9 @@ class _Making:
     def _set_aside(self, folder: int, name: str, path: str) -> None:
         """Moves what does not belong into the copy to where nobody loses it."""
         self._strays.append(path)
+        if stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
+            with suppress(PermissionError):  # it is somebody else's, and moving it tells so
+                os.chmod(name, 0o755, dir_fd=folder)  # a folder that is moved has to be writable
         os.rename(name, self._layout.stray / f"{name[:40]}-{secrets.token_hex(8)}", src_dir_fd=folder)
 
     def _stray_away(self, copy: Path) -> None:

@@ -72,7 +72,7 @@ def read_small(
         os.close(opened)
     if not content:
         return EMPTY_CONTENT
-    return b"f" + bytes.fromhex(objects.put(content, suffix=os.path.splitext(name)[1]))
+    return b"f" + bytes.fromhex(objects.put(content, suffix=_suffix(name)))
 
 
 def read_file(
@@ -106,6 +106,12 @@ def facts_of(status: os.stat_result) -> tuple[int, ...]:
     return tuple(min(number, _INT64) for number in FACTS(status))
 
 
+def _suffix(path: str) -> str:
+    """What objects that compress alike have in common; a third of what splitext costs."""
+    dot = path.rfind(".")
+    return path[dot:] if dot > path.rfind("/") + 1 else ""
+
+
 def _content(
     opened: int, path: str, objects: Objects, told: Progress, stopping: Callable[[], bool]
 ) -> tuple[bytes | None, int]:
@@ -113,7 +119,7 @@ def _content(
     status = os.fstat(opened)
     if not stat.S_ISREG(status.st_mode):
         raise NoFile(0, "is no file any more")
-    suffix = os.path.splitext(path)[1]
+    suffix = _suffix(path)
     chunks: list[tuple[str, int]] = []
     total = 0
     for chunk, count in _chunks(opened, status):

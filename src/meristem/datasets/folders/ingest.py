@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from meristem.datasets.folders.comparing import Changed
@@ -71,6 +71,8 @@ class _Reading:
         self._pool: ThreadPoolExecutor | None = None
         self._waiting: deque[tuple[Changed, int, Future[Done]]] = deque()
         self._problems: list[str] = []
+        self._unread: dict[int, list[int]] = {}  # by id of a directory: what could not be read
+        self._under_way: list[Changed] = []
         self._stop = threading.Event()
         self._telling = threading.Lock()
         self._unflushed = 0
@@ -80,7 +82,7 @@ class _Reading:
             for changed in self._look.changed:
                 if changed.todo:
                     self._directory(changed)
-            self._take(0)
+            self._complete()
         finally:
             self._stop.set()
             if self._pool:
@@ -94,7 +96,8 @@ class _Reading:
             )
 
     def _directory(self, changed: Changed) -> None:
-        todo, changed.todo = changed.todo, []
+        todo = changed.todo
+        self._under_way.append(changed)
         path = os.path.join(self._look.folder, changed.path)
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -112,12 +115,23 @@ class _Reading:
             self._take(_WAITING)
             self._waiting.append((changed, i, self._submitted(os.path.join(path, names[i]))))
         if self._flushed and self._unflushed >= REMEMBER_EVERY_BYTES:
-            self._take(0)
-            self._objects.flush()
-            self._flushed()
-            self._unflushed = 0
+            self._objects_stored(self._flushed)
 
-    def _small_files(self, changed: Changed, todo: list[int], descriptor: int) -> tuple[list[int], int]:
+    def _objects_stored(self, flushed: Callable[[], None]) -> None:
+        self._take(0)
+        self._objects.flush()
+        self._complete()
+        flushed()
+        self._unflushed = 0
+
+    def _complete(self) -> None:
+        """What is under way is done. Not before: after a failure it would be taken for read."""
+        self._take(0)
+        for changed in self._under_way:
+            changed.todo = self._unread.get(id(changed), ())
+        self._under_way.clear()
+
+    def _small_files(self, changed: Changed, todo: Sequence[int], descriptor: int) -> tuple[list[int], int]:
         """Reads those that are small; returns the others, and how many bytes were read. The loop that must be fast."""
         record, large, told = changed.record, [], 0
         names, facts, objects = record.names, record.facts.tolist(), self._objects
@@ -177,7 +191,7 @@ class _Reading:
 
     def _problem(self, changed: Changed, i: int, what: str) -> None:
         changed.record.forget(i)
-        changed.todo.append(i)
+        self._unread.setdefault(id(changed), []).append(i)
         name = changed.record.names[i]
         self._problems.append(f"{shown(f'{changed.path}/{name}' if changed.path else name)}: {what}")
 

@@ -101,11 +101,15 @@ class Look:
         present = {each.path: each for each in self.changed}
         for folder, names in folders.items():
             changed = present.get(folder) or self._taken_up(folder)
-            known = set(changed.todo)
-            for i, name in enumerate(changed.record.names):
-                if name in names and i not in known and stat.S_ISREG(changed.record.facts[WIDTH * i + MODE]):
-                    changed.before.setdefault(i, changed.record.item(i))
-                    changed.todo.append(i)
+            record, todo, fresh = changed.record, set(changed.todo), set(changed.fresh)
+            for i, name in enumerate(record.names):
+                if name not in names or not stat.S_ISREG(record.facts[WIDTH * i + MODE]):
+                    continue
+                if i not in fresh and (item := record.item(i)) is not None:
+                    changed.before[i] = item
+                fresh.add(i)
+                todo.add(i)
+            changed.todo, changed.fresh, changed.remembered = sorted(todo), sorted(fresh), False
 
     def close(self) -> None:
         self.snapshot.close()
@@ -119,7 +123,7 @@ class Look:
     def _taken_up(self, folder: str) -> Changed:
         known = self.snapshot.find(folder)
         assert known is not None, folder
-        changed = Changed(folder, self._record(known), [], {}, {}, known.id, time.time_ns())
+        changed = Changed(folder, self._record(known), [], {}, {}, row=known.id, read_at_ns=time.time_ns())
         insort(self.changed, changed, key=lambda each: key_of(each.path))
         return changed
 
@@ -219,7 +223,11 @@ def _settle(found: Look, findings: Findings, changed: Changed) -> None:
     record, names = changed.record, changed.record.names
     # What may be read is found out before hours of reading, not in the midst of them; root may read everything.
     may_read = os.access if os.geteuid() else None
-    for i in changed.before:
+    if may_read is None and all(map(stat.S_ISREG, set(record.facts[MODE::WIDTH]))):
+        changed.todo = changed.fresh
+        return
+    todo = []
+    for i in changed.fresh:
         mode, path = record.facts[WIDTH * i + MODE], os.path.join(found.folder, changed.path, names[i])
         if stat.S_ISDIR(mode):
             record.set_content(i, b"d")
@@ -228,7 +236,8 @@ def _settle(found: Look, findings: Findings, changed: Changed) -> None:
         elif may_read is not None and not may_read(path, os.R_OK):
             findings.problems.append(f"{shown(os.path.relpath(path, found.folder))}: may not be read")
         else:
-            changed.todo.append(i)
+            todo.append(i)
+    changed.todo = todo
 
 
 def _settle_link(found: Look, findings: Findings, record: Record, i: int, path: str) -> None:

@@ -100,7 +100,8 @@ class FolderSync:
         return len(gone)
 
     def apply(self, save: Save) -> str:
-        """The root of the manifest with the changes."""
+        """The root of the manifest with the changes. Every file was read before that."""
+        assert not self.look.files_to_read, "read() comes first"
         if not self.tree.entries_count and not self.dataset_path:
             return build(self.entries(), save)
         root, nodes, changes = self.tree.root, _Fresh(self._nodes, save), self.changes()
@@ -141,10 +142,10 @@ class FolderSync:
         if not self.add:
             yield from ((path, None) for path in self._lost())
         for changed in self.look.changed:
-            names = changed.record.names if changed.before else []
-            for i, old in changed.before.items():
+            names = changed.record.names if changed.fresh else []
+            for i in changed.fresh:
                 new = changed.record.item(i)
-                if new is not None and new != old:
+                if new is not None and new != changed.before.get(i):
                     path = self._path(changed.path, names[i])
                     yield path, new.entry(path)
 
@@ -155,8 +156,8 @@ class FolderSync:
                 yield self._path(path_of(known.key), name)
         for changed in self.look.changed:
             yield from (self._path(changed.path, name) for name in changed.gone)
-            for i, old in changed.before.items():  # those that vanished before they could be read
-                if old is not None and changed.record.item(i) is None and i not in changed.todo:
+            for i in changed.before:  # those that vanished before they could be read
+                if changed.record.item(i) is None and i not in changed.todo:
                     yield self._path(changed.path, changed.record.names[i])
 
     def _changes_since_last_tree(self) -> dict[str, Entry | None] | None:
@@ -278,7 +279,7 @@ def remember(look: Look, synced: tuple[str, Synced] | None = None) -> None:
 def _to_keep(changed: Changed) -> Record:
     """The record, with stats that never fit for files that may change without a sign of it: they are read again."""
     facts = changed.record.facts
-    for i in changed.before:
+    for i in changed.fresh:
         if is_racy(changed.record.facts_at(i), changed.read_at_ns):
             facts[WIDTH * i + INODE] = -1
     return changed.record.without_unread()

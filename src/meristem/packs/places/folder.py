@@ -216,7 +216,7 @@ def _unavailable(url: str, verb: str, error: OSError) -> PlaceUnavailable:
     if number in _FULL:
         fix = "Free some space (meristem data gc gives back what no version needs) and run it again: it goes on."
     elif number in _CLOSED:
-        fix = "Make it writable for this user, or choose another place (meristem store set-blobs)."
+        fix = "Make it writable for this user, or choose another place (meristem store blobs)."
     subject = f" ({error.filename})" if error.filename else ""
     return PlaceUnavailable(
         f"The folder {url} cannot be {'written' if verb == 'write' else 'read'}: {why}{subject}.",

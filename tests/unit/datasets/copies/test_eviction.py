@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from tests.unit.datasets.copies.versions import Memory, content
 
-from meristem.datasets.copies import evict, list_copies, local_copy, release
+from meristem.datasets.copies import evict, eviction, list_copies, local_copy, release
 from meristem.datasets.copies.locks import share, try_alone
 
 
@@ -75,12 +77,26 @@ def test_what_killed_processes_left_goes_after_a_day(memory: Memory, cache: Path
     assert [path.name for path in incoming.iterdir()] == ["young"]
 
 
-def test_a_lock_file_that_was_deleted_meanwhile_is_not_taken_for_the_lock(tmp_path: Path) -> None:
+def test_a_copy_that_somebody_took_after_the_look_stays(
+    memory: Memory, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = local_copy(memory.files({"a": b"a"}), memory, cache=cache)
+    monkeypatch.setattr(eviction, "is_held", lambda path: False)
+    assert evict(cache, 0) == []
+    assert copy.exists()
+
+
+def test_who_waited_for_a_lock_file_that_was_deleted_meanwhile_locks_the_new_one(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     first = try_alone(path)
     assert first is not None
-    path.unlink()
-    second = share(path)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(share, path)
+        while not waiting.running():
+            time.sleep(0.001)
+        time.sleep(0.02)  # until it waits; should it not yet, the test passes all the same
+        path.unlink()
+        os.close(first)
+        second = waiting.result()
     assert try_alone(path) is None
     os.close(second)
-    os.close(first)

@@ -53,6 +53,15 @@ def test_a_folder_that_is_not_empty_is_refused_with_what_would_be_lost(memory: M
     assert content(own) == {**FILES, "a/one": b"my work", "notes": b"mine"}
 
 
+def test_a_copy_that_is_there_already_may_be_repeated(memory: Memory, tmp_path: Path) -> None:
+    own = mutable_copy(memory.files(FILES), memory, tmp_path / "own")
+    (own / "three").unlink()
+    assert content(mutable_copy(memory.files(FILES), memory, own)) == FILES
+    (own / "notes").symlink_to("a")
+    with pytest.raises(CopyRefused, match="knows nothing: 1"):
+        mutable_copy(memory.files(FILES), memory, own)
+
+
 def test_overwriting_replaces_what_differs_and_nothing_else(memory: Memory, tmp_path: Path) -> None:
     own = mutable_copy(memory.files(FILES), memory, tmp_path / "own")
     (own / "a/one").write_bytes(b"ONE")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -129,6 +130,13 @@ def test_sizes_that_do_not_fit_are_refused(memory: Memory, cache: Path, kind: Ki
     entry = memory.file("f", b"q" * 3 * CHUNK) if kind is Kind.CHUNKED else memory.file("f", b"q")
     with pytest.raises(ManifestRefused, match="bytes"):
         local_copy(memory.tree(entry._replace(size=entry.size + 1)), memory, cache=cache)
+
+
+def test_chunks_of_other_lengths_than_the_recipe_says_are_refused(memory: Memory, cache: Path) -> None:
+    long, short = memory.put(b"q" * 3), memory.put(b"q" * 2)
+    recipe = memory.put(json.dumps([[long, 2], [short, 3]]).encode())
+    with pytest.raises(ManifestRefused, match="recipe says"):
+        local_copy(memory.tree(Entry("f", Kind.CHUNKED, 5, recipe)), memory, cache=cache)
 
 
 def test_progress_adds_up_to_the_size_of_the_version(memory: Memory, cache: Path) -> None:

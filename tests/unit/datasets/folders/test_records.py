@@ -54,11 +54,22 @@ def test_a_damaged_record_is_not_read() -> None:
     assert Record.decode(b"") is None
 
 
+def test_what_was_not_read_is_not_kept() -> None:
+    made = known(a=(1, 2, 3, 4, FILE), b=(2, 2, 3, 4, FILE), c=(3, 2, 3, 4, FILE), d=(4, 2, 3, 0, stat.S_IFLNK))
+    made.set_content(3, b"l")
+    made.targets[3] = "there"
+    items = dict(made.read_items())
+    made.forget(1)
+    kept = made.without_unread()
+    assert kept.names == ["a", "c", "d"]
+    assert dict(kept.read_items()) == {name: items[name] for name in "acd"}
+
+
 def test_files_that_are_as_they_were_keep_their_content_also_when_they_are_listed_in_another_order() -> None:
     old = known(a=(1, 2, 3, 4, FILE), b=(2, 2, 3, 4, FILE))
     new = record(b=(2, 2, 3, 4, FILE), a=(1, 2, 3, 4, FILE))
     changed = differing("", new, old)
-    assert (changed.before, changed.gone) == ({}, {})
+    assert (list(changed.fresh), changed.before, changed.gone) == ([], {}, {})
     assert dict(new.read_items()) == dict(old.read_items())
 
 
@@ -68,14 +79,14 @@ def test_a_file_of_which_any_stat_differs_must_be_read(which: int) -> None:
     facts[which] ^= 1
     old, new = known(a=(1, 2, 3, 4, FILE), b=(2, 2, 3, 4, FILE)), record(a=tuple(facts), b=(2, 2, 3, 4, FILE))
     changed = differing("", new, old)
-    assert changed.before == {0: old.item(0)}
+    assert (list(changed.fresh), changed.before) == ([0], {0: old.item(0)})
     assert new.item(0) is None
 
 
 def test_names_that_came_and_went_are_told_apart() -> None:
     old = known(a=(1, 2, 3, 4, FILE), b=(2, 2, 3, 4, FILE))
     changed = differing("", record(b=(2, 2, 3, 4, FILE), c=(3, 2, 3, 4, FILE)), old)
-    assert changed.before == {1: None}
+    assert (list(changed.fresh), changed.before) == ([1], {})
     assert list(changed.gone) == ["a"]
 
 

@@ -1,0 +1,100 @@
+"""`meristem data get`, `preview`: what is in a version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from meristem.cli.data_named import VersionArgument, find_version
+from meristem.cli.data_progress import transferring
+from meristem.cli.data_views import counted, shown_size
+from meristem.cli.output import print_json, say
+from meristem.cli.store_option import JsonOption, StoreOption, open_store
+from meristem.errors import InputError
+
+if TYPE_CHECKING:
+    from meristem.cli.data_progress import Progress
+    from meristem.datasets.dataset import Dataset
+
+
+def get(
+    version: VersionArgument,
+    store: StoreOption = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FOLDER", help="Into this folder; by default the shared copy.")
+    ] = None,
+    link: Annotated[
+        bool, typer.Option("--link", help="As hard links to the shared copy: at once, and read-only.")
+    ] = False,
+    copy: Annotated[bool, typer.Option("--copy", help="As files of your own. This is what --to does.")] = False,
+    part: Annotated[int | None, typer.Option("--part", help="Only this part, from 0; with --of.")] = None,
+    of: Annotated[int | None, typer.Option("--of", help="Of how many nearly equal parts.")] = None,
+    files: Annotated[
+        list[str] | None,
+        typer.Option("--files", help="Only these files or folders, or what matches a glob; may be repeated."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that differ in the folder.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Get the files of a version. Every byte is checked; what is here already is not fetched again.
+
+    Without --to it prints the folder of the copy that all processes of this machine share, and may only read.
+
+    \b
+    meristem data get sensors/occupancy
+    meristem data get sensors/occupancy@1.0.2 --to data
+    meristem data get sensors/occupancy --to data --link
+    meristem data get sensors/occupancy --part 0 --of 4
+    meristem data get sensors/occupancy --files "*.csv" --to tables
+    """
+    if link and copy:
+        raise InputError("--link and --copy exclude each other.", fix="Links are shared and read-only, copies yours.")
+    if to is None and (link or copy or overwrite):
+        raise InputError("--link, --copy and --overwrite say what is made in a folder.", fix="Give --to FOLDER.")
+    data = find_version(open_store(store), version)
+    which: dict[str, Any] = {"part": part, "num_parts": of, "files": files or None}
+    try:
+        with transferring("Getting", quiet=as_json) as progress:
+            folder = _get(data, to, which, link=link, overwrite=overwrite, progress=progress)
+    except KeyboardInterrupt:
+        say("Interrupted. What has arrived is kept; the same command goes on from there.")
+        raise
+    whole = part is None and not files
+    if as_json:
+        sizes = {"files": data.files_count, "bytes": data.size_bytes} if whole else {}
+        print_json({"version": data.row.shown, "id": data.id, "folder": str(folder), **sizes})
+    elif to is None:
+        typer.echo(folder)
+    else:
+        told = f"{counted(data.files_count, 'file')}, {shown_size(data.size_bytes)}" if whole else "what was chosen"
+        typer.echo(f"{data.row.shown} is in {folder}: {told}{', read-only links' if link else ''}.")
+
+
+def preview(version: VersionArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Show what the files look like: first rows, columns with types, statistics and histograms, texts, images.
+
+    \b
+    meristem data preview sensors/occupancy
+    """
+    data = find_version(open_store(store), version)
+    found = data.preview()
+    if as_json:
+        typer.echo(found.to_json())
+        return
+    from rich.console import Console  # slow to import: only where something is printed
+
+    from meristem.datasets.previews import render_terminal
+
+    typer.echo(data.row.shown)
+    render_terminal(found, Console())
+
+
+def _get(
+    data: Dataset, to: Path | None, which: dict[str, Any], *, link: bool, overwrite: bool, progress: Progress | None
+) -> Path:
+    if to is None:
+        return data.get_local_copy(**which, progress=progress)
+    make = data.get_linked_copy if link else data.get_mutable_local_copy
+    return make(to, overwrite=overwrite, **which, progress=progress)
