@@ -16,6 +16,7 @@ import random
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,7 +31,7 @@ from meristem.errors import DatasetError, DatasetNotFound, MeristemError, Versio
 from meristem.store.opening import open_store
 
 PROJECT = "faults"
-PHASES = ("sync", "upload", "finalize", "gc", "local copy", "own copy")
+PHASES = {"writer": ("sync", "upload", "finalize"), "reader": ("local copy", "own copy"), "collector": ("gc",)}
 _BIG_SHARE = 0.25  # of a writer's versions, with more bytes than a pack holds
 _DELETE_SHARE = 0.3
 
@@ -71,7 +72,7 @@ def main() -> None:
             ACTS[kind](actor)
         except MeristemError as error:
             journal.note("error", kind=type(error).__name__, transient=getattr(error, "transient", False),
-                         text=str(error)[:500])  # fmt: skip
+                         text=str(error)[:500], trace=traceback.format_exc()[-4000:])  # fmt: skip
             time.sleep(0.05)
     journal.note("stopped")
 

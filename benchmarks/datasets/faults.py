@@ -121,9 +121,11 @@ class FaultRun:
         self._store = Store(self._env["MERISTEM_STORE"])
         if place.url:
             self._store.set_blobs_url(place.url)
-        counts = {"writer": plan.writers, "reader": plan.readers, "collector": plan.collectors}
+        self._counts = {"writer": plan.writers, "reader": plan.readers, "collector": plan.collectors}
         self._processes = [
-            Process(kind, number, plan, home, self._env) for kind, count in counts.items() for number in range(count)
+            Process(kind, number, plan, home, self._env)
+            for kind, count in self._counts.items()
+            for number in range(count)
         ]
         self.kills: Counter[str] = Counter()
         self.ended_by_themselves: list[str] = []
@@ -157,7 +159,8 @@ class FaultRun:
 
     def _kill_one(self) -> None:
         """Kills a process in the middle of the phase in which fewest were killed so far, at a random moment of it."""
-        fewest = sorted(PHASES, key=lambda phase: (self.kills[phase], self._random.random()))
+        phases = [phase for kind, count in self._counts.items() if count for phase in PHASES[kind]]
+        fewest = sorted(phases, key=lambda phase: (self.kills[phase], self._random.random()))
         for wanted in fewest:
             victim = self._await_phase(wanted)
             if victim is None:
