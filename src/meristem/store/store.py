@@ -4,38 +4,64 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, text
 
 from meristem.store import blob_place, schema
 from meristem.store.blob_place import BlobStore
-from meristem.store.by_hand import ByHand
-from meristem.store.claims import Claims
-from meristem.store.commits import Commits
 from meristem.store.database import Database, place_of
-from meristem.store.dataset_log import DatasetLog
-from meristem.store.dataset_packs import DatasetPacks
-from meristem.store.dataset_readers import DatasetReaders
 from meristem.store.dataset_tables import dataset_versions, datasets
-from meristem.store.datasets import Datasets
-from meristem.store.event_log import EventLog
 from meristem.store.identity import store_id
-from meristem.store.lease import Leases
-from meristem.store.queues import Queues
-from meristem.store.studies import Studies
 from meristem.store.tables import events, studies, tasks, trials
-from meristem.store.task_log import TaskLog
-from meristem.store.task_news import TaskNews
-from meristem.store.task_outputs import TaskOutputs
-from meristem.store.tasks import Tasks
-from meristem.store.trials import Trials
-from meristem.store.wakeups import Wakeups
-from meristem.store.workers import Workers
+
+if TYPE_CHECKING:
+    from meristem.store.by_hand import ByHand
+    from meristem.store.claims import Claims
+    from meristem.store.commits import Commits
+    from meristem.store.dataset_log import DatasetLog
+    from meristem.store.dataset_packs import DatasetPacks
+    from meristem.store.dataset_readers import DatasetReaders
+    from meristem.store.datasets import Datasets
+    from meristem.store.event_log import EventLog
+    from meristem.store.lease import Leases
+    from meristem.store.queues import Queues
+    from meristem.store.studies import Studies
+    from meristem.store.task_log import TaskLog
+    from meristem.store.task_news import TaskNews
+    from meristem.store.task_outputs import TaskOutputs
+    from meristem.store.tasks import Tasks
+    from meristem.store.trials import Trials
+    from meristem.store.wakeups import Wakeups
+    from meristem.store.workers import Workers
 
 PATIENCE = timedelta(seconds=30)
 _LONG_PATIENCE = timedelta(minutes=10)  # of a store that was there: trainings go on meanwhile
+
+
+# Each is loaded when it is first used: a command needs two or three of them.
+_REPOSITORIES = {
+    "studies": "meristem.store.studies:Studies",
+    "trials": "meristem.store.trials:Trials",
+    "events": "meristem.store.event_log:EventLog",
+    "leases": "meristem.store.lease:Leases",
+    "commits": "meristem.store.commits:Commits",
+    "tasks": "meristem.store.tasks:Tasks",
+    "queues": "meristem.store.queues:Queues",
+    "claims": "meristem.store.claims:Claims",
+    "workers": "meristem.store.workers:Workers",
+    "task_log": "meristem.store.task_log:TaskLog",
+    "wakeups": "meristem.store.wakeups:Wakeups",
+    "task_outputs": "meristem.store.task_outputs:TaskOutputs",
+    "task_news": "meristem.store.task_news:TaskNews",
+    "by_hand": "meristem.store.by_hand:ByHand",
+    "datasets": "meristem.store.datasets:Datasets",
+    "dataset_packs": "meristem.store.dataset_packs:DatasetPacks",
+    "dataset_readers": "meristem.store.dataset_readers:DatasetReaders",
+    "dataset_log": "meristem.store.dataset_log:DatasetLog",
+}
 
 
 class Store:
@@ -47,28 +73,39 @@ class Store:
             opened, ten minutes once it was there.
     """
 
+    studies: Studies
+    trials: Trials
+    events: EventLog
+    leases: Leases
+    commits: Commits
+    tasks: Tasks
+    queues: Queues
+    claims: Claims
+    workers: Workers
+    task_log: TaskLog
+    wakeups: Wakeups
+    task_outputs: TaskOutputs
+    task_news: TaskNews
+    by_hand: ByHand
+    datasets: Datasets
+    dataset_packs: DatasetPacks
+    dataset_readers: DatasetReaders
+    dataset_log: DatasetLog
+
     def __init__(self, url: str | None = None, *, patience: timedelta | None = None) -> None:
         self.database = Database(url or "sqlite://", patience=patience or PATIENCE)
         schema.ensure_schema(self.database)
         self.database.patience = patience or _LONG_PATIENCE
-        self.studies = Studies(self.database)
-        self.trials = Trials(self.database)
-        self.events = EventLog(self.database)
-        self.leases = Leases(self.database)
-        self.commits = Commits(self.database)
-        self.tasks = Tasks(self.database)
-        self.queues = Queues(self.database)
-        self.claims = Claims(self.database)
-        self.workers = Workers(self.database)
-        self.task_log = TaskLog(self.database)
-        self.wakeups = Wakeups(self.database)
-        self.task_outputs = TaskOutputs(self.database)
-        self.task_news = TaskNews(self.database)
-        self.by_hand = ByHand(self.database)
-        self.datasets = Datasets(self.database)
-        self.dataset_packs = DatasetPacks(self.database)
-        self.dataset_readers = DatasetReaders(self.database)
-        self.dataset_log = DatasetLog(self.database)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in _REPOSITORIES:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            module, _, kind = _REPOSITORIES[name].partition(":")
+            made = getattr(import_module(module), kind)(self.database)
+            setattr(self, name, made)
+            return made
 
     @property
     def patience(self) -> timedelta:
