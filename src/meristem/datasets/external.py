@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import IO, Any, BinaryIO
 
+from meristem.datasets.external_places import open_files, opened
 from meristem.errors import InputError, PlaceUnavailable
 from meristem.manifests.entry import Entry, Kind
 
@@ -24,7 +25,7 @@ def describe(url: str, folder: str = "") -> Iterator[Entry]:
         InputError: Nothing is there, or no library for such URLs is installed.
         PlaceUnavailable: It cannot be reached.
     """
-    files, root = _open(url)
+    files, root = open_files(url)
     if _GLOB & set(root):
         found = files.glob(root, detail=True)
         base = root[: min(root.index(c) for c in _GLOB if c in root)].rpartition("/")[0]
@@ -52,7 +53,7 @@ def fetch(entry: Entry) -> AbstractContextManager[IO[bytes]]:
     Raises:
         PlaceUnavailable: It is not what it was when it was added, or cannot be reached.
     """
-    files, root = _open(entry.content)
+    files, root = open_files(entry.content)
     info = next(iter(_info(files, entry.content, root).values()))
     noted, now = (entry.facts or {}).get("etag"), _etag(info)
     size = info.get("size")
@@ -62,24 +63,13 @@ def fetch(entry: Entry) -> AbstractContextManager[IO[bytes]]:
             f"It had {entry.size:,} bytes (etag {noted}), and has {size} (etag {now}).",
             "Add it again, which makes a new version.",
         )
-    opened: AbstractContextManager[IO[bytes]] = files.open(root, "rb")
-    return opened
-
-
-def _open(url: str) -> tuple[Any, str]:
-    import fsspec  # slow to import
-
-    try:
-        files, root = fsspec.core.url_to_fs(url)
-    except (ImportError, ValueError) as error:
-        raise InputError(f"{url} cannot be opened: {error}.") from error
-    return files, str(root)
+    return opened(files, root)
 
 
 def _info(files: Any, url: str, root: str) -> dict[str, Any]:
     try:
         info = files.info(root)
-        return {root: info} if info.get("type") == "file" else files.find(root, detail=True)
+        return {root: {**info, "name": root}} if info.get("type") == "file" else files.find(root, detail=True)
     except FileNotFoundError:
         raise InputError(f"There is nothing at {url}.", fix="Give the URL of a file, of a folder, or a glob.") from None
     except Exception as error:  # each kind of file system raises its own
@@ -88,7 +78,7 @@ def _info(files: Any, url: str, root: str) -> dict[str, Any]:
 
 def _etag(info: dict[str, Any]) -> str | None:
     """What changes with the content: the etag, or the time of the last change."""
-    for key in ("ETag", "etag", "md5Hash", "content_md5"):
+    for key in ("ETag", "etag", "e_tag", "md5Hash", "content_md5"):
         if info.get(key):
             return str(info[key]).strip('"')
     for key in ("mtime", "LastModified", "last_modified", "updated"):

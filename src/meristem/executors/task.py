@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from meristem import present
 from meristem.errors import InputError, MeristemError, StoreUnavailable, TaskError, TaskNotFound, one_line
 from meristem.executors.task_template import Template, name_problems, read_names, task_id
 from meristem.naming import is_attempts, is_priority
 from meristem.needs import read_needs
 from meristem.spool import Measurement
 from meristem.statuses import TASK_ENDED, TaskStatus
+from meristem.store.dataset_rows import ReaderKind
 from meristem.store.store import Store
 from meristem.store.task_news import Look, NewPoints, Seen, TaskState
 from meristem.store.task_rows import TaskFilter, TaskRow
@@ -303,6 +305,7 @@ class TaskExecutor:
 
     def _outcome_of(self, trial: _Trial, state: TaskState) -> Outcome:
         store, number = self._opened(), state.number
+        self._note_readings(trial)
         if state.status is TaskStatus.COMPLETED:
             row = store.tasks.get(number)
             return Outcome(status=OutcomeStatus.COMPLETED, score=score_of(row.result, self._last_values(number)))
@@ -314,6 +317,13 @@ class TaskExecutor:
         text = "".join(chunk.text for chunk in store.task_outputs.console_tail(number, _CONSOLE_LINES))
         lines = text.rstrip().splitlines()[-_CONSOLE_LINES:]
         return Outcome(status=OutcomeStatus.FAILED, error=one_line_of(why), traceback="\n".join(lines) or None)
+
+    def _note_readings(self, trial: _Trial) -> None:
+        """Versions of datasets that its task has read were read for the trial and its study."""
+        readers, study = self._opened().dataset_readers, trial.attempt.study
+        for version in readers.of(ReaderKind.TASK, trial.id):
+            readers.note(version.id, ReaderKind.TRIAL, present.trial(study, trial.attempt.number).name)
+            readers.note(version.id, ReaderKind.STUDY, study)
 
     def _last_values(self, number: int) -> dict[str, float]:
         found = self._opened().task_outputs.metrics(number)

@@ -146,6 +146,9 @@ def test_files_of_a_web_server_are_read(draft: Dataset, web: str, outside: Path,
     (outside / "a.csv").write_text("longer than before")
     with pytest.raises(PlaceUnavailable, match="not what it was"):
         draft.read_bytes("a.csv")
+
+
+def test_a_web_server_that_has_no_such_file_is_told(draft: Dataset, web: str) -> None:
     with pytest.raises(InputError, match="nothing at"):
         draft.add_external_files(f"{web}/none.csv")
 

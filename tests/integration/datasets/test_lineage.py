@@ -148,6 +148,24 @@ def test_tasks_on_a_worker_are_known_as_readers_and_none_for_the_next_one(
     assert team.store.dataset_readers.of(ReaderKind.TASK, ids[2]) == []
 
 
+def test_trials_that_are_tasks_and_their_study_are_known_as_readers(
+    team: Team,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MERISTEM_CACHE", str(team.folder / "cache"))
+    first = prepare(team.folder, team.store)
+    source = {"entry": "function", "entry_point": "reads:read"}
+    template = team.store.tasks.create(NewTask(id="a" * 16, project="demo", name="template", source=source))
+    team.worker(env={"PYTHONPATH": f"{SOURCES}:{team.folder}", "MERISTEM_STORE": team.url})
+    found = Study("a study", space={"lr": {"float": [0.0, 1.0]}}, objective="-loss", store=team.store)
+    arguments = {"template": template.number, "queue": "default", "poll_seconds": 0.05}
+    found.run(executor={"name": "task", "args": arguments}, trials=2, handlers=[])
+
+    tasks = {("task", row.id) for row in team.store.tasks.list() if row.number != template.number}
+    assert len(tasks) == 2
+    assert set(readers(first)) == tasks | of_trials()
+
+
 def test_task_show_and_study_show_name_what_was_read(
     here: Path, data: Dataset, capsys: pytest.CaptureFixture[str]
 ) -> None:

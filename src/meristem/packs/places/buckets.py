@@ -85,6 +85,12 @@ def open_bucket(url: str, patience: timedelta, environ: Mapping[str, str] | None
     return Bucket(scheme=scheme, name=name, prefix=prefix, endpoint=endpoint, reads=reads, writes=writes)
 
 
+def s3_options(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What an object store of S3 is opened with, also by other libraries than this one."""
+    given, endpoint = _s3_settings(environ)
+    return {**given, "client_options": _client(endpoint, _WHOLE_READ)}
+
+
 def _s3_settings(environ: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     profile = profile_settings(environ)
     chosen = [environ.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")]
