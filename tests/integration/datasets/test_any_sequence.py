@@ -65,7 +65,7 @@ def test_versions_hold_what_plain_folders_would_on_postgres_and_s3(
             return self._url
 
     run_state_machine_as_test(
-        OnServers, settings=settings(max_examples=12, stateful_step_count=30, suppress_health_check=_QUIET)
+        OnServers, settings=settings(max_examples=5, stateful_step_count=30, suppress_health_check=_QUIET)
     )
 
 
