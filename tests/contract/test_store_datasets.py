@@ -224,8 +224,12 @@ def test_only_what_is_final_is_a_parent(store: Store) -> None:
     store.datasets.delete(base.id)
     with pytest.raises(VersionRefused, match="deleted and cannot be a parent"):
         draft(store, base)
+    gone = version(store)
+    store.datasets.delete(gone.id)
     with pytest.raises(VersionRefused):
-        store.datasets.rebase(unfinished.id, revision=0, epoch=0, root="x", parents=[base.id])
+        store.datasets.rebase(unfinished.id, revision=0, epoch=0, root="x", parents=[gone.id, base.id])
+    # It comes from `base`, whatever became of that since.
+    assert store.datasets.rebase(unfinished.id, revision=0, epoch=0, root="x", parents=[base.id]) == 1
     with pytest.raises(VersionNotFound):
         store.datasets.begin(base.dataset, parents=[999])
     assert len(store.datasets.drafts(base.dataset)) == 1

@@ -25,6 +25,7 @@ from meristem.errors import MeristemError, NotInPlace, ObjectDamaged, ObjectMiss
 from meristem.manifests.tree import EMPTY, Tree
 from meristem.packs.format import FOOTER, HEADER, ROW, pack_key
 from meristem.packs.pack_files import read_index
+from meristem.packs.places.folder import FolderPlace
 from meristem.packs.writer import PackWriter
 from meristem.statuses import VersionStatus
 from meristem.store.dataset_rows import EpochMoved, PackRow, PacksGone, PackState, RootRow, VersionRow
@@ -150,6 +151,8 @@ def _collect(
                 condemned = set()
             objects.refresh(whole=True)
     deleted, freed = _delete(objects, grace)
+    if isinstance(objects.place, FolderPlace):
+        objects.place.delete_leftovers()
     _delete_records(objects)
     return Collected(
         packs=len(live.packs), condemned=len(condemned), deleted=deleted, freed_bytes=freed,

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from meristem.manifests.changes import Change
     from meristem.store.store import Store
 
+_ALL = 1_000_000  # versions, datasets
+
 
 class Dataset:
     """One version of a dataset. Made by `create` and `get`.
@@ -639,8 +641,9 @@ class Dataset:
         """Versions that are final or published, the newest first; of one project, or of one dataset."""
         objects = objects_of(open_store(store))
         datasets = objects.store.datasets
-        found = [datasets.get(project, name)] if project and name else datasets.list(project=project)
-        return [cls(row, objects) for dataset in found for row in datasets.versions(dataset.id, drafts=False)]
+        found = [datasets.get(project, name)] if project and name else datasets.list(project=project, limit=_ALL)
+        rows = (row for dataset in found for row in datasets.versions(dataset.id, drafts=False, limit=_ALL))
+        return [cls(row, objects) for row in rows]
 
 
 def _id(given: int | str) -> int:

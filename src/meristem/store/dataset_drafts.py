@@ -151,7 +151,7 @@ class DatasetDrafts:
         """Gives a draft other parents, and what it holds merged with theirs; returns its new revision.
 
         Raises:
-            As `checkpoint`; VersionNotFound, VersionRefused also where a parent is not there, or not final.
+            As `checkpoint`; VersionNotFound, VersionRefused also where a new parent is not there, or not final.
         """
         return self._write(version_id, revision, epoch, packs, {"root": root}, parents=parents)
 
@@ -261,7 +261,9 @@ class DatasetDrafts:
             row = self._draft(connection, version_id, revision)
             told: dict[str, Any] = {"revision": revision + 1, "packs": len(packs)}
             if parents is not None:
-                told["parents"] = [self._parent(connection, parent).id for parent in parents]
+                for parent in set(parents) - set(row.parents):  # those that it has may be deleted by now
+                    self._parent(connection, parent)
+                told["parents"] = list(dict.fromkeys(parents))
                 connection.execute(delete(dataset_parents).where(dataset_parents.c.version_id == version_id))
                 self._set_parents(connection, version_id, parents)
             self._update(connection, version_id, turn, {**values, "revision": revision + 1, "write_id": write_id})

@@ -22,7 +22,7 @@ from meristem.datasets.dataset import Dataset
 from meristem.datasets.objects import objects_of
 from meristem.store.store import Store
 
-_SECONDS = float(os.environ.get("MERISTEM_LONG_TESTS", "5"))
+_SECONDS = float(os.environ.get("MERISTEM_LONG_TESTS", "3"))
 
 
 class _Crew:

@@ -5,8 +5,10 @@ Each test stops a writer at one step (by wrapping what it calls there), lets oth
 
 from __future__ import annotations
 
+import os
 import random
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -247,6 +249,36 @@ def _name(file: Path) -> str:
     from blake3 import blake3
 
     return blake3(file.read_bytes()).hexdigest()
+
+
+def test_a_draft_whose_parent_was_deleted_can_still_be_merged(machine: Machine, work: Path) -> None:
+    one, two = machine("one"), machine("two")
+    first = _version(one, _write(work / "1", a=1))
+    draft = Dataset.get(id=first.id, writable_copy=True, store=one)
+    draft.add_files(_write(work / "2", b=2))
+    other = Dataset.get(id=first.id, writable_copy=True, store=two)
+    other.remove_files("a")
+    other.add_files(_write(work / "3", c=3))
+    other.finalize()
+    draft.remove_files("a")  # nothing but the deleted version needs it now, nor its manifest
+    first.delete()
+    collect(objects_of(two), grace=_AT_ONCE)
+    again = Dataset.get(id=draft.id, store=machine("three"))
+    again.finalize(on_conflict="merge")
+    assert again.list_files() == ["b", "c"]
+    _whole(two, again)
+
+
+def test_what_killed_processes_left_in_a_folder_goes_with_the_next_collection(machine: Machine, work: Path) -> None:
+    store = machine()
+    _version(store, _write(work, a=1))
+    incoming = Path(objects_of(store).place.url) / "incoming"
+    for name, age in (("old", 2 * 86400), ("new", 60)):
+        (incoming / name).write_bytes(b"half a pack")
+        os.utime(incoming / name, (time.time() - age,) * 2)
+    collect(objects_of(store))
+    assert {file.name for file in incoming.iterdir()} >= {"new"}
+    assert not (incoming / "old").exists()
 
 
 def test_a_reader_in_the_middle_of_a_copy_goes_on_when_its_packs_are_moved(
