@@ -42,7 +42,9 @@ RESULTS = Path(__file__).parents[1] / "results" / "datasets_faults.json"
 _REPOSITORY = Path(__file__).parents[2]
 _WAIT_FOR_PHASE = 5.0  # seconds; then another phase is tried
 _WAIT_FOR_END = 120.0
+_BETWEEN = "between"
 _LABELS = {
+    "kills_between": "and between two of these",
     "missing": "with missing chunks", "kept": "final at the end", "unheard": "final, writer died before it heard",
     "resumed": "drafts resumed", "discarded": "drafts thrown away by choice", "requests": "requests to S3",
     "unavailable": "told to try again", "errors": "other errors", "wrong": "with other content",
@@ -135,7 +137,7 @@ class FaultRun:
         for process in self._processes:
             process.start()
         try:
-            while sum(self.kills.values()) < self._plan.kills:
+            while self._kills_inside() < self._plan.kills:
                 self._replace_ended()
                 self._kill_one()
             (self._home / "stop").touch()
@@ -148,14 +150,19 @@ class FaultRun:
         self._store.close()
         notes = [note for process in self._processes for note in read_notes(process.journal)]
         done = {
-            "kills": sum(self.kills.values()),
-            "killed_in": dict(self.kills),
+            "kills": self._kills_inside(),
+            "kills_between": self.kills[_BETWEEN],
+            "killed_in": {phase: count for phase, count in self.kills.items() if phase != _BETWEEN},
             "drafts_resumable_at_end": resumed_at_end,
             "ended_by_themselves": self.ended_by_themselves,
             "differences": [f"{one.id}: {line}" for one in checked for line in one.differences][:20],
             "requests": dict(self._place.failed),
         }
         return judge(notes, checked, left), done
+
+    def _kills_inside(self) -> int:
+        """How many were killed in the middle of a phase: those that had just ended it do not count."""
+        return sum(self.kills.values()) - self.kills[_BETWEEN]
 
     def _kill_one(self) -> None:
         """Kills a process in the middle of the phase in which fewest were killed so far, at a random moment of it."""
@@ -167,7 +174,7 @@ class FaultRun:
                 continue
             time.sleep(self._random.uniform(0, self._usual_seconds(wanted)))
             victim.kill()
-            self.kills[victim.phase()[0] or "between"] += 1
+            self.kills[victim.phase()[0] or _BETWEEN] += 1
             time.sleep(self._random.uniform(0, 0.3))
             victim.start()
             return
