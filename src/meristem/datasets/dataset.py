@@ -6,47 +6,40 @@
 
     folder = Dataset.get(project="sensors", name="occupancy").get_local_copy()
 
-A draft is changed (`drafts`, `folders`), a version is read (`reading`, `copies`); what they are lies in the store,
-their bytes in packs (`objects`).
+What a version is and how it is read is in `version`; here is how one is had, and how a draft is changed (`adding`,
+`drafts`) and ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from meristem.datasets import adding, frames, reading
+from meristem.datasets import adding
 from meristem.datasets.background import Background
 from meristem.datasets.drafts import Draft, Ending
 from meristem.datasets.logs import log_image, log_plot, log_table
 from meristem.datasets.made_by import made_by
-from meristem.datasets.names import VersionName, parse_name, url_of
+from meristem.datasets.names import VersionName, parse_name
 from meristem.datasets.objects import Objects, objects_of
 from meristem.datasets.reading import Progress
+from meristem.datasets.version import Version, row_of
 from meristem.errors import InputError, VersionNotFound, VersionRefused
-from meristem.manifests.entry import Entry
-from meristem.manifests.tree import EMPTY, Tree
+from meristem.manifests.tree import EMPTY
 from meristem.statuses import VersionStatus
-from meristem.store.dataset_rows import Lineage, LogRow, ReaderRow, VersionRow
+from meristem.store.dataset_rows import VersionRow
 from meristem.store.opening import open_store
 
 if TYPE_CHECKING:
-    import pandas
-    import polars
-    import pyarrow
-
     from meristem.datasets.folders.looking import Look
-    from meristem.datasets.previews.preview import Preview
-    from meristem.datasets.verifying import Verdict
-    from meristem.manifests.changes import Change
     from meristem.store.store import Store
 
 _ALL = 1_000_000  # versions, datasets
 
 
-class Dataset:
+class Dataset(Version):
     """One version of a dataset. Made by `create` and `get`.
 
     As a context manager a draft becomes a version when its block ends well; when it ends with an exception the draft
@@ -54,10 +47,9 @@ class Dataset:
     """
 
     def __init__(self, row: VersionRow, objects: Objects) -> None:
-        self._row, self._objects = row, objects
+        super().__init__(row, objects)
         self._draft = Draft(row, objects) if row.status is VersionStatus.DRAFT else None
         self._background = Background(self._add_in_background, self._left_message)
-        self._noted = False
 
     # How it is had
 
@@ -90,7 +82,7 @@ class Dataset:
             VersionNotFound: There is no such parent.
         """
         objects = objects_of(open_store(store, make=True))
-        rows = [cls._parent_row(parent, objects) for parent in parents]
+        rows = [row_of(parent, objects) for parent in parents]
         datasets = objects.store.datasets
         dataset = datasets.ensure(project, name, description)
         root = rows[0].root if rows else EMPTY
@@ -143,7 +135,9 @@ class Dataset:
             found = objects.store.datasets.version(_id(id))
             return cls._begun_from(found, objects) if writable_copy else cls(found, objects)
         wanted = _wanted(project, name, version)
-        row = cls._newest(objects, wanted, tags, only_published)
+        row = objects.store.datasets.find(
+            wanted.project, wanted.name, number=wanted.number, tags=tags, only_published=only_published
+        )
         if row is not None:
             return cls._begun_from(row, objects) if writable_copy else cls(row, objects)
         if auto_create and wanted.number is None and not tags:
@@ -174,7 +168,7 @@ class Dataset:
         if not versions:
             raise InputError("squash() got no versions.", fix="Give at least one: a dataset, an id or a name.")
         objects = objects_of(open_store(store))
-        rows = [cls._parent_row(given, objects) for given in versions]
+        rows = [row_of(given, objects) for given in versions]
         made = cls.create(project, name, version=version, message=message, store=objects.store)
         for row in rows:
             made._as_draft("changed").change(
@@ -182,224 +176,6 @@ class Dataset:
             )
         made.finalize(on_conflict="branch")
         return made
-
-    # What it is
-
-    @property
-    def id(self) -> int:
-        return self._row.id
-
-    @property
-    def project(self) -> str:
-        return self._row.project
-
-    @property
-    def name(self) -> str:
-        return self._row.name
-
-    @property
-    def version(self) -> str | None:
-        """Its number; of a draft the one that was asked for, if any."""
-        return self._row.number
-
-    @property
-    def status(self) -> VersionStatus:
-        return self._row.status
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        return self._row.tags
-
-    @property
-    def message(self) -> str:
-        return self._row.message
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        return self._row.metadata
-
-    @property
-    def row(self) -> VersionRow:
-        """All that the store knows of it."""
-        return self._row
-
-    @property
-    def url(self) -> str:
-        """`meristem://PROJECT/NAME@VERSION`."""
-        return url_of(VersionName(self.project, self.name, self.version))
-
-    @property
-    def files_count(self) -> int:
-        """How many files, links and empty folders it has."""
-        return self.tree.entries_count
-
-    @property
-    def size_bytes(self) -> int:
-        return self.tree.bytes_count
-
-    @property
-    def tree(self) -> Tree:
-        """Its manifest."""
-        return Tree(self._row.root, self._objects)
-
-    @property
-    def objects(self) -> Objects:
-        """Where its bytes lie."""
-        return self._objects
-
-    def list_files(self, dataset_path: str = "", *, recursive: bool = True) -> list[str]:
-        """The paths of its files and links, in order; below a folder, or that match a glob."""
-        return [entry.path for entry in reading.select(self.tree, dataset_path, recursive=recursive)]
-
-    def entries(self, dataset_path: str = "") -> Iterator[Entry]:
-        """Its files, links and empty folders with sizes and names of contents; without loading all of them."""
-        return reading.select(self.tree, dataset_path, recursive=True, folders=True)
-
-    def diff(self, other: Dataset | int | str) -> list[Change]:
-        """What is different here from `other`: added, removed, modified and moved paths, in order."""
-        row = self._parent_row(other, self._objects, any_status=True)
-        return reading.changes(Tree(row.root, self._objects), self.tree)
-
-    def lineage(self) -> Lineage:
-        """Its ancestors and descendants."""
-        return self._objects.store.datasets.lineage(self.id)
-
-    def readers(self) -> Sequence[ReaderRow]:
-        """The tasks, trials and studies that have read it."""
-        return self._objects.store.dataset_readers.of_version(self.id)
-
-    def __repr__(self) -> str:
-        return f"<Dataset {self._row.shown}: {self.status}>"
-
-    # Reading
-
-    def get_local_copy(
-        self,
-        *,
-        part: int | None = None,
-        num_parts: int | None = None,
-        files: Sequence[str] | None = None,
-        progress: Progress | None = None,
-    ) -> Path:
-        """A folder with its files, to be read only, shared by all processes of this machine; made once.
-
-        Args:
-            part, num_parts: Only one of several nearly equal parts, from 0.
-            files: Only these paths, or what matches these globs.
-        """
-        self.note_reading()
-        return reading.local_copy(self, part=part, num_parts=num_parts, files=files, progress=progress)
-
-    def get_mutable_local_copy(
-        self,
-        folder: Path | str,
-        *,
-        overwrite: bool = False,
-        part: int | None = None,
-        num_parts: int | None = None,
-        files: Sequence[str] | None = None,
-        progress: Progress | None = None,
-    ) -> Path:
-        """Its files in a folder of your own, to be changed as you like.
-
-        Args:
-            overwrite: Replace what lies there and differs; files of which the version knows nothing stay.
-            part, num_parts, files: As in `get_local_copy`.
-
-        Raises:
-            CopyRefused: The folder is not empty, unless `overwrite`.
-        """
-        self.note_reading()
-        return reading.mutable_copy(
-            self, Path(folder), overwrite=overwrite, part=part, num_parts=num_parts, files=files, progress=progress
-        )
-
-    def get_linked_copy(
-        self,
-        folder: Path | str,
-        *,
-        overwrite: bool = False,
-        part: int | None = None,
-        num_parts: int | None = None,
-        files: Sequence[str] | None = None,
-        progress: Progress | None = None,
-    ) -> Path:
-        """Its files in a folder of your own as hard links to the shared copy: made at once, to be read only.
-
-        Arguments and errors as `get_mutable_local_copy`.
-        """
-        self.note_reading()
-        return reading.linked_copy(
-            self, Path(folder), overwrite=overwrite, part=part, num_parts=num_parts, files=files, progress=progress
-        )
-
-    def read_bytes(self, path: str) -> bytes:
-        """One file's content."""
-        self.note_reading()
-        return reading.read_file(self, path)
-
-    def verify(
-        self, *, heal: bool = False, sources: Sequence[Path | str] = (), progress: Progress | None = None
-    ) -> Verdict:
-        """Reads every byte of it and compares it with its name.
-
-        Args:
-            heal: Where something is damaged or missing, take it from a local copy, or from one of `sources`.
-            sources: Folders that hold, or held, the same files at the same paths.
-        """
-        from meristem.datasets.verifying import verify  # seldom needed
-
-        return verify(self, heal=heal, sources=[Path(source) for source in sources], progress=progress)
-
-    def preview(self) -> Preview:
-        """What its files look like: tables with statistics, texts, images; made once, then kept with it."""
-        from meristem.datasets.showing import preview_of  # seldom needed
-
-        return preview_of(self)
-
-    # Reading, for other libraries
-
-    def to_pandas(self, what: str, *, path_column: str | None = None, **options: Any) -> pandas.DataFrame:
-        """A table of a file, of all files of a folder, or of what matches a glob, one below the other.
-
-        Args:
-            what: CSV, TSV, Parquet or JSON lines, by suffix, also with `.gz`.
-            path_column: Name of a first column with the file's path; None: none.
-            options: For pandas' reader, such as `columns=` of Parquet, of which no others are then fetched.
-
-        Raises:
-            EntryNotFound: There is no such file.
-            InputError: One is no table by its suffix; or pandas, or PyArrow for Parquet, is not installed.
-        """
-        self.note_reading()
-        found: pandas.DataFrame = frames.to_pandas(self, what, path_column=path_column, **options)
-        return found
-
-    def to_polars(self, what: str, *, path_column: str | None = None, **options: Any) -> polars.DataFrame:
-        """As `to_pandas`, for polars."""
-        self.note_reading()
-        found: polars.DataFrame = frames.to_polars(self, what, path_column=path_column, **options)
-        return found
-
-    def to_arrow(self, what: str, *, path_column: str | None = None, **options: Any) -> pyarrow.Table:
-        """As `to_pandas`, for PyArrow."""
-        self.note_reading()
-        return frames.to_arrow(self, what, path_column=path_column, **options)
-
-    def torch_dataset(self, what: str = "", *, transform: Callable[[Path], Any] | None = None) -> frames.VersionFiles:
-        """Its files, below a folder or that match a glob, as a data set for PyTorch's DataLoader.
-
-        Args:
-            transform: Makes an item of a file's path in the shared local copy; None: the path is the item.
-
-        Raises:
-            EntryNotFound: There is no such file.
-        """
-        return frames.torch_dataset(self, what, transform)
-
-    def logs(self) -> Sequence[LogRow]:
-        """What was logged with it."""
-        return self._objects.store.datasets.logs(self.id)
 
     # Changing a draft
 
@@ -604,35 +380,11 @@ class Dataset:
     def _reload(self) -> None:
         self._row = self._objects.store.datasets.version(self.id)
 
-    def note_reading(self) -> None:
-        """Has the store know that what runs here, a task or a trial, has read this version."""
-        if not self._noted and self.status is not VersionStatus.DRAFT:
-            reading.note(self._objects.store, self.id)
-            self._noted = True
-
     @classmethod
     def _begun_from(cls, row: VersionRow, objects: Objects) -> Dataset:
         datasets = objects.store.datasets
         begun = datasets.begin(row.dataset, parents=[row.id], root=row.root, made_by=made_by())
         return cls(begun, objects)
-
-    @classmethod
-    def _parent_row(cls, given: Dataset | int | str, objects: Objects, *, any_status: bool = False) -> VersionRow:
-        if isinstance(given, Dataset):
-            return given.row
-        if isinstance(given, int) or given.isdecimal():
-            return objects.store.datasets.version(int(given))
-        wanted = parse_name(given)
-        row = cls._newest(objects, wanted, (), False)
-        if row is None:
-            raise VersionNotFound(given)
-        return row
-
-    @staticmethod
-    def _newest(objects: Objects, wanted: VersionName, tags: Sequence[str], only_published: bool) -> VersionRow | None:
-        return objects.store.datasets.find(
-            wanted.project, wanted.name, number=wanted.number, tags=tags, only_published=only_published
-        )
 
     @classmethod  # last in the class: below it, `list` is no longer the type
     def list(

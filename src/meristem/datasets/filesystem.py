@@ -16,6 +16,7 @@ from fsspec.spec import AbstractBufferedFile
 from meristem.datasets.dataset import Dataset
 from meristem.datasets.names import SCHEME, VersionName, parse_path, parse_url, url_of
 from meristem.datasets.reading import blocks
+from meristem.datasets.version import Version
 from meristem.errors import DatasetNotFound, InputError, VersionNotFound
 from meristem.manifests.entry import Entry, Kind
 
@@ -92,7 +93,7 @@ class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
         entry = followed(dataset, inside)
         return _File(self, path, dataset=dataset, entry=entry, size=entry.size, block_size=block_size or _BLOCK_BYTES)
 
-    def _children(self, dataset: Dataset, folder: str, base: str) -> list[dict[str, Any]]:
+    def _children(self, dataset: Version, folder: str, base: str) -> list[dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
         for path, entry in dataset.tree.children(folder):
             if entry is None or entry.kind is Kind.FOLDER:
@@ -102,7 +103,7 @@ class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
         return list(found.values())
 
     @staticmethod
-    def _described(dataset: Dataset, entry: Entry, base: str) -> dict[str, Any]:
+    def _described(dataset: Version, entry: Entry, base: str) -> dict[str, Any]:
         kind = "directory" if entry.kind is Kind.FOLDER else "file"
         described = {"name": f"{base}/{entry.path}", "size": entry.size, "type": kind, "hash": entry.content}
         return described | ({"islink": True, "destination": entry.content} if entry.kind is Kind.LINK else {})
@@ -119,7 +120,7 @@ class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
 
 class _File(AbstractBufferedFile):  # type: ignore[misc]
-    def __init__(self, files: DatasetFileSystem, path: str, *, dataset: Dataset, entry: Entry, **options: Any) -> None:
+    def __init__(self, files: DatasetFileSystem, path: str, *, dataset: Version, entry: Entry, **options: Any) -> None:
         self._dataset, self._entry = dataset, entry
         dataset.note_reading()
         super().__init__(files, path, mode="rb", **options)
@@ -128,7 +129,7 @@ class _File(AbstractBufferedFile):  # type: ignore[misc]
         return b"".join(blocks(self._dataset, self._entry, start, min(end, self._entry.size)))
 
 
-def open_file(dataset: Dataset, path: str) -> IO[bytes]:
+def open_file(dataset: Version, path: str) -> IO[bytes]:
     """A file of a version, to be read from any position; only what is read is fetched.
 
     Raises:
@@ -140,7 +141,7 @@ def open_file(dataset: Dataset, path: str) -> IO[bytes]:
     return opened
 
 
-def followed(dataset: Dataset, path: str) -> Entry:
+def followed(dataset: Version, path: str) -> Entry:
     """The file at a path, or the one to which links lead from there."""
     for _ in range(_LINKS_FOLLOWED):
         entry = dataset.tree.find(path)

@@ -16,7 +16,7 @@ from meristem.errors import EntryNotFound, InputError
 from meristem.manifests.entry import Kind
 
 if TYPE_CHECKING:
-    from meristem.datasets.dataset import Dataset
+    from meristem.datasets.version import Version
 
 _FORMATS = {
     ".csv": "csv",
@@ -31,7 +31,7 @@ _READABLE = ", ".join(_FORMATS)
 Table = tuple[str, str, IO[bytes]]  # path, format, the open file
 
 
-def to_pandas(dataset: Dataset, what: str, *, path_column: str | None = None, **options: Any) -> Any:
+def to_pandas(dataset: Version, what: str, *, path_column: str | None = None, **options: Any) -> Any:
     """A DataFrame; see `Dataset.to_pandas`."""
     pandas = _library("pandas")
     readers: dict[str, Callable[..., Any]] = {
@@ -49,7 +49,7 @@ def to_pandas(dataset: Dataset, what: str, *, path_column: str | None = None, **
     return frames[0] if len(frames) == 1 else pandas.concat(frames, ignore_index=True)
 
 
-def to_polars(dataset: Dataset, what: str, *, path_column: str | None = None, **options: Any) -> Any:
+def to_polars(dataset: Version, what: str, *, path_column: str | None = None, **options: Any) -> Any:
     """A DataFrame; see `Dataset.to_polars`."""
     polars = _library("polars")
     readers: dict[str, Callable[..., Any]] = {
@@ -67,7 +67,7 @@ def to_polars(dataset: Dataset, what: str, *, path_column: str | None = None, **
     return polars.concat(frames, how="diagonal_relaxed")
 
 
-def to_arrow(dataset: Dataset, what: str, *, path_column: str | None = None, **options: Any) -> Any:
+def to_arrow(dataset: Version, what: str, *, path_column: str | None = None, **options: Any) -> Any:
     """A Table; see `Dataset.to_arrow`."""
     arrow = _library("pyarrow")
 
@@ -116,7 +116,7 @@ class VersionFiles:
         return f"<{len(self)} files in {self.folder}>"
 
 
-def torch_dataset(dataset: Dataset, what: str = "", transform: Callable[[Path], Any] | None = None) -> VersionFiles:
+def torch_dataset(dataset: Version, what: str = "", transform: Callable[[Path], Any] | None = None) -> VersionFiles:
     """See `Dataset.torch_dataset`."""
     paths = [entry.path for entry in reading.select(dataset.tree, what)]
     if not paths:
@@ -124,7 +124,7 @@ def torch_dataset(dataset: Dataset, what: str = "", transform: Callable[[Path], 
     return VersionFiles(dataset.get_local_copy(files=[what] if what else None), paths, transform)
 
 
-def _tables(dataset: Dataset, what: str) -> Iterator[Table]:
+def _tables(dataset: Version, what: str) -> Iterator[Table]:
     """The files that are meant, each open for as long as it is looked at; what is no table is told before."""
     from meristem.datasets.filesystem import open_file  # fsspec is slow to import
 

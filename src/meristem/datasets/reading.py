@@ -20,7 +20,7 @@ from meristem.store.dataset_rows import ReaderKind
 from meristem.store.store import Store
 
 if TYPE_CHECKING:
-    from meristem.datasets.dataset import Dataset
+    from meristem.datasets.version import Version
 
 Progress = Callable[[int, int | None], object]  # bytes done, bytes in all where that is known
 
@@ -64,7 +64,7 @@ def changes(before: Tree, after: Tree) -> list[Change]:
 
 
 def local_copy(
-    dataset: Dataset,
+    dataset: Version,
     *,
     part: int | None,
     num_parts: int | None,
@@ -86,7 +86,7 @@ def local_copy(
 
 
 def mutable_copy(
-    dataset: Dataset,
+    dataset: Version,
     folder: Path,
     *,
     overwrite: bool,
@@ -111,7 +111,7 @@ def mutable_copy(
 
 
 def linked_copy(
-    dataset: Dataset,
+    dataset: Version,
     folder: Path,
     *,
     overwrite: bool,
@@ -136,12 +136,12 @@ def linked_copy(
     )
 
 
-def _total(dataset: Dataset, part: int | None, files: Sequence[str] | None) -> int | None:
+def _total(dataset: Version, part: int | None, files: Sequence[str] | None) -> int | None:
     """Bytes of a copy, where that is known without looking at every file."""
     return dataset.size_bytes if part is None and files is None else None
 
 
-def read_file(dataset: Dataset, path: str) -> bytes:
+def read_file(dataset: Version, path: str) -> bytes:
     """The content of one file.
 
     Raises:
@@ -156,7 +156,7 @@ def read_file(dataset: Dataset, path: str) -> bytes:
     return b"".join(blocks(dataset, entry, 0, entry.size))
 
 
-def blocks(dataset: Dataset, entry: Entry, start: int, stop: int) -> Iterator[bytes]:
+def blocks(dataset: Version, entry: Entry, start: int, stop: int) -> Iterator[bytes]:
     """The bytes of a file from `start` to `stop`, in order; of chunks that lie outside nothing is read."""
     reader = dataset.objects.reader
     if entry.kind is Kind.EXTERNAL:

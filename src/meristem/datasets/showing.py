@@ -12,10 +12,10 @@ from meristem.errors import DatasetError, InputError
 from meristem.statuses import VersionStatus
 
 if TYPE_CHECKING:
-    from meristem.datasets.dataset import Dataset
+    from meristem.datasets.version import Version
 
 
-def preview_of(dataset: Dataset) -> Preview:
+def preview_of(dataset: Version) -> Preview:
     """The preview of a version; of a draft it is made anew each time."""
     row, objects = dataset.row, dataset.objects
     if row.preview is not None:

@@ -20,7 +20,7 @@ from meristem.manifests.tree import Tree
 from meristem.packs.format import name_of
 
 if TYPE_CHECKING:
-    from meristem.datasets.dataset import Dataset
+    from meristem.datasets.version import Version
 
 _AT_ONCE = 2000
 
@@ -61,7 +61,7 @@ class Verdict:
         return all(damage.healed for damage in self.damages)
 
 
-def verify(dataset: Dataset, *, heal: bool, sources: Sequence[Path] = (), progress: Progress | None = None) -> Verdict:
+def verify(dataset: Version, *, heal: bool, sources: Sequence[Path] = (), progress: Progress | None = None) -> Verdict:
     """Reads all that a version needs, past every cache.
 
     Args:
