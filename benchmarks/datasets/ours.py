@@ -20,7 +20,7 @@ _COPIES = ("copied", "linked")
 
 
 class Commands:
-    """`meristem data …`: each step is one or two commands, their start-up included."""
+    """`meristem data …`: each step is one command, its start-up included."""
 
     name = "Meristem, commands"
 
@@ -51,7 +51,7 @@ class Commands:
         return sum(spent, Spent()) if spent else None
 
     def _lines(self, step: str) -> Sequence[Sequence[str]]:
-        commit = [("data", "sync", DATASET, str(self.data)), ("data", "commit", DATASET, "-m", step)]
+        commit = [("data", "sync", DATASET, str(self.data), "--commit", "-m", step)]
         lines: Mapping[str, Sequence[Sequence[str]]] = {
             "start": [("--version",)],
             "first": commit,
