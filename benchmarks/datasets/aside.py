@@ -16,7 +16,7 @@ from pathlib import Path
 
 TRASH = "trash"  # the folder beside those of contestants
 _PROBES = 2000  # files that are made to see how long one takes
-_USUAL_SECONDS = 80e-6  # 15 to 40 us are usual, 200 to 700 where many were deleted
+_USUAL_SECONDS = 120e-6  # 15 to 60 us are usual, 200 to 700 where many were deleted
 _PATIENCE_SECONDS = 360.0
 _numbers = itertools.count()
 

@@ -6,9 +6,11 @@ All that depends on how datasets are used stands in this file and in `face.py`.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import meristem
 from benchmarks.datasets.aside import TRASH, set_aside
 from benchmarks.datasets.spending import Spent, bytes_below, run, run_inner
 from benchmarks.measuring import MERISTEM
@@ -18,7 +20,7 @@ _COPIES = ("copied", "linked")
 
 
 class Commands:
-    """`meristem data …`: each step is one or two commands, their start-up included."""
+    """`meristem data …`: each step is one command, its start-up included."""
 
     name = "Meristem, commands"
 
@@ -30,6 +32,7 @@ class Commands:
     def begin(self) -> None:
         """Makes the dataset; not counted."""
         self._home.mkdir(parents=True, exist_ok=True)
+        compile_sources(self._home, self._env)
         self._run("data", "create", DATASET)
 
     def stored(self) -> int:
@@ -48,7 +51,7 @@ class Commands:
         return sum(spent, Spent()) if spent else None
 
     def _lines(self, step: str) -> Sequence[Sequence[str]]:
-        commit = [("data", "sync", DATASET, str(self.data)), ("data", "commit", DATASET, "-m", step)]
+        commit = [("data", "sync", DATASET, str(self.data), "--commit", "-m", step)]
         lines: Mapping[str, Sequence[Sequence[str]]] = {
             "start": [("--version",)],
             "first": commit,
@@ -77,8 +80,9 @@ class Face:
         self._env = environment(home)
 
     def begin(self) -> None:
-        """Nothing: the first step makes the dataset, and that is counted."""
+        """Nothing but to be installed: the first step makes the dataset, and that is counted."""
         self._home.mkdir(parents=True, exist_ok=True)
+        compile_sources(self._home, self._env)
 
     def stored(self) -> int:
         """Bytes that all versions take."""
@@ -101,9 +105,15 @@ class Face:
 def environment(home: Path) -> dict[str, str]:
     """The environment in which Meristem keeps everything below `home`."""
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
         "MERISTEM_STORE": f"sqlite:///{home}/store.db",
         "MERISTEM_CACHE": os.fspath(home / "cache"),
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
+
+
+def compile_sources(home: Path, env: Mapping[str, str]) -> None:
+    """Compiles Meristem's sources, as an installation does; otherwise every command of a fresh clone would."""
+    sources = Path(meristem.__file__).parent
+    run([sys.executable, "-m", "compileall", "-q", os.fspath(sources)], cwd=home, env=env)
