@@ -310,8 +310,10 @@ def test_ctrl_c_ends_a_real_command_with_130(filled: Path) -> None:
     """The draft stays, and the same command goes on."""
     slow = filled / "slow"
     slow.mkdir()
-    with open(slow / "sparse", "wb") as file:
-        file.truncate(20 << 30)
+    block = os.urandom(16 << 20)
+    with open(slow / "large", "wb") as file:  # a second and more of cutting and hashing; holes would be passed over
+        for _ in range(64):
+            file.write(block)
     command = [sys.executable, "-c", "from meristem.cli.main import main; main()", "data", "sync", NAME, str(slow)]
     process = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     before = {row.id for row in store().datasets.drafts(1)}

@@ -113,9 +113,12 @@ class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
         wanted, inside = parse_path(self._strip_protocol(path))
         if wanted not in self._opened:
             try:
-                self._opened[wanted] = Dataset.get(*wanted[:2], version=wanted.number, store=self._store)
+                found = Dataset.get(*wanted[:2], version=wanted.number, store=self._store)
             except (DatasetNotFound, VersionNotFound) as error:
                 raise FileNotFoundError(str(error)) from error
+            if wanted.number is None:  # the newest is another one tomorrow: it is asked for each time
+                return self._opened.setdefault(wanted._replace(number=found.version), found), inside, _shown(wanted)
+            self._opened[wanted] = found
         return self._opened[wanted], inside, _shown(wanted)
 
 

@@ -177,3 +177,13 @@ def test_a_store_may_be_named(tmp_path: Path, data: Dataset, monkeypatch: pytest
     monkeypatch.setenv("MERISTEM_STORE", "sqlite://")
     options = {"store": f"sqlite:///{tmp_path}/store.db"}
     assert len(pandas.read_csv(f"{data.url}/days/2.csv", storage_options=options)) == 1
+
+
+def test_the_newest_version_is_looked_up_each_time(data: Dataset, files: Any, tmp_path: Path) -> None:
+    assert "new.csv" not in str(files.ls("team/sensors/light@latest"))
+    more = Dataset.get("team/sensors", "light", writable_copy=True)
+    (tmp_path / "new.csv").write_text("x\n")
+    more.add_files(tmp_path / "new.csv")
+    more.finalize()
+    assert "new.csv" in str(files.ls("team/sensors/light@latest"))
+    assert "new.csv" not in str(files.ls("team/sensors/light@1.0.0"))

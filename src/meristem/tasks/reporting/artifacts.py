@@ -50,7 +50,7 @@ def keep_artifact(files: KeptFiles, name: str, given: Any) -> Kept:
     """
     if isinstance(given, str) and _URL.match(given):
         return Kept(form="url", file=None, url=given)
-    if isinstance(given, Path) or (isinstance(given, str) and _exists(given)):
+    if isinstance(given, Path) or (isinstance(given, str) and given and _exists(given)):
         return _keep_path(files, name, Path(given))
     if isinstance(given, str) and _looks_like_path(given) and given not in _told:
         _told.add(given)
