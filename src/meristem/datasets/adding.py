@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from glob import glob, has_magic
 from os import fspath
 from pathlib import Path
 from typing import NamedTuple
 
+from meristem.datasets.copies.own import STAGING
 from meristem.datasets.drafts import Change, Draft
 from meristem.datasets.external import describe
 from meristem.datasets.folders.ingest import read
@@ -94,6 +96,7 @@ def add_external(draft: Draft, urls: Sequence[str], dataset_path: str) -> int:
     found = [entry for url in urls for entry in describe(url, dataset_path.strip("/"))]
     for entry in found:
         check_path(entry.path)
+    _refuse_twins([(entry.path, entry.content) for entry in found])
 
     def work(change: Change) -> str:
         return change.tree.updated(_with_room(change.tree, found), change.save)
@@ -122,18 +125,41 @@ def delete(objects: Objects, row: VersionRow, *, force: bool) -> None:
 
 def _matched(path: Path | str) -> list[Path]:
     text = fspath(path)
+    if not text:
+        raise InputError("An empty text names no file.", fix="'.' is the current folder.")
     if not Path(text).exists() and has_magic(text):
         found = sorted(glob(text, recursive=True))
         if not found:
             raise InputError(f"Nothing matches {text!r}.")
+        _refuse_twins([(Path(one).name, one) for one in found if not os.path.isdir(one)])
         return [Path(one) for one in found]
     return [Path(text)]
+
+
+def _refuse_twins(given: Iterable[tuple[str, str]]) -> None:
+    """Raises where one call would put two sources at one path: one would be lost."""
+    first: dict[str, str] = {}
+    for path, source in given:
+        other = first.setdefault(path, source)
+        if other != source:
+            fix = "Add them one by one with dataset_path=, or the folder above them."
+            raise InputError(f"{other} and {source} would both be {path!r}.", fix=fix)
 
 
 def look_at(
     objects: Objects, path: Path, *, wildcard: str | Sequence[str] | None = None, recursive: bool = True
 ) -> Look:
-    """What lies in a folder beside what was known of it. Close it."""
+    """What lies in a folder beside what was known of it. Close it.
+
+    Raises:
+        InputError: There is no such folder, or a copy of a version into it is not finished.
+    """
+    if path.is_dir() and any(name.startswith(STAGING) for name in os.listdir(path)):
+        raise InputError(
+            f"A copy of a version into {fspath(path)!r} is not finished: files are missing or empty.",
+            fix="Repeat the command that copied it (meristem data get … --to), or remove the folder "
+            f"{STAGING}… in it where you know what you have.",
+        )
     cache = StatCache(objects.cache / _STAT_CACHE)
     return look(path, cache, wildcard=wildcard, recursive=recursive, skip=objects.own_files())
 

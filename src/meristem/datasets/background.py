@@ -44,9 +44,8 @@ class Background:
             _at_exit(_leave_all)
 
     def add(self, **piece: Any) -> None:
-        """Takes a piece of work; raises what an earlier one failed of, and does not take it then."""
+        """Takes a piece of work. What one failed of is raised by `wait`, so that no version is made without it."""
         self._own()
-        self._raise()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, args=(self._waiting,), name="meristem-dataset")
             self._thread.daemon = True

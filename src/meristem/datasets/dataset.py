@@ -82,7 +82,7 @@ class Dataset(Version):
             VersionNotFound: There is no such parent.
         """
         objects = objects_of(open_store(store, make=True))
-        rows = [row_of(parent, objects) for parent in parents]
+        rows = [row_of(parent, objects) for parent in _listed(parents)]
         datasets = objects.store.datasets
         dataset = datasets.ensure(project, name, description)
         root = rows[0].root if rows else EMPTY
@@ -92,7 +92,7 @@ class Dataset(Version):
             root=root,
             number=version,
             message=message,
-            tags=tags,
+            tags=_listed(tags),
             made_by=made_by(),
         )
         made = cls(row, objects)
@@ -130,6 +130,7 @@ class Dataset(Version):
         Raises:
             DatasetNotFound, VersionNotFound: There is none; the error says what there is.
         """
+        tags = _listed(tags)
         objects = objects_of(open_store(store, make=auto_create))
         if id is not None:
             found = objects.store.datasets.version(_id(id))
@@ -168,7 +169,10 @@ class Dataset(Version):
         if not versions:
             raise InputError("squash() got no versions.", fix="Give at least one: a dataset, an id or a name.")
         objects = objects_of(open_store(store))
-        rows = [row_of(given, objects) for given in versions]
+        rows = [row_of(given, objects) for given in _listed(versions)]
+        for row in rows:
+            if row.status is VersionStatus.DRAFT:
+                raise VersionRefused(row.shown, "a draft", "squashed", "Finish it first.")
         made = cls.create(project, name, version=version, message=message, store=objects.store)
         for row in rows:
             made._as_draft("changed").change(
@@ -239,10 +243,9 @@ class Dataset(Version):
         )
         return synced
 
-    def set_metadata(self, **values: Any) -> None:
+    def set_metadata(self, /, **values: Any) -> None:
         """Adds to its metadata: JSON values by name; None takes one away."""
-        kept = {name: value for name, value in {**self._row.metadata, **values}.items() if value is not None}
-        self._row = self._objects.store.datasets.set_metadata(self.id, kept)
+        self._row = self._objects.store.datasets.set_metadata(self.id, values)
 
     def log_table(self, title: str, series: str, table: Any) -> None:
         """Keeps a table with it, which its page shows: a DataFrame, columns, rows."""
@@ -409,3 +412,8 @@ def _wanted(project: str | None, name: str | None, version: str | None) -> Versi
         raise InputError("Which dataset?", fix="Give project= and name=, one text 'PROJECT/NAME', or id=.")
     wanted = parse_name(project) if name is None else VersionName(project, name)
     return wanted if version is None else wanted._replace(number=version)
+
+
+def _listed(given: Any) -> list[Any]:
+    """One thing that stands where several may is a list of one."""
+    return [given] if isinstance(given, (str, int, Version)) else list(given)

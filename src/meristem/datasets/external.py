@@ -54,7 +54,9 @@ def fetch(entry: Entry) -> AbstractContextManager[IO[bytes]]:
         PlaceUnavailable: It is not what it was when it was added, or cannot be reached.
     """
     files, root = open_files(entry.content)
-    info = next(iter(_info(files, entry.content, root).values()))
+    info = _info(files, entry.content, root).get(root)
+    if info is None:
+        raise PlaceUnavailable(f"{entry.content}, added as {entry.path!r}, is no file any more.")
     noted, now = (entry.facts or {}).get("etag"), _etag(info)
     size = info.get("size")
     if (size is not None and size != entry.size) or (noted and now and noted != now):

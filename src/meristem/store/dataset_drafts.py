@@ -197,6 +197,15 @@ class DatasetDrafts:
             given = number or row.number or self._next(connection, row.dataset)
             if self._is_taken(connection, row.dataset, given):
                 self._refuse_number(given)
+            if newest is not None and precedence(given) < precedence(str(newest.number)):
+                why = f"It comes from {newest.number}, which is higher, and would never be the newest."
+                raise VersionRefused(
+                    row.shown,
+                    "a draft",
+                    f"finished as {given}",
+                    "Choose a higher number, or finish it as a branch.",
+                    why=why,
+                )
             values: dict[str, Any] = {
                 "status": VersionStatus.FINAL.value, "number": given, "precedence": precedence(given), "root": root,
                 "summary": to_text(dict(summary or {})), "finalized_at": self._now,

@@ -274,7 +274,7 @@ class Datasets(DatasetDrafts):
         return self._database.write(work)
 
     def set_metadata(self, version_id: int, metadata: Mapping[str, Any]) -> VersionRow:
-        """Replaces the metadata (JSON) of a version or draft.
+        """Adds to the metadata (JSON) of a version or draft; None takes a value away.
 
         Raises:
             VersionRefused: It is published, or deleted.
@@ -282,8 +282,9 @@ class Datasets(DatasetDrafts):
         """
 
         def work(connection: Connection) -> VersionRow:
-            self._kept(connection, version_id, "described anew", published=False)
-            values = {"metadata": to_text(dict(metadata)), "updated_at": self._now}
+            row = self._kept(connection, version_id, "described anew", published=False)
+            merged = {name: value for name, value in {**row.metadata, **metadata}.items() if value is not None}
+            values = {"metadata": to_text(merged), "updated_at": self._now}
             connection.execute(update(dataset_versions).where(_V.id == version_id).values(values))
             return get_version(connection, version_id)
 

@@ -8,9 +8,16 @@ from pathlib import Path
 import pytest
 
 from meristem.datasets.objects import objects_of
+from meristem.present import PRESENT_VARIABLE
 from meristem.store.store import Store
 
 Machine = Callable[..., Store]
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests are no task and no trial, whatever others in this process were."""
+    monkeypatch.delenv(PRESENT_VARIABLE, raising=False)
 
 
 @pytest.fixture

@@ -88,14 +88,14 @@ def test_one_file_that_cannot_be_added_is_told_and_takes_no_other_with_it(machin
     assert Dataset.get("p", "d", store=machine()).list_files() == ["f0", "f1", "f2"]
 
 
-def test_the_next_file_is_refused_with_what_an_earlier_one_failed_of(machine: Machine, work: Path) -> None:
+def test_what_a_file_failed_of_is_raised_at_the_end_and_the_others_are_there(machine: Machine, work: Path) -> None:
     _files(work, 2)
     draft = Dataset.create("p", "d", store=machine())
     draft.add_files(work / "lost", background=True)
     draft._background._waiting.join()
-    with pytest.raises(MeristemError, match="lost"):
-        draft.add_files(work / "f1", background=True)
     draft.add_files(work / "f1", background=True)
+    with pytest.raises(MeristemError, match="lost"):
+        draft.finalize()
     draft.finalize()
     assert draft.list_files() == ["f1"]
 

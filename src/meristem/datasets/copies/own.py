@@ -40,7 +40,7 @@ from meristem.manifests.recipe import decode_recipe
 from meristem.manifests.tree import Tree
 
 _OURS = ".meristem-"
-_STAGING = ".meristem-incoming-"
+STAGING = ".meristem-incoming-"
 _SHOWN = 20
 
 
@@ -157,7 +157,7 @@ class _Goal:
         self._folder = Path(os.path.abspath(folder))
         self._selection, self._objects, self._tell = selection, objects, tell
         name = blake3(selection.key.encode()).hexdigest()[:16]
-        self._staging = self._folder / f"{_STAGING}{name}"
+        self._staging = self._folder / f"{STAGING}{name}"
 
     def check(
         self, overwrite: bool, progress: Progress | None, fetch_external: FetchExternal | None
@@ -169,7 +169,7 @@ class _Goal:
         size = check_entries(self._selection.entries(), self._folder, without_external=fetch_external is None)
         arrived = Arrived(size, progress)
         if self._staging.is_dir():
-            return arrived, Suspects(every_path=True)
+            return arrived, self._left_over(overwrite, arrived)
         if not self._folder.exists():
             return arrived, None
         with into(self._folder, arrived):
@@ -192,6 +192,28 @@ class _Goal:
         if lost:
             self._tell(f"Replaced in {self._folder}: {', '.join(_listed(lost))}.")
         return arrived, Suspects(paths=set(lost))
+
+    def _left_over(self, overwrite: bool, arrived: Arrived) -> Suspects:
+        """What a copy that was cut off left to be written again; raises where somebody has changed files since."""
+        with into(self._folder, arrived):
+            lost, _ = _compare(self._selection.entries(), self._objects, self._folder)
+            if lost and not overwrite:
+                wanted = {entry.path: entry for entry in self._selection.entries() if entry.path in set(lost)}
+                changed = [path for path in lost if path not in wanted or not self._is_begun(wanted[path])]
+                if changed:
+                    raise CopyRefused(
+                        f"In {self._folder}, to which a copy was cut off, files were changed since",
+                        _listed(changed),
+                        "Move them away; or with overwrite=True (--overwrite) they are replaced.",
+                    )
+        return Suspects(paths=set(lost))
+
+    def _is_begun(self, entry: Entry) -> bool:
+        """Whether a file is what a copy leaves that ends in the middle of it: the beginning of its content."""
+        file = self._folder / entry.path
+        if entry.kind is not Kind.FILE or not stat.S_ISREG(os.lstat(file).st_mode):
+            return False
+        return self._objects.get(entry.content).startswith(file.read_bytes()) if entry.size else False
 
     def fill(
         self,
@@ -229,7 +251,7 @@ class _Goal:
     def _tidy(self) -> None:
         """Deletes what this copy staged, and what earlier ones of other versions did that were not ended."""
         remove_probes(self._folder)
-        for staging in self._folder.glob(f"{_STAGING}*"):
+        for staging in self._folder.glob(f"{STAGING}*"):
             if staging == self._staging or not is_held(staging / "lock"):
                 shutil.rmtree(staging)
 

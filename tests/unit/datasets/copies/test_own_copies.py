@@ -131,7 +131,27 @@ def test_a_replacement_that_broke_off_leaves_the_old_file_until_the_new_one_is_t
         mutable_copy(memory.files(FILES), memory, own, overwrite=True)
     assert (own / "large").read_bytes() == b"old"
     memory.left = None
-    assert content(mutable_copy(memory.files(FILES), memory, own)) == FILES
+    with pytest.raises(CopyRefused, match="changed since"):
+        mutable_copy(memory.files(FILES), memory, own)
+    assert content(mutable_copy(memory.files(FILES), memory, own, overwrite=True)) == FILES
+
+
+def test_what_somebody_changed_in_a_copy_that_broke_off_is_not_replaced(memory: Memory, tmp_path: Path) -> None:
+    memory.left = 3
+    with pytest.raises(PlaceUnavailable):
+        mutable_copy(memory.files(FILES), memory, tmp_path / "own")
+    memory.left = None
+    arrived = next(
+        path for path in (tmp_path / "own").rglob("*") if path.is_file() and path.name in ("one", "two", "three")
+    )
+    arrived.write_bytes(b"MY LABELS")
+    (tmp_path / "own" / "my note").write_text("mine")
+    with pytest.raises(CopyRefused, match="changed since"):
+        mutable_copy(memory.files(FILES), memory, tmp_path / "own")
+    assert arrived.read_bytes() == b"MY LABELS"
+    arrived.write_bytes(b"")  # as a process leaves it that dies in the middle of writing
+    mutable_copy(memory.files(FILES), memory, tmp_path / "own")
+    assert content(tmp_path / "own") == FILES | {"my note": b"mine"}
 
 
 def test_two_at_once_in_one_folder_are_refused(memory: Memory, tmp_path: Path) -> None:
