@@ -109,10 +109,10 @@ def test_a_rewrite_of_the_same_size_with_its_time_set_back_is_found(synced: Sync
 def test_a_file_written_just_before_it_was_read_is_read_once_more(
     synced: SyncedFolder, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("meristem.datasets.folders.records._GRANULARITY_NS", 100_000_000)
+    monkeypatch.setattr("meristem.datasets.folders.records._GRANULARITY_NS", 1_500_000_000)
     write(folder / "a", "one")
     root = synced.sync()
-    time.sleep(0.12)
+    time.sleep(1.6)
     assert synced.sync() == root
     assert synced.files_read == 1
     assert synced.sync() == root
