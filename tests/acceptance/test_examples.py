@@ -58,19 +58,24 @@ def test_the_quickstart_finds_something_and_compares_it_with_the_defaults(tmp_pa
 
 def test_the_code_of_the_readme_runs(tmp_path: Path) -> None:
     code = re.findall(r"```python\n(.*?)```", (EXAMPLES.parent / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    search, task = code
+    search, task, data = code
     done = run_code(tmp_path, search.replace("trials=20", "trials=6"))
     assert done.returncode == 0, done.stderr
     assert "'model'" in done.stdout
     done = run_code(tmp_path, task)
     assert done.returncode == 0, done.stderr
     assert "meristem task import" in done.stderr
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "tuesday.csv").write_text("a,b\n1,2\n")
+    done = run_code(tmp_path, f"{data}\nprint(*folder.iterdir())")
+    assert done.returncode == 0, done.stderr
+    assert "tuesday.csv" in done.stdout
 
 
 def run_code(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
     script = folder / "readme.py"
     script.write_text(code, encoding="utf-8")
-    environment = {**os.environ, "MERISTEM_OFFLINE": "1"}
+    environment = {**os.environ, "MERISTEM_OFFLINE": "1", "MERISTEM_CACHE": str(folder / "cache")}
     command = [sys.executable, script]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
