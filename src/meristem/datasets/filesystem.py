@@ -74,11 +74,6 @@ class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
             raise FileNotFoundError(path)
         return {"name": f"{base}/{inside}".rstrip("/"), "size": 0, "type": "directory"}
 
-    def created(self, path: str) -> Any:
-        raise NotImplementedError("Files of a version have no times: the version has.")
-
-    modified = created
-
     def ukey(self, path: str) -> str:
         """The same for the same content."""
         return str(self.info(path).get("hash"))

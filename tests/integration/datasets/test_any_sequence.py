@@ -17,7 +17,6 @@ from sqlalchemy import create_engine
 
 from integration.datasets.machine import DatasetMachine
 from meristem.datasets.objects import objects_of
-from meristem.store import blob_place
 from meristem.store.store import Store
 
 _LONG_SECONDS = float(os.environ.get("MERISTEM_LONG_TESTS", "0"))
@@ -45,8 +44,6 @@ def test_versions_hold_what_plain_folders_would() -> None:
 def test_versions_hold_what_plain_folders_would_on_postgres_and_s3(
     postgres: object, s3: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # It tries the place with fsspec, whose part for S3 is optional; datasets reach it without.
-    monkeypatch.setattr(blob_place, "open_blobs", lambda database, url: None)
     numbers = itertools.count()
 
     class OnServers(DatasetMachine):

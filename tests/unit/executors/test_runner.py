@@ -192,7 +192,10 @@ def test_a_launch_whose_answer_was_lost_is_found_and_not_repeated() -> None:
 
 
 class Batched:
-    def __init__(self) -> None:
+    """Its trials run until so many have begun, and 0.2 s more."""
+
+    def __init__(self, trials: int) -> None:
+        self.trials = trials
         self.asked: list[list[int]] = []
         self.since: dict[int, float] = {}
 
@@ -202,18 +205,19 @@ class Batched:
 
     def poll_trials(self, metadata: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
         self.asked.append(sorted(metadata))
-        return {n: "completed" if time.monotonic() - self.since[n] > 0.2 else "running" for n in metadata}
+        all_run = len(self.since) >= self.trials and time.monotonic() - max(self.since.values()) > 0.2
+        return dict.fromkeys(metadata, "completed" if all_run else "running")
 
 
 def test_many_trials_are_polled_in_one_question() -> None:
-    outside = Batched()
+    outside, begun = Batched(20), time.monotonic()
     assert statuses(looped(outside, trials=20, parallel=20, poll_seconds=0.05)) == ["completed"] * 20
-    assert max(map(len, outside.asked)) >= 10  # those that run just then
-    assert len(outside.asked) < 40  # 20 trials for 0.2 s, every 0.05 s: one by one it would be 80
+    assert max(map(len, outside.asked)) == 20
+    assert len(outside.asked) <= (time.monotonic() - begun) / 0.05 + 1  # one question each 0.05 s, however many run
 
 
 def test_a_question_about_all_that_fails_is_not_repeated_by_each_trial() -> None:
-    outside = Batched()
+    outside = Batched(20)
     answers, asked = outside.poll_trials, list[float]()
 
     def away(metadata: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
@@ -228,7 +232,7 @@ def test_a_question_about_all_that_fails_is_not_repeated_by_each_trial() -> None
 
 
 def test_a_trial_that_the_answer_about_all_leaves_out_is_lost_alone() -> None:
-    outside = Batched()
+    outside = Batched(2)
     answers = outside.poll_trials
     outside.poll_trials = lambda metadata: {n: s for n, s in answers(metadata).items() if n != 2}  # type: ignore[method-assign]
     assert statuses(looped(outside)) == ONE_LOST
