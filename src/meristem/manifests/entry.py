@@ -18,6 +18,10 @@ from meristem.errors import ManifestRefused
 EMPTY_OBJECT = blake3(b"").hexdigest()
 """The name of the empty object: everybody knows what it holds, so it is never stored."""
 
+LONGEST_PART, LONGEST_PATH = 255, 4095  # bytes; NAME_MAX and PATH_MAX less the ending NUL of Linux
+_SURELY_SHORT = LONGEST_PART // 4  # characters: UTF-8 takes up to 4 bytes for one
+_SHOWN = 60
+
 
 class Kind(StrEnum):
     """What lies at a path."""
@@ -60,19 +64,38 @@ def check_path(path: str) -> None:
     problem = _problem(path)
     if problem:
         raise ManifestRefused(
-            f"The path {path!r} is refused: it {problem}.",
+            f"The path {_shortened(path)!r} is refused: it {problem}.",
             "Paths of a version are relative and stay inside of it, wherever it is copied to.",
             path=path,
+        )
+    if problem := too_long(path):
+        fix = "Give it a shorter name, or bring it in elsewhere (dataset_path=, --to)."
+        raise ManifestRefused(
+            f"The path {_shortened(path)!r} is refused: it {problem}.", "No copy could be made.", path=path, fix=fix
         )
 
 
 def check_paths(paths: Sequence[str]) -> None:
-    """Raise ManifestRefused at the first of `paths` that is refused; for many at once (30 ns a path)."""
+    """Raise ManifestRefused at the first of `paths` that is refused; for many at once (50 ns a path)."""
     joined = f"/{'/'.join(paths)}/"
     suspect = "//" in joined or "/./" in joined or "/../" in joined or "\0" in joined
-    if paths and (suspect or not is_well_coded(joined)):
+    is_long = max(map(len, paths), default=0) > (LONGEST_PART if joined.isascii() else _SURELY_SHORT)
+    if paths and (suspect or is_long or not is_well_coded(joined)):
         for path in paths:
             check_path(path)
+
+
+def too_long(path: str) -> str:
+    """Why no file system takes `path`, as the end of a sentence; "" where it is short enough."""
+    if len(path) <= _SURELY_SHORT:
+        return ""
+    if (size := len(sort_key(path))) > LONGEST_PATH:
+        return f"has {size:,} bytes, and file systems take at most {LONGEST_PATH:,}"
+    part = max(path.split("/"), key=lambda part: len(sort_key(part)))
+    if (size := len(sort_key(part))) > LONGEST_PART:
+        which = f" ({_shortened(part)!r})" if part != path else ""
+        return f"has a name of {size:,} bytes{which}, and file systems take at most {LONGEST_PART}"
+    return ""
 
 
 def is_well_coded(text: str) -> bool:
@@ -120,3 +143,7 @@ def _problem(path: str) -> str:
     if "\0" in path:
         return "has a NUL character"
     return "" if is_well_coded(path) else "has characters that stand for no bytes"
+
+
+def _shortened(path: str) -> str:
+    return path if len(path) <= 2 * _SHOWN else f"{path[:_SHOWN]}…{path[-_SHOWN:]}"

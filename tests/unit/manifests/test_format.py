@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from kept_nodes import Kept, file, name_of, root_by_definition
 
 from meristem.errors import ManifestRefused
-from meristem.manifests import EMPTY, EMPTY_OBJECT, Entry, Kind, Tree, check_path
+from meristem.manifests import EMPTY, EMPTY_OBJECT, Entry, Kind, Tree, build, check_path
 from meristem.manifests.entry import are_object_names, check_paths
 
 NAME = name_of("")
@@ -213,7 +214,30 @@ def test_a_node_that_is_its_own_child_ends() -> None:
         list(Tree(loop, kept).entries())
 
 
-@given(st.lists(st.text(st.sampled_from("a./\0ä\udcff\ud800\udcc3\udca4"), max_size=5), min_size=1, max_size=4))
+LONGEST = ["a" * 255, "é" * 127, "\udcff" * 255, "𝄞" * 63, ("a" * 255 + "/") * 15 + "a" * 255]
+TOO_LONG = ["a" * 256, "é" * 128, "\udcff" * 256, "𝄞" * 64, "b/" + "a" * 256 + "/c", ("a" * 255 + "/") * 16 + "a"]
+
+
+@pytest.mark.parametrize("path", TOO_LONG)
+def test_a_path_of_which_no_copy_could_be_made_is_refused(path: str) -> None:
+    kept = Kept()
+    with pytest.raises(ManifestRefused, match="file systems take at most") as caught:
+        check_path(path)
+    assert len(str(caught.value)) < 1000
+    assert caught.value.path == path
+    with pytest.raises(ManifestRefused, match="file systems take at most"):
+        list(Tree(kept.node(0, [[path, "f", 1, NAME]]), kept).entries())
+    with pytest.raises(ManifestRefused, match="file systems take at most"):
+        build([Entry(path, Kind.FILE, 1, NAME)], kept.save)
+
+
+@given(
+    st.lists(
+        st.text(st.sampled_from("a./\0ä\udcff\ud800\udcc3\udca4"), max_size=5) | st.sampled_from(LONGEST + TOO_LONG),
+        min_size=1,
+        max_size=4,
+    )
+)
 def test_many_paths_are_refused_exactly_where_one_of_them_is(paths: list[str]) -> None:
     def refused(check: Any, *arguments: Any) -> bool:
         try:
@@ -232,7 +256,8 @@ def _is_sound(path: str) -> bool:
         canonical = path.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape") == path
     except UnicodeEncodeError:
         return False
-    return canonical and "\0" not in path and not {"", ".", ".."} & set(path.split("/"))
+    is_short = len(os.fsencode(path)) <= 4095 and all(len(os.fsencode(part)) <= 255 for part in path.split("/"))
+    return canonical and is_short and "\0" not in path and not {"", ".", ".."} & set(path.split("/"))
 
 
 def test_the_empty_object_has_the_name_of_no_bytes() -> None:
