@@ -315,14 +315,13 @@ class VersionNotFound(DatasetError):
 
     exit_code = BAD_INPUT
 
-    def __init__(self, name: str, known: Sequence[str] = (), why: str = "") -> None:
+    def __init__(self, name: str, known: Sequence[str] = (), *, what: str = "", fix: str = "") -> None:
         self.name, self.known = name, tuple(known)
-        shown = ", ".join(known[:10]) + (" …" if len(known) > 10 else "")
-        super().__init__(
-            f"There is no version {name!r}{f' ({why})' if why else ''}.",
-            fix=f"{did_you_mean(name.rpartition('@')[2], known)}Known: {shown or 'none that is final'} "
-            "(meristem data list).",
+        shown = (
+            f"Known: {', '.join(known[:10])}{' …' if len(known) > 10 else ''} (meristem data list). " if known else ""
         )
+        near = did_you_mean(name.rpartition("@")[2], known)
+        super().__init__(what or f"There is no version {name!r}.", fix=f"{near}{shown}{fix}".rstrip())
 
 
 class VersionRefused(DatasetError):

@@ -35,7 +35,7 @@ def find_version(store: Store, text: str, *, beside: Dataset | None = None) -> D
 
     given = text.strip()
     if given.isdecimal():
-        return Dataset.get(id=int(given), store=store)
+        return Dataset.get(id=given, store=store)
     if beside is not None and given.startswith("@"):
         given = f"{beside.project}/{beside.name}{given}"
     if given.startswith(SCHEME):

@@ -12,23 +12,27 @@ What a version is and how it is read is in `version`; here is how one is had, an
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from meristem.datasets import adding
+from meristem.datasets.arguments import checked
 from meristem.datasets.background import Background
 from meristem.datasets.drafts import Draft, Ending
 from meristem.datasets.logs import log_image, log_plot, log_table
 from meristem.datasets.made_by import made_by
+from meristem.datasets.metadata import metadata_of
 from meristem.datasets.names import VersionName, parse_name
 from meristem.datasets.objects import Objects, objects_of
 from meristem.datasets.reading import Progress
-from meristem.datasets.version import Version, row_of
-from meristem.errors import InputError, VersionNotFound, VersionRefused
+from meristem.datasets.version import Version, id_in, row_of
+from meristem.errors import InputError, VersionRefused
 from meristem.manifests.tree import EMPTY
 from meristem.statuses import VersionStatus
+from meristem.store.dataset_numbers import precedence
 from meristem.store.dataset_rows import VersionRow
 from meristem.store.opening import open_store
 
@@ -37,6 +41,11 @@ if TYPE_CHECKING:
     from meristem.store.store import Store
 
 _ALL = 1_000_000  # versions, datasets
+_EMPTY_BESIDE = (
+    "%s begins empty, without the files of %s. To begin with those: Dataset.get(%r, %r, writable_copy=True). "
+    "To give it up: meristem data delete --draft %s"
+)
+log = logging.getLogger("meristem.datasets")
 
 
 class Dataset(Version):
@@ -54,6 +63,7 @@ class Dataset(Version):
     # How it is had
 
     @classmethod
+    @checked
     def create(
         cls,
         project: str,
@@ -67,6 +77,9 @@ class Dataset(Version):
         store: Store | str | None = None,
     ) -> Dataset:
         """Begins a draft of a new version; the dataset is made if there is none.
+
+        Without `parents` the draft is empty, also where the dataset has versions. To go on from the newest of them:
+        `Dataset.get(project, name, writable_copy=True)`.
 
         Args:
             parents: Versions from whose content it starts: datasets, ids, or names `PROJECT/NAME@VERSION`. Of several
@@ -82,7 +95,7 @@ class Dataset(Version):
             VersionNotFound: There is no such parent.
         """
         objects = objects_of(open_store(store, make=True))
-        rows = [row_of(parent, objects) for parent in _listed(parents)]
+        rows = [row_of(parent, objects) for parent in parents]
         datasets = objects.store.datasets
         dataset = datasets.ensure(project, name, description)
         root = rows[0].root if rows else EMPTY
@@ -91,10 +104,12 @@ class Dataset(Version):
             parents=[parent.id for parent in rows],
             root=root,
             number=version,
-            message=message,
-            tags=_listed(tags),
+            message=message or "",
+            tags=tags,
             made_by=made_by(),
         )
+        if dataset.versions and not rows:
+            log.warning(_EMPTY_BESIDE, row.shown, dataset.newest, project, name, row.id)
         made = cls(row, objects)
         for parent in rows[1:]:
             made._as_draft("changed").change(
@@ -103,6 +118,7 @@ class Dataset(Version):
         return made
 
     @classmethod
+    @checked
     def get(
         cls,
         project: str | None = None,
@@ -130,28 +146,22 @@ class Dataset(Version):
         Raises:
             DatasetNotFound, VersionNotFound: There is none; the error says what there is.
         """
-        tags = _listed(tags)
         objects = objects_of(open_store(store, make=auto_create))
         if id is not None:
             found = objects.store.datasets.version(_id(id))
             return cls._begun_from(found, objects) if writable_copy else cls(found, objects)
         wanted = _wanted(project, name, version)
-        row = objects.store.datasets.find(
-            wanted.project, wanted.name, number=wanted.number, tags=tags, only_published=only_published
-        )
-        if row is not None:
-            return cls._begun_from(row, objects) if writable_copy else cls(row, objects)
+        datasets = objects.store.datasets
         if auto_create and wanted.number is None and not tags:
-            return cls.create(wanted.project, wanted.name, store=objects.store)
-        dataset = objects.store.datasets.get(wanted.project, wanted.name)  # raises where there is none at all
-        known = [v.number for v in objects.store.datasets.versions(dataset.id, drafts=False) if v.number]
-        drafts = [str(v.id) for v in objects.store.datasets.drafts(dataset.id)]
-        why = f"drafts that are not finished: {', '.join(drafts)}; take one up by id={drafts[0]}" if drafts else ""
-        what = f"{wanted.project}/{wanted.name}@{wanted.number or 'any'}"
-        fitting = " with these tags" if tags else " that is published" if only_published else ""
-        raise VersionNotFound(what + fitting, known, why)
+            row = datasets.find(*wanted[:2], only_published=only_published)
+            if row is None:
+                return cls.create(wanted.project, wanted.name, store=objects.store)
+        else:
+            row = datasets.get_version(*wanted[:2], number=wanted.number, tags=tags, only_published=only_published)
+        return cls._begun_from(row, objects) if writable_copy else cls(row, objects)
 
     @classmethod
+    @checked
     def squash(
         cls,
         project: str,
@@ -169,11 +179,16 @@ class Dataset(Version):
         if not versions:
             raise InputError("squash() got no versions.", fix="Give at least one: a dataset, an id or a name.")
         objects = objects_of(open_store(store))
-        rows = [row_of(given, objects) for given in _listed(versions)]
+        rows = [row_of(given, objects) for given in versions]
         for row in rows:
             if row.status is VersionStatus.DRAFT:
-                raise VersionRefused(row.shown, "a draft", "squashed", "Finish it first.")
-        made = cls.create(project, name, version=version, message=message, store=objects.store)
+                raise VersionRefused(
+                    row.shown, "a draft", "squashed", "Finish it first: finalize(), or meristem data commit."
+                )
+        datasets = objects.store.datasets
+        dataset = datasets.ensure(project, name)
+        begun = datasets.begin(dataset.id, root=EMPTY, number=version, message=message or "", made_by=made_by())
+        made = cls(begun, objects)
         for row in rows:
             made._as_draft("changed").change(
                 lambda change, root=row.root: adding.overlaid(change, root)  # type: ignore[misc]
@@ -183,6 +198,7 @@ class Dataset(Version):
 
     # Changing a draft
 
+    @checked
     def add_files(
         self,
         path: Path | str,
@@ -211,6 +227,7 @@ class Dataset(Version):
             return 0
         return self._add(path, dataset_path, wildcard, recursive, progress)
 
+    @checked
     def add_external_files(self, urls: str | Iterable[str], *, dataset_path: str = "") -> int:
         """Adds files that stay where they are (`s3://…`, `https://…`, `file://…`; folders and globs too).
 
@@ -220,11 +237,15 @@ class Dataset(Version):
         count: int = self._changed(lambda draft: adding.add_external(draft, given, dataset_path))
         return count
 
+    @checked
     def remove_files(self, dataset_path: str, *, recursive: bool = True) -> int:
-        """Removes a file, a folder, or what matches a glob; returns how many files."""
+        """Removes a file, a folder (`.` is all), or what matches a glob; returns how many files."""
+        if not dataset_path:
+            raise InputError("An empty text names no file.", fix="'.' is the whole dataset.")
         count: int = self._changed(lambda draft: adding.remove(draft, dataset_path, recursive=recursive))
         return count
 
+    @checked
     def sync_folder(
         self,
         path: Path | str,
@@ -243,22 +264,30 @@ class Dataset(Version):
         )
         return synced
 
-    def set_metadata(self, /, **values: Any) -> None:
-        """Adds to its metadata: JSON values by name; None takes one away."""
-        self._row = self._objects.store.datasets.set_metadata(self.id, values)
+    def set_metadata(self, values: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+        """Adds to its metadata: JSON values by name, as a dict or as keywords; None takes one away.
 
+        Raises:
+            InputError: A value has no JSON, such as NaN, bytes, or an object of a class; all of them are told.
+        """
+        self._row = self._objects.store.datasets.set_metadata(self.id, metadata_of(values, more))
+
+    @checked
     def log_table(self, title: str, series: str, table: Any) -> None:
         """Keeps a table with it, which its page shows: a DataFrame, columns, rows."""
         log_table(self._objects, self.id, title, series, table)
 
+    @checked
     def log_plot(self, title: str, series: str, figure: Any) -> None:
         """Keeps a matplotlib or plotly figure with it, which its page shows."""
         log_plot(self._objects, self.id, title, series, figure)
 
+    @checked
     def log_image(self, title: str, series: str, image: Any) -> None:
         """Keeps an image with it, which its page shows: a path, an array, a PIL image."""
         log_image(self._objects, self.id, title, series, image)
 
+    @checked
     def finalize(
         self,
         message: str | None = None,
@@ -282,6 +311,8 @@ class Dataset(Version):
         """
         if on_conflict not in ("raise", "merge", "branch"):
             raise InputError(f"on_conflict={on_conflict!r:.40} is none of raise, merge, branch.")
+        if version is not None:
+            precedence(version)  # raises InputError, before anything is claimed under it
         draft = self._as_draft("finalized")
         self._background.wait()
         self._row = draft.finalize(Ending(number=version, message=message, on_conflict=on_conflict))
@@ -310,16 +341,19 @@ class Dataset(Version):
         self._objects.store.datasets.publish(self.id)
         self._reload()
 
+    @checked
     def tag(self, *tags: str) -> None:
         """Adds tags, also to a version that is published."""
         self._objects.store.datasets.tag(self.id, tags)
         self._reload()
 
+    @checked
     def untag(self, *tags: str) -> None:
         """Takes tags away."""
         self._objects.store.datasets.untag(self.id, tags)
         self._reload()
 
+    @checked
     def delete(self, *, force: bool = False) -> None:
         """Deletes it; versions made from it stay whole. Its bytes go with the next garbage collection.
 
@@ -390,6 +424,7 @@ class Dataset(Version):
         return cls(begun, objects)
 
     @classmethod  # last in the class: below it, `list` is no longer the type
+    @checked
     def list(
         cls, project: str | None = None, name: str | None = None, *, store: Store | str | None = None
     ) -> list[Dataset]:
@@ -402,8 +437,8 @@ class Dataset(Version):
 
 
 def _id(given: int | str) -> int:
-    if isinstance(given, int) or given.isdecimal():
-        return int(given)
+    if (id := id_in(given)) is not None:
+        return id
     raise InputError(f"id={given!r:.80} is no id of a version: it is a whole number.")
 
 
@@ -412,8 +447,3 @@ def _wanted(project: str | None, name: str | None, version: str | None) -> Versi
         raise InputError("Which dataset?", fix="Give project= and name=, one text 'PROJECT/NAME', or id=.")
     wanted = parse_name(project) if name is None else VersionName(project, name)
     return wanted if version is None else wanted._replace(number=version)
-
-
-def _listed(given: Any) -> list[Any]:
-    """One thing that stands where several may is a list of one."""
-    return [given] if isinstance(given, (str, int, Version)) else list(given)

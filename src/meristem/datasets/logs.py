@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from meristem.tasks.reporting.tables import table_of
 
 def log_table(objects: Objects, version: int, title: str, series: str, table: Any) -> None:
     """Keeps a table as JSON: its columns and rows."""
-    _keep(objects, version, title, series, "table", dumps(table_of(table)).encode())
+    with _refused("table"):
+        data = dumps(table_of(table)).encode(errors="backslashreplace")
+    _keep(objects, version, title, series, "table", data)
 
 
 def log_plot(objects: Objects, version: int, title: str, series: str, figure: Any) -> None:
@@ -25,23 +28,36 @@ def log_plot(objects: Objects, version: int, title: str, series: str, figure: An
     Raises:
         InputError: It is no figure.
     """
-    if (data := plotly_json(figure)) is not None:
-        _keep(objects, version, title, series, "plotly", data)
-    elif isinstance(figure, Path):
-        _keep(objects, version, title, series, *plot_file(figure))
-    elif (found := matplotlib_figure(figure)) is not None:
-        _keep(objects, version, title, series, "png", render(found, "png"))
-    else:
-        raise InputError(
-            f"log_plot() got a {type(figure).__name__}.",
-            fix="Give a matplotlib or plotly figure, or a dict with 'data' and 'layout'.",
-        )
+    with _refused("plot"):
+        kind, data = _plot(figure)
+    _keep(objects, version, title, series, kind, data)
 
 
 def log_image(objects: Objects, version: int, title: str, series: str, image: Any) -> None:
     """Keeps an image: a path, an array, a PIL image."""
-    data, form = image_bytes(image)
+    with _refused("image"):
+        data, form = image_bytes(image)
     _keep(objects, version, title, series, form, data)
+
+
+def _plot(figure: Any) -> tuple[str, bytes]:
+    if (data := plotly_json(figure)) is not None:
+        return "plotly", data
+    if isinstance(figure, Path):
+        return plot_file(figure)
+    if (found := matplotlib_figure(figure)) is not None:
+        return "png", render(found, "png")
+    fix = "Give a matplotlib or plotly figure, the Path of a picture, or a dict with 'data' and 'layout'."
+    raise InputError(f"No plot can be made of a {type(figure).__name__}.", fix=fix)
+
+
+@contextmanager
+def _refused(what: str) -> Iterator[None]:
+    """What other libraries raise over what they were given is told as wrong input."""
+    try:
+        yield
+    except (TypeError, ValueError, OSError) as error:
+        raise InputError(f"No {what} can be made of what was given: {error}.") from error
 
 
 def _keep(objects: Objects, version: int, title: str, series: str, kind: str, data: bytes) -> None:

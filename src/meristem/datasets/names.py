@@ -36,7 +36,8 @@ def parse_name(text: str) -> VersionName:
     """
     where, at, number = text.strip().partition("@")
     project, slash, name = where.rpartition("/")
-    if not slash or not name or "" in project.split("/") or (at and not number):
+    is_odd = "\0" in text or any("\ud800" <= c <= "\udfff" for c in text)  # no database takes that
+    if not slash or not name or "" in project.split("/") or (at and not number) or is_odd:
         raise InputError(f"{text!r:.200} names no version of a dataset.", fix=_FIX)
     return VersionName(project, name, None if number in ("", "latest") else number)
 

@@ -5,15 +5,16 @@ Its manifest says what it holds, `reading` and `copies` fetch it, `frames` hands
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from meristem.datasets import frames, reading
+from meristem.datasets.arguments import checked
 from meristem.datasets.names import VersionName, parse_name, url_of
 from meristem.datasets.objects import Objects
 from meristem.datasets.reading import Progress
-from meristem.errors import VersionNotFound
 from meristem.manifests.entry import Entry
 from meristem.manifests.tree import Tree
 from meristem.statuses import VersionStatus
@@ -98,14 +99,17 @@ class Version:
         """Where its bytes lie."""
         return self._objects
 
+    @checked
     def list_files(self, dataset_path: str = "", *, recursive: bool = True) -> list[str]:
         """The paths of its files and links, in order; below a folder, or that match a glob."""
         return [entry.path for entry in reading.select(self.tree, dataset_path, recursive=recursive)]
 
+    @checked
     def entries(self, dataset_path: str = "") -> Iterator[Entry]:
         """Its files, links and empty folders with sizes and names of contents; without loading all of them."""
         return reading.select(self.tree, dataset_path, recursive=True, folders=True)
 
+    @checked
     def diff(self, other: Version | int | str) -> list[Change]:
         """What is different here from `other`: added, removed, modified and moved paths, in order."""
         row = row_of(other, self._objects)
@@ -124,6 +128,7 @@ class Version:
 
     # Reading
 
+    @checked
     def get_local_copy(
         self,
         *,
@@ -141,6 +146,7 @@ class Version:
         self.note_reading()
         return reading.local_copy(self, part=part, num_parts=num_parts, files=files, progress=progress)
 
+    @checked
     def get_mutable_local_copy(
         self,
         folder: Path | str,
@@ -165,6 +171,7 @@ class Version:
             self, Path(folder), overwrite=overwrite, part=part, num_parts=num_parts, files=files, progress=progress
         )
 
+    @checked
     def get_linked_copy(
         self,
         folder: Path | str,
@@ -184,11 +191,13 @@ class Version:
             self, Path(folder), overwrite=overwrite, part=part, num_parts=num_parts, files=files, progress=progress
         )
 
-    def read_bytes(self, path: str) -> bytes:
+    @checked
+    def read_bytes(self, path: Path | str) -> bytes:
         """One file's content."""
         self.note_reading()
-        return reading.read_file(self, path)
+        return reading.read_file(self, os.fspath(path))
 
+    @checked
     def verify(
         self, *, heal: bool = False, sources: Sequence[Path | str] = (), progress: Progress | None = None
     ) -> Verdict:
@@ -210,6 +219,7 @@ class Version:
 
     # Reading, for other libraries
 
+    @checked
     def to_pandas(self, what: str, *, path_column: str | None = None, **options: Any) -> pandas.DataFrame:
         """A table of a file, of all files of a folder, or of what matches a glob, one below the other.
 
@@ -226,17 +236,20 @@ class Version:
         found: pandas.DataFrame = frames.to_pandas(self, what, path_column=path_column, **options)
         return found
 
+    @checked
     def to_polars(self, what: str, *, path_column: str | None = None, **options: Any) -> polars.DataFrame:
         """As `to_pandas`, for polars."""
         self.note_reading()
         found: polars.DataFrame = frames.to_polars(self, what, path_column=path_column, **options)
         return found
 
+    @checked
     def to_arrow(self, what: str, *, path_column: str | None = None, **options: Any) -> pyarrow.Table:
         """As `to_pandas`, for PyArrow."""
         self.note_reading()
         return frames.to_arrow(self, what, path_column=path_column, **options)
 
+    @checked
     def torch_dataset(self, what: str = "", *, transform: Callable[[Path], Any] | None = None) -> frames.VersionFiles:
         """Its files, below a folder or that match a glob, as a data set for PyTorch's DataLoader.
 
@@ -263,14 +276,18 @@ def row_of(given: Version | int | str, objects: Objects) -> VersionRow:
     """What the store knows of a version: one that is given, an id, or a name `PROJECT/NAME[@VERSION]`.
 
     Raises:
-        VersionNotFound: There is none.
+        DatasetNotFound, VersionNotFound: There is none.
     """
     if isinstance(given, Version):
         return given.row
-    if isinstance(given, int) or given.isdecimal():
-        return objects.store.datasets.version(int(given))
-    wanted = parse_name(given)
-    row = objects.store.datasets.find(wanted.project, wanted.name, number=wanted.number)
-    if row is None:
-        raise VersionNotFound(given)
-    return row
+    if (id := id_in(given)) is not None:
+        return objects.store.datasets.version(id)
+    wanted = parse_name(str(given))
+    return objects.store.datasets.get_version(wanted.project, wanted.name, number=wanted.number)
+
+
+def id_in(given: int | str) -> int | None:
+    """The id that is given, perhaps as text; None: it is a name. One of 60 digits and more is none of any version."""
+    if isinstance(given, int):
+        return given
+    return int(given[:60]) if given.isdecimal() else None

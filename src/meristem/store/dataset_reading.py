@@ -32,6 +32,7 @@ _PARENTS = select(dataset_parents.c.version_id, dataset_parents.c.parent_id).ord
 _TAGS_OF_ONE = _TAGS.where(dataset_tags.c.version_id == bindparam("version"))
 _PARENTS_OF_ONE = _PARENTS.where(dataset_parents.c.version_id == bindparam("version"))
 _BULK = 500
+_LARGEST_ID = 2**63 - 1
 
 
 def rows_of(connection: Connection, query: Select[Any], given: dict[str, Any] | None = None) -> list[VersionRow]:
@@ -50,7 +51,8 @@ def find_version(connection: Connection, version: int, *, lock: bool = False) ->
         lock: No other transaction changes it before this one has ended.
     """
     query = _ONE.with_for_update(of=dataset_versions) if lock and connection.dialect.name != "sqlite" else _ONE
-    row = connection.execute(query, {"version": version}).one_or_none()
+    is_id = 0 < version <= _LARGEST_ID  # SQLite takes no other number, PostgreSQL finds nothing by it
+    row = connection.execute(query, {"version": version}).one_or_none() if is_id else None
     if row is None:
         return None
     tags = [found.tag for found in connection.execute(_TAGS_OF_ONE, {"version": version})]
@@ -62,7 +64,9 @@ def get_version(connection: Connection, version: int, *, lock: bool = False) -> 
     """As `find_version`. Raises VersionNotFound."""
     found = find_version(connection, version, lock=lock)
     if found is None:
-        raise VersionNotFound(str(version), why="no version has this id")
+        shown = f"the id {version}" if abs(version) <= _LARGEST_ID else "an id that large"  # str() may refuse it
+        fix = "Ids are told by: meristem data show PROJECT/NAME, and of drafts by: meristem data drafts"
+        raise VersionNotFound(shown, what=f"No version and no draft has {shown}.", fix=fix)
     return found[0]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, insert, or_, select, tuple_, update
 
-from meristem.errors import DatasetNotFound, VersionNotFound, VersionRefused
+from meristem.errors import DatasetNotFound, VersionRefused
 from meristem.events import DatasetEventKind
 from meristem.naming import check_dataset
 from meristem.statuses import VERSION_MOVES, VersionStatus
@@ -20,13 +20,13 @@ from meristem.store.database import Database
 from meristem.store.dataset_drafts import DatasetDrafts, check_tags
 from meristem.store.dataset_epoch import take_turn
 from meristem.store.dataset_lineage import lineage
+from meristem.store.dataset_missing import not_found
 from meristem.store.dataset_reading import (
     READABLE,
     VERSIONS,
     dataset_id,
     get_version,
     matching,
-    numbers_of,
     rows_of,
 )
 from meristem.store.dataset_roots import roots
@@ -145,16 +145,14 @@ class Datasets(DatasetDrafts):
 
         Raises:
             DatasetNotFound: There is no such dataset.
-            VersionNotFound: It has no such version; the error lists those that it has.
+            VersionNotFound: It has no such version; the error lists those that it has, or what drafts there are.
         """
 
         def work(connection: Connection) -> VersionRow:
             dataset = dataset_id(connection, project, name, self._database.shown_url)
             if row := matching(connection, dataset, number, tags, only_published):
                 return row
-            wanted = [f"with tag {tag!r}" for tag in tags] + (["published"] if only_published else [])
-            shown = f"{project}/{name}" + (f"@{number}" if number else "")
-            raise VersionNotFound(shown, numbers_of(connection, dataset), ", ".join(wanted))
+            raise not_found(connection, dataset, f"{project}/{name}", number, tags, only_published)
 
         return self._database.read(work)
 
@@ -400,10 +398,10 @@ class Datasets(DatasetDrafts):
         """
         query = _DATASETS.order_by(_D.project, _D.name).limit(limit)
         if project is not None:
-            query = query.where(_D.project == project)
+            query = query.where(_D.project == clean(project))
         if search is not None:
             searched = (_D.project, _D.name, _D.description)
-            query = query.where(or_(*(column.icontains(search, autoescape=True) for column in searched)))
+            query = query.where(or_(*(column.icontains(str(clean(search)), autoescape=True) for column in searched)))
         if after is not None:
             query = query.where(tuple_(_D.project, _D.name) > after)
         found = self._database.read(lambda connection: connection.execute(query).all())

@@ -67,7 +67,7 @@ def plot_file(path: Path) -> tuple[str, bytes]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"report_plot() cannot read {path}: {error.strerror}.") from None
+        raise InputError(f"The picture {path} cannot be read: {error.strerror}.") from None
     form = "png" if data.startswith(_PNG) else "svg" if b"<svg" in data[:4096] else ""
     if not form or len(data) > PLOT_LIMIT_BYTES:
         raise InputError(f"{path} is neither PNG nor SVG of up to {PLOT_LIMIT_BYTES:,} bytes.")
@@ -87,7 +87,7 @@ def image_bytes(given: Any) -> tuple[bytes, str]:
     if isinstance(given, (str, Path)):
         return _of_path(Path(given))
     if isinstance(given, (bytes, bytearray)):
-        return _of_bytes(bytes(given), "report_image() got bytes that are")
+        return _of_bytes(bytes(given), "The image is of bytes that are")
     if (figure := matplotlib_figure(given)) is not None:
         return render(figure, "png"), "png"
     if hasattr(given, "save") and hasattr(given, "mode") and hasattr(given, "convert"):
@@ -95,7 +95,8 @@ def image_bytes(given: Any) -> tuple[bytes, str]:
     if hasattr(given, "shape") or hasattr(given, "__array__"):
         return png_of(given), "png"
     raise InputError(
-        f"report_image() got a {type(given).__name__}.", fix="An image is a path, an array, a PIL image or a figure."
+        f"No image can be made of a {type(given).__name__}.",
+        fix="An image is a path, an array, a PIL image or a figure.",
     )
 
 
@@ -130,7 +131,7 @@ def _pixels(given: Any) -> Any:
         array = array.transpose(1, 2, 0)
     if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4) or 0 in array.shape or array.dtype.kind not in "bufi":
         raise InputError(
-            f"report_image() got an array of shape {np.shape(given)} and type {array.dtype}.",
+            f"No image can be made of an array of shape {np.shape(given)} and type {array.dtype}.",
             fix="Give H x W, H x W x C or C x H x W with 1, 3 or 4 channels of numbers.",
         )
     if array.dtype.kind == "b":
@@ -144,7 +145,7 @@ def _of_path(path: Path) -> tuple[bytes, str]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"report_image() cannot read {path}: {error.strerror}.") from None
+        raise InputError(f"The image {path} cannot be read: {error.strerror}.") from None
     if data.startswith((_PNG, _JPEG)):
         return _of_bytes(data, "")
     try:

@@ -39,7 +39,7 @@ def _taken_apart(given: Any) -> tuple[Sequence[Any], Iterable[Sequence[Any]], in
     if isinstance(given, Sequence) and not isinstance(given, (str, bytes)):
         return _of_rows(given)
     raise InputError(
-        f"report_table() got a {type(given).__name__}.",
+        f"No table can be made of a {type(given).__name__}.",
         fix="A table is a DataFrame, a dict of columns, a list of rows or of dicts, or an array of two dimensions.",
     )
 
