@@ -42,6 +42,7 @@ from meristem.manifests.tree import Tree
 _OURS = ".meristem-"
 STAGING = ".meristem-incoming-"
 _SHOWN = 20
+_MANY = 1000  # files: enough to know that a folder is not the one that was meant
 
 
 def mutable_copy(
@@ -176,11 +177,12 @@ class _Goal:
             if all(name.startswith(_OURS) for name in os.listdir(self._folder)):
                 return arrived, None
             lost, right = _compare(self._selection.entries(), self._objects, self._folder)
-            others = _count_files(self._folder) - right
+            others = 0 if overwrite or lost else _count_files(self._folder, right + _MANY) - right
         if not overwrite and (lost or others):
+            more = " and more" if others >= _MANY else ""
             raise CopyRefused(
                 f"{self._folder} is not empty",
-                _listed(lost) or [f"files of which the version knows nothing: {others}"],
+                _listed(lost) or [f"files of which the version knows nothing: {others:,}{more}"],
                 "With overwrite=True (--overwrite) files that differ are replaced, and all others stay.",
             )
         if folders := [path for path in lost if path.endswith("/")]:
@@ -279,13 +281,16 @@ def _in_the_way(inside: Inside, folder: str) -> list[str]:
     return []
 
 
-def _count_files(folder: Path) -> int:
-    """Files and links in a folder, without those that copies under way keep in it."""
+def _count_files(folder: Path, most: int) -> int:
+    """Files and links in a folder, without those that copies under way keep in it; it ends at `most`, for the folder
+    may be a whole disk."""
     found = 0
     for above, folders, names in os.walk(folder):
         if above == str(folder):
             folders[:] = [name for name in folders if not name.startswith(_OURS)]
         found += len(names) + sum(os.path.islink(os.path.join(above, name)) for name in folders)
+        if found >= most:
+            return most
     return found
 
 

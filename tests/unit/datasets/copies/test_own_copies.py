@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,21 @@ def test_a_file_that_was_changed_in_the_cache_is_not_taken(memory: Memory, cache
     tree = memory.files(FILES)
     (local_copy(tree, memory, cache=cache) / "three").write_bytes(b"THREE")
     assert content(mutable_copy(tree, memory, tmp_path / "own", cache=cache)) == FILES
+
+
+def test_a_whole_disk_is_refused_at_once(memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "other").write_text("")
+
+    def disk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+        for number in range(4):
+            yield f"{folder}/{number}", [], ["file"] * 300
+        raise AssertionError("it is walked further than is needed to know")
+
+    monkeypatch.setattr("os.walk", disk)
+    with pytest.raises(CopyRefused, match="knows nothing: 1,000 and more"):
+        mutable_copy(memory.files(FILES), memory, tmp_path)
+    monkeypatch.setattr("os.walk", lambda folder: pytest.fail("nothing is counted where others may stay"))
+    mutable_copy(memory.files(FILES), memory, tmp_path, overwrite=True)
 
 
 def test_a_folder_that_is_not_empty_is_refused_with_what_would_be_lost(memory: Memory, tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ def test_images_come_from_files_and_pil(folder, tmp_path):
 
 @pytest.mark.parametrize("given", ["missing.png", b"no picture", 3])
 def test_what_is_no_image_is_refused(folder, given):
-    with pytest.raises(InputError, match="[Ii]mage"):
+    with pytest.raises(InputError, match=r"[Ii]mage"):
         folder.reporter.report_image("a", "b", given)
 
 
