@@ -48,16 +48,20 @@ def add(
     progress: Progress | None,
 ) -> int:
     """Adds a file, the content of a folder, or all that a glob matches; returns how many files are new or different."""
-    counted = 0
+    counted = found = 0
     for one in _matched(path):
         target = dataset_path.strip("/")
         if one.is_file() and target and one.suffix and Path(target).suffix == one.suffix:
-            counted += _add_as(draft, one, target, progress)
+            counted, found = counted + _add_as(draft, one, target, progress), found + 1
             continue
         before = draft.row.root
-        _bring(draft, one, target, progress, adding=True, wildcard=wildcard, recursive=recursive)
+        found += _bring(draft, one, target, progress, adding=True, wildcard=wildcard, recursive=recursive)
         counts = draft.counts(before)
         counted += counts.added + counts.modified
+    if wildcard and not found:
+        patterns = ", ".join(map(repr, [wildcard] if isinstance(wildcard, str) else wildcard))
+        fix = "A wildcard fits names of files, or with '/' the ends of their paths; upper and lower case differ."
+        raise InputError(f"Nothing in {fspath(path)!r} matches the wildcard {patterns}.", fix=fix)
     return counted
 
 
@@ -173,9 +177,11 @@ def _bring(
     adding: bool,
     wildcard: str | Sequence[str] | None = None,
     recursive: bool = True,
-) -> None:
+) -> int:
+    """Returns how many files are meant there, and empty folders."""
     with look_at(draft.objects, path, wildcard=wildcard, recursive=recursive) as seen:
         _bring_seen(draft, seen, dataset_path, progress, adding=adding)
+        return seen.files
 
 
 def _bring_seen(draft: Draft, seen: Look, dataset_path: str, progress: Progress | None, *, adding: bool) -> None:

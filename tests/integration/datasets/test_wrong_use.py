@@ -57,6 +57,22 @@ def test_two_sources_of_one_path_are_refused(machine: Machine, work: Path) -> No
         draft.add_files("")
 
 
+def test_a_wildcard_that_matches_nothing_at_all_is_refused(machine: Machine, work: Path) -> None:
+    for path in ("x/one.csv", "y/two.txt"):
+        (work / path).parent.mkdir()
+        (work / path).write_text(path)
+    draft = Dataset.create("p", "d", store=machine())
+    for wildcard in ("*.cvs", ["*.cvs", "*.CSV"], "z/*.csv", ""):
+        with pytest.raises(InputError, match="matches the wildcard"):
+            draft.add_files(work, wildcard=wildcard)
+    with pytest.raises(InputError, match="matches the wildcard"):
+        draft.add_files(work, wildcard="*.csv", recursive=False)
+    assert draft.files_count == 0
+    assert draft.add_files(str(work / "*"), wildcard="*.csv") == 1, "one of two folders has some"
+    assert draft.add_files(work / "x", wildcard=["*.csv", "*.cvs"], dataset_path="again") == 1
+    assert draft.add_files(work / "x", wildcard=["*.csv"], dataset_path="again") == 0, "it matches what is there"
+
+
 def test_a_number_below_that_of_its_parent_is_refused(first: Dataset, machine: Machine, work: Path) -> None:
     (work / "f1").write_text("one")
     draft = Dataset.get("p/d", writable_copy=True, store=machine())
