@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from meristem.datasets.dataset import Dataset
     from meristem.datasets.folders.looking import Look
     from meristem.datasets.objects import Objects
-    from meristem.store.dataset_rows import DatasetRow, VersionRow
+    from meristem.store.dataset_rows import DatasetRow
     from meristem.store.store import Store
 
 _OnConflict = Annotated[
@@ -157,33 +157,21 @@ def commit(
         _print_nothing("There is no draft of yours: nothing to commit.", as_json)
         return
     with draft_of(opened, dataset, row) as data:
-        if tag:
-            data.tag(*tag)
         ending = {"message": message, "version": version, "on_conflict": on_conflict, "publish": publish}
-        _commit(opened, data, ending, as_json)
+        _commit(opened, data, ending, as_json, tag or ())
 
 
-def _commit(store: Store, data: Dataset, ending: dict[str, Any], as_json: bool) -> None:
-    if why := _nothing_new(store, data.row):
-        if data.row.parents:
-            data.discard()
-        _print_nothing(why, as_json)
-        return
-    number, publish = ending["version"], ending["publish"]
-    data.finalize(ending["message"], version=number, on_conflict=ending["on_conflict"], publish=publish)
-    print_version(store, data, as_json)
-
-
-def _nothing_new(store: Store, row: VersionRow) -> str | None:
-    """Why a draft is not worth a version."""
+def _commit(store: Store, data: Dataset, ending: dict[str, Any], as_json: bool, tags: Sequence[str] = ()) -> None:
     from meristem.manifests.tree import EMPTY  # slow to import: not for --help
 
-    if not row.parents:
-        return f"{row.shown} is empty: add files to it first." if row.root == EMPTY else None
-    parent = store.datasets.version(row.parents[0])
-    if len(row.parents) > 1 or parent.root != row.root or parent.dataset != row.dataset or row.metadata:
-        return None
-    return f"Nothing has changed since {parent.shown}: no version was made."
+    if not data.row.parents and data.row.root == EMPTY:
+        _print_nothing(f"{data.row.shown} is empty: add files to it first.", as_json)
+    elif data.finalize(**ending):
+        if tags:
+            data.tag(*tags)
+        print_version(store, data, as_json)
+    else:
+        _print_nothing(f"Nothing has changed since {data.row.shown}: no version was made.", as_json)
 
 
 def _print_nothing(why: str, as_json: bool) -> None:
@@ -212,11 +200,11 @@ def _require_folder(folder: Path) -> None:
 @contextmanager
 def _seen(store: Store, folder: Path) -> Iterator[tuple[Objects, Look]]:
     """The objects of the store, and what lies in the folder beside what was known of it."""
-    from meristem.datasets.adding import look_at  # needs the store, which is slow to import
-    from meristem.datasets.objects import objects_of
+    from meristem.datasets.objects import objects_of  # needs the store, which is slow to import
+    from meristem.datasets.sources import Source, look_at
 
     objects = objects_of(store)
-    with look_at(objects, folder) as seen:
+    with look_at(objects, Source(folder, "")) as seen:
         yield objects, seen
 
 

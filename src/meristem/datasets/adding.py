@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from glob import glob, has_magic
+from contextlib import ExitStack
+from itertools import islice
 from os import fspath
 from pathlib import Path
 from typing import NamedTuple
 
-from meristem.datasets.copies.own import STAGING
 from meristem.datasets.drafts import Change, Draft
 from meristem.datasets.external import describe
 from meristem.datasets.folders.ingest import read
-from meristem.datasets.folders.looking import Look, look
-from meristem.datasets.folders.stat_cache import StatCache
-from meristem.datasets.folders.syncing import FolderSync
+from meristem.datasets.folders.looking import Look
+from meristem.datasets.folders.syncing import FolderSync, apply
 from meristem.datasets.objects import Objects
 from meristem.datasets.reading import Progress, counted, select
 from meristem.datasets.records import record_key
+from meristem.datasets.sources import Addition, Source, look_at, refuse_twins, sources_of
 from meristem.errors import InputError
 from meristem.manifests.changes import differences
 from meristem.manifests.entry import Entry, check_path
@@ -26,7 +25,7 @@ from meristem.manifests.tree import Tree
 from meristem.statuses import VersionStatus
 from meristem.store.dataset_rows import VersionRow
 
-_STAT_CACHE = "stats.db"
+_TOGETHER = 64  # folders and files that become one change: each is an open file
 
 
 class Synced(NamedTuple):
@@ -38,31 +37,19 @@ class Synced(NamedTuple):
     stored_bytes: int
 
 
-def add(
-    draft: Draft,
-    path: Path | str,
-    dataset_path: str,
-    wildcard: str | Sequence[str] | None,
-    *,
-    recursive: bool,
-    progress: Progress | None,
-) -> int:
-    """Adds a file, the content of a folder, or all that a glob matches; returns how many files are new or different."""
-    counted = found = 0
-    for one in _matched(path):
-        target = dataset_path.strip("/")
-        if one.is_file() and target and one.suffix and Path(target).suffix == one.suffix:
-            counted, found = counted + _add_as(draft, one, target, progress), found + 1
-            continue
-        before = draft.row.root
-        found += _bring(draft, one, target, progress, adding=True, wildcard=wildcard, recursive=recursive)
-        counts = draft.counts(before)
-        counted += counts.added + counts.modified
-    if wildcard and not found:
-        patterns = ", ".join(map(repr, [wildcard] if isinstance(wildcard, str) else wildcard))
+def add(draft: Draft, additions: Sequence[Addition], progress: Progress | None) -> int:
+    """Adds what calls name, together; returns how many files are new or different."""
+    before = draft.row.root
+    sources = (source for addition in additions for source in sources_of(addition))
+    files = 0
+    while some := list(islice(sources, _TOGETHER)):
+        files += _bring(draft, some, progress)
+    if not files and any(addition.wildcard for addition in additions):
+        given = [f"{_listed(each.wildcard)} in {fspath(each.path)!r}" for each in additions if each.wildcard]
         fix = "A wildcard fits names of files, or with '/' the ends of their paths; upper and lower case differ."
-        raise InputError(f"Nothing in {fspath(path)!r} matches the wildcard {patterns}.", fix=fix)
-    return counted
+        raise InputError(f"No file matches {', '.join(given)}.", fix=fix)
+    counts = draft.counts(before)
+    return counts.added + counts.modified
 
 
 def sync(
@@ -75,11 +62,11 @@ def sync(
     """
     if not folder.is_dir():
         raise InputError(f"There is no folder {fspath(folder)!r}.", fix="Give the folder that holds the files.")
-    before, stored = draft.row.root, draft.stored_bytes
+    before, stored, source = draft.row.root, draft.stored_bytes, Source(folder, dataset_path)
     if seen is None:
-        _bring(draft, folder, dataset_path, progress, adding=False)
+        _bring(draft, [source], progress, adding=False)
     else:
-        _bring_seen(draft, seen, dataset_path, progress, adding=False)
+        _bring_seen(draft, [(source, seen)], progress, adding=False)
     return Synced(*draft.counts(before), draft.stored_bytes - stored)
 
 
@@ -100,7 +87,7 @@ def add_external(draft: Draft, urls: Sequence[str], dataset_path: str) -> int:
     found = [entry for url in urls for entry in describe(url, dataset_path.strip("/"))]
     for entry in found:
         check_path(entry.path)
-    _refuse_twins([(entry.path, entry.content) for entry in found])
+    refuse_twins([(entry.path, entry.content) for entry in found])
 
     def work(change: Change) -> str:
         return change.tree.updated(_with_room(change.tree, found), change.save)
@@ -127,97 +114,41 @@ def delete(objects: Objects, row: VersionRow, *, force: bool) -> None:
         objects.place.delete([record_key(row.project, row.name, row.number)])
 
 
-def _matched(path: Path | str) -> list[Path]:
-    text = fspath(path)
-    if not text:
-        raise InputError("An empty text names no file.", fix="'.' is the current folder.")
-    if not Path(text).exists() and has_magic(text):
-        found = sorted(glob(text, recursive=True))
-        if not found:
-            raise InputError(f"Nothing matches {text!r}.")
-        _refuse_twins([(Path(one).name, one) for one in found if not os.path.isdir(one)])
-        return [Path(one) for one in found]
-    return [Path(text)]
+def _listed(wildcard: str | Sequence[str]) -> str:
+    return ", ".join(map(repr, [wildcard] if isinstance(wildcard, str) else wildcard))
 
 
-def _refuse_twins(given: Iterable[tuple[str, str]]) -> None:
-    """Raises where one call would put two sources at one path: one would be lost."""
-    first: dict[str, str] = {}
-    for path, source in given:
-        other = first.setdefault(path, source)
-        if other != source:
-            fix = "Add them one by one with dataset_path=, or the folder above them."
-            raise InputError(f"{other} and {source} would both be {path!r}.", fix=fix)
+def _bring(draft: Draft, sources: Sequence[Source], progress: Progress | None, *, adding: bool = True) -> int:
+    """Returns how many files there are."""
+    with ExitStack() as opened:
+        seen = [(source, opened.enter_context(look_at(draft.objects, source))) for source in sources]
+        _bring_seen(draft, seen, progress, adding=adding)
+        return sum(found.files for _, found in seen)
 
 
-def look_at(
-    objects: Objects, path: Path, *, wildcard: str | Sequence[str] | None = None, recursive: bool = True
-) -> Look:
-    """What lies in a folder beside what was known of it. Close it.
-
-    Raises:
-        InputError: There is no such folder, or a copy of a version into it is not finished.
-    """
-    if path.is_dir() and any(name.startswith(STAGING) for name in os.listdir(path)):
-        raise InputError(
-            f"A copy of a version into {fspath(path)!r} is not finished: files are missing or empty.",
-            fix="Repeat the command that copied it (meristem data get … --to), or remove the folder "
-            f"{STAGING}… in it where you know what you have.",
-        )
-    cache = StatCache(objects.cache / _STAT_CACHE)
-    return look(path, cache, wildcard=wildcard, recursive=recursive, skip=objects.own_files())
-
-
-def _bring(
-    draft: Draft,
-    path: Path,
-    dataset_path: str,
-    progress: Progress | None,
-    *,
-    adding: bool,
-    wildcard: str | Sequence[str] | None = None,
-    recursive: bool = True,
-) -> int:
-    """Returns how many files are meant there, and empty folders."""
-    with look_at(draft.objects, path, wildcard=wildcard, recursive=recursive) as seen:
-        _bring_seen(draft, seen, dataset_path, progress, adding=adding)
-        return seen.files
-
-
-def _bring_seen(draft: Draft, seen: Look, dataset_path: str, progress: Progress | None, *, adding: bool) -> None:
-    """Brings a file or folder into a draft; what was read is kept in mind once the draft holds it."""
-    synced: list[FolderSync] = []
+def _bring_seen(draft: Draft, found: Sequence[tuple[Source, Look]], progress: Progress | None, *, adding: bool) -> None:
+    """Brings files and folders into a draft; what was read is kept in mind once the draft holds it."""
+    syncs: list[FolderSync] = []
 
     def work(change: Change) -> str:
-        folder = FolderSync(seen, change.tree, change, dataset_path=dataset_path, add=adding)
-        synced[:] = [folder]
-        if folder.is_unchanged:
+        syncs[:] = [
+            FolderSync(seen, change.tree, change, dataset_path=source.dataset_path, add=adding, name=source.name)
+            for source, seen in found
+        ]
+        if all(each.is_unchanged for each in syncs):
             return change.tree.root
-        folder.confirm(change.known, change.load)
-        read(seen, change.writer, counted(progress, seen.bytes_to_read))
-        return folder.apply(change.save)
+        for each in syncs:
+            each.confirm(change.known, change.load)
+        told = counted(progress, sum(each.look.bytes_to_read for each in syncs))
+        for each in syncs:
+            read(each.look, change.writer, told)
+        return apply(syncs, change.save)
 
     draft.change(work)
-    if not synced[0].is_unchanged:
-        synced[0].remember(draft.row.root)
-
-
-def _add_as(draft: Draft, file: Path, target: str, progress: Progress | None) -> int:
-    """Adds one file under another name than its own; returns whether that changed anything."""
-    check_path(target)
-    before = draft.row.root
-    cache = StatCache(draft.objects.cache / _STAT_CACHE)
-    with look(file, cache) as seen:
-
-        def work(change: Change) -> str:
-            single = FolderSync(seen, Tree(change.tree.root, change), change, add=True)
-            single.confirm(change.known, change.load)
-            read(seen, change.writer, counted(progress, seen.bytes_to_read))
-            entries = [entry._replace(path=target) for entry in single.entries()]
-            return change.tree.updated(_with_room(change.tree, entries), change.save)
-
-        draft.change(work)
-    return int(draft.row.root != before)
+    for each in syncs:
+        if not each.is_unchanged:
+            # Of several, a later one may have replaced what an earlier one brought.
+            each.remember(draft.row.root if len(syncs) == 1 else None)
 
 
 def _with_room(tree: Tree, entries: Iterable[Entry]) -> Iterator[tuple[str, Entry | None]]:

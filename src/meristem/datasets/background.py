@@ -1,4 +1,7 @@
-"""Adding beside the work of a labeling tool: one thread, in order; what went wrong is raised when it is waited for."""
+"""Adding beside the work of a labeling tool: one thread, in order; what went wrong is raised when it is waited for.
+
+What has come while it was at work is done together: a change of a draft costs as much for a hundred files as for one.
+"""
 
 from __future__ import annotations
 
@@ -8,29 +11,33 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 log = logging.getLogger("meristem.datasets")
-_attended: dict[int, Background] = {}  # what is not finished, by its id()
+_MOST_TOGETHER = 1000
+
+Piece = TypeVar("Piece")
+
+_attended: dict[int, Background[object]] = {}  # what is not finished, by its id()
 _registered = False
 
 
-class Background:
+class Background(Generic[Piece]):
     """Does pieces of work one after the other, in a thread of its own.
 
     A process that is forked from its owner has nothing to do with it: there neither the thread nor its work is.
 
     Args:
-        work: Does one piece.
+        work: Does some pieces. Where that fails they are done again one by one, so that one spoils no other.
         message: What is told when the process ends before `close`.
     """
 
-    _waiting: queue.Queue[Mapping[str, Any] | None]
+    _waiting: queue.Queue[Piece | None]
     _thread: threading.Thread | None
     _failed: list[Exception]
 
-    def __init__(self, work: Callable[[Mapping[str, Any]], None], message: Callable[[], str]) -> None:
+    def __init__(self, work: Callable[[Sequence[Piece]], object], message: Callable[[], str]) -> None:
         self._work, self._message = work, message
         self._begin()
 
@@ -38,15 +45,16 @@ class Background:
         """From now on there is something that is not finished when the process ends."""
         global _registered
         self._own()
-        _attended[id(self)] = self
+        _attended[id(self)] = self  # type: ignore[assignment]  # whatever its pieces are
         if not _registered:
             _registered = True
             _at_exit(_leave_all)
 
-    def add(self, **piece: Any) -> None:
+    def add(self, piece: Piece) -> None:
         """Takes a piece of work. What one failed of is raised by `wait`, so that no version is made without it."""
         self._own()
         if self._thread is None:
+            self._waiting = queue.Queue()  # which no other thread takes from
             self._thread = threading.Thread(target=self._run, args=(self._waiting,), name="meristem-dataset")
             self._thread.daemon = True
             self._thread.start()
@@ -88,15 +96,28 @@ class Background:
         if self._process != os.getpid():
             self._begin()
 
-    def _run(self, waiting: queue.Queue[Mapping[str, Any] | None]) -> None:
-        while (piece := waiting.get()) is not None:
-            try:
-                self._work(piece)
-            except Exception as error:
-                self._failed.append(error)
-            finally:
+    def _run(self, waiting: queue.Queue[Piece | None]) -> None:
+        ended = False
+        while not ended:
+            given = [waiting.get()]
+            while len(given) < _MOST_TOGETHER and not waiting.empty():
+                given.append(waiting.get())
+            pieces = [piece for piece in given if piece is not None]
+            ended = len(pieces) < len(given)
+            if pieces:
+                self._do(pieces)
+            for _ in given:
                 waiting.task_done()
-        waiting.task_done()
+
+    def _do(self, pieces: Sequence[Piece]) -> None:
+        try:
+            self._work(pieces)
+        except Exception as error:
+            if len(pieces) == 1:
+                self._failed.append(error)
+                return
+            for piece in pieces:
+                self._do([piece])
 
     def _raise(self) -> None:
         if self._failed:

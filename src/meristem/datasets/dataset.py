@@ -28,6 +28,7 @@ from meristem.datasets.metadata import metadata_of
 from meristem.datasets.names import VersionName, parse_name
 from meristem.datasets.objects import Objects, objects_of
 from meristem.datasets.reading import Progress
+from meristem.datasets.sources import Addition
 from meristem.datasets.version import Version, id_in, row_of
 from meristem.errors import InputError, VersionRefused
 from meristem.manifests.tree import EMPTY
@@ -40,12 +41,13 @@ if TYPE_CHECKING:
     from meristem.datasets.folders.looking import Look
     from meristem.store.store import Store
 
+log = logging.getLogger("meristem.datasets")
+
 _ALL = 1_000_000  # versions, datasets
 _EMPTY_BESIDE = (
     "%s begins empty, without the files of %s. To begin with those: Dataset.get(%r, %r, writable_copy=True). "
     "To give it up: meristem data delete --draft %s"
 )
-log = logging.getLogger("meristem.datasets")
 
 
 class Dataset(Version):
@@ -58,7 +60,7 @@ class Dataset(Version):
     def __init__(self, row: VersionRow, objects: Objects) -> None:
         super().__init__(row, objects)
         self._draft = Draft(row, objects) if row.status is VersionStatus.DRAFT else None
-        self._background = Background(self._add_in_background, self._left_message)
+        self._background = Background(self._add, self._left_message)
 
     # How it is had
 
@@ -222,10 +224,11 @@ class Dataset(Version):
             How many files are new or different; 0 in the background.
         """
         self._as_draft("changed")
+        addition = Addition(path, dataset_path, wildcard, recursive)
         if background:
-            self._background.add(path=path, dataset_path=dataset_path, wildcard=wildcard, recursive=recursive)
+            self._background.add(addition)
             return 0
-        return self._add(path, dataset_path, wildcard, recursive, progress)
+        return self._add([addition], progress)
 
     @checked
     def add_external_files(self, urls: str | Iterable[str], *, dataset_path: str = "") -> int:
@@ -257,7 +260,7 @@ class Dataset(Version):
         """Makes what is below `dataset_path` equal to a folder; returns how much was added, modified and removed.
 
         Args:
-            seen: What was just found there (`adding.look_at`), so that it is not looked again.
+            seen: What was just found there (`sources.look_at`), so that it is not looked again.
         """
         synced: adding.Synced = self._changed(
             lambda draft: adding.sync(draft, Path(path), dataset_path, progress, seen=seen)
@@ -295,8 +298,11 @@ class Dataset(Version):
         version: str | None = None,
         on_conflict: str = "raise",
         publish: bool = False,
-    ) -> None:
+    ) -> bool:
         """Makes the draft a version, which nothing changes from then on.
+
+        Where nothing was changed since the version that it was begun from, none is made: the draft is given up, and
+        this is that version from then on. One that got a number, tags, metadata, plots or tables counts as changed.
 
         Args:
             message: What is new, in a sentence.
@@ -304,6 +310,9 @@ class Dataset(Version):
             on_conflict: Where somebody else has made a version from the same parent meanwhile: `raise`; `merge`,
                 which takes both changes where they do not touch the same files; `branch`, without what they changed.
             publish: Publish it too.
+
+        Returns:
+            Whether a version was made.
 
         Raises:
             VersionConflict: Somebody else has, and it was not to be merged or could not; the draft stays.
@@ -315,11 +324,17 @@ class Dataset(Version):
             precedence(version)  # raises InputError, before anything is claimed under it
         draft = self._as_draft("finalized")
         self._background.wait()
+        if (same := draft.same_as(version)) is not None:
+            self.discard()
+            self._row = same
+            log.info("Nothing has changed since %s: no version was made.", same.shown)
+            return False
         self._row = draft.finalize(Ending(number=version, message=message, on_conflict=on_conflict))
         self._draft = None
         self._background.close()
         if publish:
             self.publish()
+        return True
 
     def discard(self) -> None:
         """Gives the draft up; what it alone had stored goes with the next garbage collection."""
@@ -386,21 +401,9 @@ class Dataset(Version):
         finally:
             self._row = draft.row
 
-    def _add(
-        self,
-        path: Path | str,
-        dataset_path: str,
-        wildcard: str | Sequence[str] | None,
-        recursive: bool,
-        progress: Progress | None,
-    ) -> int:
-        found: int = self._changed(
-            lambda draft: adding.add(draft, path, dataset_path, wildcard, recursive=recursive, progress=progress)
-        )
+    def _add(self, additions: Sequence[Addition], progress: Progress | None = None) -> int:
+        found: int = self._changed(lambda draft: adding.add(draft, additions, progress))
         return found
-
-    def _add_in_background(self, given: Mapping[str, Any]) -> None:
-        self._add(given["path"], given["dataset_path"], given["wildcard"], given["recursive"], None)
 
     def _left_message(self) -> str:
         return (

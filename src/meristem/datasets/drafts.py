@@ -22,6 +22,7 @@ from meristem.manifests.merging import merge
 from meristem.manifests.recipe import decode_recipe
 from meristem.manifests.tree import EMPTY, Tree
 from meristem.packs.writer import PackMade, PackWriter
+from meristem.statuses import VersionStatus
 from meristem.store.dataset_numbers import following, precedence
 from meristem.store.dataset_rows import EpochMoved, PacksGone, PackState, VersionRow
 
@@ -189,6 +190,22 @@ class Draft:
             self.row = replace(self.row, root=root, revision=revision, parents=came_from)
             return True
         return False
+
+    def same_as(self, number: str | None) -> VersionRow | None:
+        """The version from which it differs in nothing, so that it is not worth one of its own; else None.
+
+        Args:
+            number: It is to get this one: then it is meant to be a version of its own.
+        """
+        store = self.objects.store.datasets
+        row = store.version(self.row.id)  # its tags and metadata are not those of `row`
+        if number or row.number or len(row.parents) != 1:
+            return None
+        if row.tags or row.metadata or row.preview or store.logs(row.id):
+            return None
+        parent = store.version(row.parents[0])
+        same = parent.status is not VersionStatus.DELETED and parent.dataset == row.dataset
+        return parent if same and parent.root == row.root == self.row.root else None
 
     def finalize(self, ending: Ending) -> VersionRow:
         """Makes it a version.

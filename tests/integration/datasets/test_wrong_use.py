@@ -63,9 +63,9 @@ def test_a_wildcard_that_matches_nothing_at_all_is_refused(machine: Machine, wor
         (work / path).write_text(path)
     draft = Dataset.create("p", "d", store=machine())
     for wildcard in ("*.cvs", ["*.cvs", "*.CSV"], "z/*.csv", ""):
-        with pytest.raises(InputError, match="matches the wildcard"):
+        with pytest.raises(InputError, match="No file matches"):
             draft.add_files(work, wildcard=wildcard)
-    with pytest.raises(InputError, match="matches the wildcard"):
+    with pytest.raises(InputError, match="No file matches"):
         draft.add_files(work, wildcard="*.csv", recursive=False)
     assert draft.files_count == 0
     assert draft.add_files(str(work / "*"), wildcard="*.csv") == 1, "one of two folders has some"

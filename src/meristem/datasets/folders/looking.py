@@ -12,7 +12,7 @@ import sqlite3
 import stat
 import time
 from bisect import insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -146,6 +146,8 @@ def look(
     wildcard: str | Iterable[str] | None = None,
     recursive: bool = True,
     follow: bool = False,
+    only: Sequence[str] = (),
+    glob: str = "",
     skip: Iterable[Path] = (),
 ) -> Look:
     """Compares a folder, or a single file, with what was known of it.
@@ -153,17 +155,20 @@ def look(
     Args:
         wildcard: One or several globs of which one must fit (see `Selection`); None for all files.
         follow: What links lead to is taken in their place; else links stay links.
+        only: Just these files of the folder, which `glob` matched.
         skip: What is left out (the store in use and its blobs, where they lie inside).
 
     Raises:
         InputError: There is no such folder, or it holds what cannot be part of a version; lists all of it.
     """
     given = Path(os.path.realpath(folder))
-    only = "" if given.is_dir() else given.name
-    top = given.parent if only else given
+    is_file = not given.is_dir()
+    top = given.parent if is_file else given
     if not os.path.exists(given):
         raise InputError(f"There is nothing at {shown(os.fspath(folder))}.", fix="Give a folder or a file that exists.")
-    selection = select(wildcard, recursive=recursive and not only, follow=follow, only=only, skip=skip)
+    if is_file:
+        only, glob = (given.name,), given.name
+    selection = select(wildcard, recursive=recursive and not only, follow=follow, only=only, glob=glob, skip=skip)
     snapshot = cache.snapshot(top, selection.key)
     try:
         return _look(top, cache, selection, snapshot)

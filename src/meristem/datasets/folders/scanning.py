@@ -146,7 +146,7 @@ def _list_opened(
 def _names(descriptor: int, path: str, selection: Selection) -> tuple[list[str], list[str]]:
     """The names that are meant. Without a wildcard folders are still among them: their stats will tell."""
     if selection.only:
-        return [selection.only], []
+        return list(selection.only), []
     if selection.wildcard is None:
         return os.listdir(descriptor), []
     names, folders = [], []

@@ -27,20 +27,22 @@ class Selection:
             `/` fits the end of the path below the folder, component by component (`**`: any number of them).
         recursive: Also folders below.
         follow: What links lead to is taken in their place.
-        only: The one file of the folder that is meant; "" for all.
+        only: The files of the folder that are meant; none: all that fit.
+        glob: What the names of `only` were found by: one spelling of them for the stat cache.
         skip: Absolute paths that are left out (the store in use and its blobs).
     """
 
     wildcard: tuple[str, ...] | None = None
     recursive: bool = True
     follow: bool = False
-    only: str = ""
+    only: tuple[str, ...] = ()
+    glob: str = ""
     skip: frozenset[str] = frozenset()
 
     @property
     def key(self) -> str:
         """One spelling of what is selected, for the stat cache."""
-        return json.dumps([self.wildcard, self.recursive, self.follow, self.only])
+        return json.dumps([self.wildcard, self.recursive, self.follow, self.glob])
 
     @property
     def keeps_empty_folders(self) -> bool:
@@ -49,7 +51,7 @@ class Selection:
     def takes(self, folder: str, name: str) -> bool:
         """Whether the file `name` of `folder` (relative, "" for the top) is meant."""
         if self.only:
-            return name == self.only
+            return name in self.only
         return self.wildcard is None or any(_fits_path(pattern, folder, name) for pattern in self.wildcard)
 
     def owned(self, names: Collection[str], folder: str) -> set[str]:
@@ -61,7 +63,13 @@ class Selection:
 
 
 def select(
-    wildcard: str | Iterable[str] | None, *, recursive: bool, follow: bool, only: str = "", skip: Iterable[Path] = ()
+    wildcard: str | Iterable[str] | None,
+    *,
+    recursive: bool,
+    follow: bool,
+    only: Iterable[str] = (),
+    glob: str = "",
+    skip: Iterable[Path] = (),
 ) -> Selection:
     """A selection from what users write. An empty list of wildcards means all, as None does."""
     patterns = (wildcard,) if isinstance(wildcard, str) else tuple(wildcard or ())
@@ -69,7 +77,8 @@ def select(
         wildcard=tuple(sorted({str(pattern).removeprefix("./") for pattern in patterns})) or None,
         recursive=recursive,
         follow=follow,
-        only=only,
+        only=tuple(only),
+        glob=glob,
         skip=frozenset(os.path.realpath(path) for path in skip),
     )
 

@@ -16,7 +16,7 @@ differences); nothing is known of a last time (everything is compared).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from meristem.datasets.folders.comparing import Changed
 from meristem.datasets.folders.listing import entries_of
@@ -33,6 +33,7 @@ PathChange = tuple[str, Entry | None]
 
 _ASKED_AT_ONCE = 10_000
 _APPLIED_AT_ONCE = 100_000
+_LOOKUP_COSTS = 16  # entries that can be compared in order in the time of one lookup
 
 
 class FolderSync:
@@ -45,16 +46,26 @@ class FolderSync:
         dataset_path: Below which path of the manifest the folder lies; "" for the whole of it.
         add: Whether files that the manifest holds below that path, and the folder does not, stay. External files
             always stay.
+        name: What the single file that was looked at is called in the manifest; "" as in the folder.
     """
 
-    def __init__(self, look: Look, tree: Tree, nodes: Nodes, *, dataset_path: str = "", add: bool = False) -> None:
-        self.look, self.tree, self.add = look, tree, add
-        self._nodes = nodes
+    def __init__(
+        self,
+        look: Look,
+        tree: Tree,
+        nodes: Nodes,
+        *,
+        dataset_path: str = "",
+        add: bool = False,
+        name: str = "",
+    ) -> None:
+        self.look, self.tree, self.add, self.name = look, tree, add, name
+        self.nodes = nodes
         self.dataset_path = dataset_path.strip("/")
-        if self.dataset_path:
-            check_path(self.dataset_path)
         self._prefix = f"{self.dataset_path}/" if self.dataset_path else ""
-        self._synced = look.last_tree(self.dataset_path)
+        if self.dataset_path or name:
+            check_path(self._prefix + name if name else self.dataset_path)
+        self._synced = None if name else look.last_tree(self.dataset_path)
 
     @property
     def is_unchanged(self) -> bool:
@@ -71,6 +82,8 @@ class FolderSync:
         compared = self._changes_since_last_tree()
         if compared is not None:
             return self._without_clashes(compared.items(), self._is_folder)
+        if self._is_small:
+            return self._without_clashes(self._all_changes(), self._is_folder)
         return self._without_clashes(self._all_changes(), self._kept_folders().__contains__)
 
     def assumed(self) -> Iterator[Entry]:
@@ -96,31 +109,27 @@ class FolderSync:
         while batch := list(islice(assumed, _ASKED_AT_ONCE)):
             present = known([entry.content for entry in batch])
             gone += [e.path for e in batch if e.content not in present or not _has_chunks(e, known, load)]
-        self.look.distrust(path[len(self._prefix) :] for path in gone)
+        self.look.distrust(self.look.selection.only if gone and self.name else (p[len(self._prefix) :] for p in gone))
         return len(gone)
 
     def apply(self, save: Save) -> str:
         """The root of the manifest with the changes. Every file was read before that."""
-        assert not self.look.files_to_read, "read() comes first"
-        if not self.tree.entries_count and not self.dataset_path:
-            return build(self.entries(), save)
-        root, nodes, changes = self.tree.root, _Fresh(self._nodes, save), self.changes()
-        tree = self.tree
-        while batch := list(islice(changes, _APPLIED_AT_ONCE)):
-            root = tree.updated(batch, nodes.save)
-            tree = Tree(root, nodes)
-        return root
+        return apply([self], save)
 
     def entries(self) -> Iterator[Entry]:
         """All entries of the folder, sorted, at their paths in the manifest."""
-        return entries_of(self.look.records(), self.look.empty, self._prefix)
+        found = entries_of(self.look.records(), self.look.empty, self._prefix)
+        return (entry._replace(path=self._prefix + self.name) for entry in found) if self.name else found
 
     def remember(self, root: str | None = None) -> None:
         """Keeps in the stat cache what was read and, with `root`, that this manifest holds the folder.
 
         To be called once all objects are stored, so that the cache never promises more than there is.
         """
-        remember(self.look, None if root is None else (self.dataset_path, Synced(root, self._is_whole(root))))
+        if root is None or self.name:  # under another name it is not the folder's file
+            remember(self.look)
+        else:
+            remember(self.look, (self.dataset_path, Synced(root, self._is_whole(root))))
 
     @property
     def _is_last_tree(self) -> bool:
@@ -133,7 +142,7 @@ class FolderSync:
             return True
         # Every file of the folder is in it, so equal counts are equal sets. Empty folders need not be: they are left
         # out where the manifest has files in them.
-        count = Tree(root, self._nodes).entries_count
+        count = Tree(root, self.nodes).entries_count
         return not self.dataset_path and not self.look.empty and count == self.look.files
 
     def _own_changes(self) -> Iterator[PathChange]:
@@ -166,7 +175,7 @@ class FolderSync:
             return None
         found: dict[str, Entry | None] = {}
         try:
-            for path, before, after in differences(Tree(self._synced.root, self._nodes), self.tree):
+            for path, before, after in differences(Tree(self._synced.root, self.nodes), self.tree):
                 if not path.startswith(self._prefix) or (before is not None and before.kind is Kind.EXTERNAL):
                     continue
                 if before is not None:
@@ -183,6 +192,9 @@ class FolderSync:
 
     def _all_changes(self) -> Iterator[PathChange]:
         """Everything beside everything, both in the order of their paths."""
+        if self._is_small:
+            yield from ((entry.path, entry) for entry in self.entries() if self.tree.find(entry.path) != entry)
+            return
         theirs = self.tree.entries(self._prefix)
         other = next(theirs, None)
         for entry in self.entries():
@@ -201,6 +213,11 @@ class FolderSync:
             if self._goes(other):
                 yield other.path, None
             other = next(theirs, None)
+
+    @property
+    def _is_small(self) -> bool:
+        """Whether what the folder adds is rather looked up one by one than compared with all that the manifest has."""
+        return self.add and self.look.files * _LOOKUP_COSTS < self.tree.entries_count
 
     def _goes(self, entry: Entry) -> bool:
         """Whether an entry that the folder has not is removed."""
@@ -235,25 +252,26 @@ class FolderSync:
         return folders
 
     def _path(self, folder: str, name: str) -> str:
+        if self.name:
+            return self._prefix + self.name
         if name == SELF:
             return self._prefix + folder
         return f"{self._prefix}{folder}/{name}" if folder else self._prefix + name
 
 
-class _Fresh:
-    """Nodes of which some were saved only now, and may not be readable yet where they were put."""
+def apply(syncs: Sequence[FolderSync], save: Save) -> str:
+    """The root of the manifest of all these, with the changes of each; where they differ, later ones count.
 
-    def __init__(self, nodes: Nodes, save: Save) -> None:
-        self._nodes, self._save = nodes, save
-        self._saved: dict[str, bytes] = {}
-
-    def save(self, content: bytes) -> str:
-        name = self._save(content)
-        self._saved[name] = content
-        return name
-
-    def load(self, name: str) -> bytes:
-        return self._saved[name] if name in self._saved else self._nodes.load(name)
+    Every file was read before that. What is saved can be loaded from their nodes at once.
+    """
+    first = syncs[0]
+    assert not any(sync.look.files_to_read for sync in syncs), "read() comes first"
+    if len(syncs) == 1 and not first.tree.entries_count and not first.dataset_path:
+        return build(first.entries(), save)
+    tree, changes = first.tree, chain.from_iterable(sync.changes() for sync in syncs)
+    while batch := list(islice(changes, _APPLIED_AT_ONCE)):
+        tree = Tree(tree.updated(batch, save), first.nodes)
+    return tree.root
 
 
 def remember(look: Look, synced: tuple[str, Synced] | None = None) -> None:

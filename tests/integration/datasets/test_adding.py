@@ -1,0 +1,136 @@
+"""What `add_files` names, and where it goes: files, folders, globs, links; and what it costs."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from integration.datasets.conftest import Machine
+from meristem.datasets.dataset import Dataset
+from meristem.datasets.objects import objects_of
+from meristem.errors import InputError
+
+
+def _paths(data: Dataset) -> list[str]:
+    return list(data.list_files())
+
+
+def _packs(data: Dataset) -> int:
+    return len(objects_of(data._objects.store).store.dataset_packs.live().packs)
+
+
+def test_a_glob_of_many_files_is_one_change_and_one_pack(machine: Machine, work: Path) -> None:
+    for name in "abcdefgh":
+        (work / f"{name}.csv").write_text(name * 100)
+    (work / "notes.txt").write_text("no table")
+    draft = Dataset.create("p", "d", store=machine())
+    assert draft.add_files(work / "*.csv") == 8
+    assert _paths(draft) == [f"{name}.csv" for name in "abcdefgh"]
+    assert _packs(draft) == 1
+
+
+def test_of_a_glob_only_what_changed_is_new(machine: Machine, work: Path) -> None:
+    for name in "abc":
+        (work / f"{name}.csv").write_text(name)
+    draft = Dataset.create("p", "d", store=machine())
+    assert draft.add_files(work / "*.csv") == 3
+    (work / "b.csv").write_text("another")
+    (work / "d.csv").write_text("d")
+    (work / "c.csv").unlink()
+    assert draft.add_files(work / "*.csv") == 2
+    assert _paths(draft) == ["a.csv", "b.csv", "c.csv", "d.csv"]
+    assert draft.read_bytes("b.csv") == b"another"
+
+
+def test_a_glob_takes_files_of_several_folders_and_whole_folders(machine: Machine, work: Path) -> None:
+    for path in ("a/1.csv", "b/2.csv", "more.csv/3.txt", "more.csv/4.csv"):
+        (work / path).parent.mkdir(exist_ok=True)
+        (work / path).write_text(path)
+    draft = Dataset.create("p", "d", store=machine())
+    draft.add_files(work / "**" / "[1-3a-z]*.csv", dataset_path="all")
+    assert _paths(draft) == ["all/1.csv", "all/2.csv", "all/3.txt", "all/4.csv"]
+
+
+def test_a_wildcard_sorts_out_what_a_glob_matches(machine: Machine, work: Path) -> None:
+    for path in ("a.csv", "b.txt"):
+        (work / path).write_text(path)
+    draft = Dataset.create("p", "d", store=machine())
+    assert draft.add_files(work / "*", wildcard="*.csv") == 1
+    assert _paths(draft) == ["a.csv"]
+
+
+def test_a_wildcard_that_nothing_matches_is_told(machine: Machine, work: Path) -> None:
+    (work / "a.txt").write_text("a")
+    draft = Dataset.create("p", "d", store=machine())
+    with pytest.raises(InputError, match=r"No file matches '\*\.csv'"):
+        draft.add_files(work, wildcard="*.csv")
+    assert draft.add_files(work, wildcard=["*.csv", "*.txt"]) == 1
+    assert draft.add_files(work, wildcard="*.txt") == 0  # which are there already
+
+
+def test_several_files_never_become_one(machine: Machine, work: Path) -> None:
+    for name in "ab":
+        (work / f"{name}.csv").write_text(name)
+    draft = Dataset.create("p", "d", store=machine())
+    assert draft.add_files(work / "*.csv", dataset_path="all.csv") == 2
+    assert _paths(draft) == ["all.csv/a.csv", "all.csv/b.csv"]
+
+
+def test_a_single_file_may_be_called_otherwise_and_is_read_once(machine: Machine, work: Path) -> None:
+    file = work / "2024-02-01.csv"
+    file.write_text("1,2\n" * 100)
+    draft = Dataset.create("p", "d", store=machine())
+    assert draft.add_files(file, dataset_path="days/first.csv") == 1
+    assert _paths(draft) == ["days/first.csv"]
+    assert draft.add_files(file, dataset_path="days/first.csv") == 0
+    file.write_text("3,4\n")
+    assert draft.add_files(file, dataset_path="days/first.csv") == 1
+    assert draft.read_bytes("days/first.csv") == b"3,4\n"
+    assert draft.add_files(file, dataset_path="days") == 1
+    assert _paths(draft) == ["days/2024-02-01.csv", "days/first.csv"]
+
+
+@pytest.mark.parametrize("called", ["newest.csv", "newest*"])
+def test_a_link_to_a_file_is_followed_and_keeps_its_name(machine: Machine, work: Path, called: str) -> None:
+    (work / "2024.csv").write_text("1,2")
+    (work / "newest.csv").symlink_to("2024.csv")
+    draft = Dataset.create("p", "d", store=machine())
+    assert draft.add_files(work / called) == 1
+    assert _paths(draft) == ["newest.csv"]
+    assert draft.read_bytes("newest.csv") == b"1,2"
+
+
+def test_one_file_beside_very_many_is_looked_up_and_not_compared_with_all(
+    machine: Machine, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (work / "many").mkdir()
+    for i in range(2000):
+        (work / "many" / f"{i:04}").write_text(f"{i}")
+    (work / "one").write_text("one")
+    store = machine()
+    with Dataset.create("p", "d", store=store) as data:
+        data.add_files(work / "many")
+    draft = Dataset.get("p/d", writable_copy=True, store=store)
+    nodes = sum(what == "node" for what, _ in draft.tree.names())
+    read: list[str] = []
+    load = type(draft._objects).load
+    monkeypatch.setattr(type(draft._objects), "load", lambda self, name: read.append(name) or load(self, name))  # type: ignore[func-returns-value]
+    assert draft.add_files(work / "one") == 1
+    assert nodes > 8
+    assert len(set(read)) < nodes / 2
+    assert len(draft.list_files()) == 2001
+
+
+def test_what_waits_in_the_background_is_brought_together(machine: Machine, work: Path) -> None:
+    draft = Dataset.create("p", "d", store=machine())
+    gate, do = threading.Event(), draft._background._work
+    draft._background._work = lambda pieces: (gate.wait(30), do(pieces))
+    for name in "abcdefgh":
+        (work / name).write_text(name * 100)
+        draft.add_files(work / name, background=True)
+    gate.set()
+    draft.finalize()
+    assert _paths(draft) == list("abcdefgh")
+    assert _packs(draft) <= 2  # the first one, and all that came while it was held
