@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -140,7 +141,7 @@ def test_status_tells_what_a_sync_would_change_and_changes_nothing(filled: Path,
     assert "~  day1.csv  19 B → 23 B" in text
     assert json.loads(call("drafts --json")) == {"drafts": []}
     assert json.loads(call(f"sync {NAME} days --json")) | {"stored_bytes": 0, "draft": 0} == {
-        "draft": 0, "added": 1, "modified": 1, "removed": 1, "stored_bytes": 0,
+        "draft": 0, "added": 1, "modified": 1, "removed": 1, "moved": 0, "stored_bytes": 0,
     }  # fmt: skip
 
 
@@ -207,7 +208,7 @@ def test_lists_show_datasets_and_their_versions(filled: Path, call: Call) -> Non
     assert "No such datasets" in call("list --project other", errors=True)
     lines = call(f"list {NAME}").splitlines()
     assert lines[1].startswith("1.0.1")
-    assert "+2 ~1 -2" in lines[1]
+    assert "+1 ~1 -1 →1" in lines[1]
     assert "labels of Tuesday" in lines[1]
     assert lines[2].startswith("1.0.0")
 
@@ -217,7 +218,8 @@ def test_a_version_tells_who_made_it_how_and_who_read_it(filled: Path, call: Cal
     version = opened.datasets.get_version("sensors", "occupancy")
     opened.dataset_readers.note(version.id, ReaderKind.TASK, "4f1c09aa")
     text = call(f"show {NAME} --files")
-    for told in ("1.0.1", "labels of Tuesday", "2 added, 1 modified, 2 removed", f"{NAME}@1.0.0", "task 4f1c09aa",
+    for told in ("1.0.1", "labels of Tuesday", "1 added, 1 modified, 1 removed, 1 moved",
+                     f"{NAME}@1.0.0", "task 4f1c09aa",
                  "raw/day2.csv", socket.gethostname(), version.root):  # fmt: skip
         assert told in text
     view = json.loads(call(f"show {NAME} --json"))
@@ -238,12 +240,36 @@ def test_the_preview_shows_tables(filled: Path, call: Call) -> None:
     assert json.loads(call(f"preview {NAME} --json"))["files"] == 4
 
 
+def test_a_moved_file_is_counted_in_one_way_everywhere(filled: Path, call: Call) -> None:
+    for command in ("diff", "show"):
+        assert "1 added, 1 modified, 1 removed, 1 moved" in call(f"{command} {NAME}")
+    assert "+1 ~1 -1 →1" in call(f"list {NAME}")
+    (filled / "days" / "day1.csv").rename(filled / "days" / "tuesday.csv")
+    (filled / "days" / "day3.csv").write_text("other\n")
+    told = "1 modified, 1 moved"
+    assert told in call(f"status {NAME} days")
+    assert json.loads(call(f"sync {NAME} days --json"))["moved"] == 1
+    assert f"{told}; 4 files" in call(f"commit {NAME} -m third")
+    view = json.loads(call(f"show {NAME} --json"))
+    assert [view[what] for what in ("added", "modified", "removed", "moved")] == [0, 1, 0, 1]
+
+
+def test_a_version_whose_moves_were_not_counted_is_shown(filled: Path, call: Call) -> None:
+    old = {"entries": 4, "bytes": 9, "added": 4, "modified": 0, "removed": 1, "stored_bytes": 3}
+    with sqlite3.connect(filled / "meristem.db") as connection:
+        connection.execute("UPDATE dataset_versions SET summary = ?", (json.dumps(old),))
+    connection.close()
+    assert "4 added, 1 removed" in call(f"show {NAME}")
+    assert "+4 -1" in call(f"list {NAME}")
+    assert json.loads(call(f"show {NAME} --json"))["moved"] is None
+
+
 def test_differences_are_those_to_the_parent_or_between_two(filled: Path, call: Call) -> None:
     text = call(f"diff {NAME}")
     assert "From sensors/occupancy@1.0.0 to sensors/occupancy@1.0.1:" in text
     for line in ("~  day1.csv", "→  day2.csv → raw/day2.csv", "+  day3.csv", "-  raw/noise.bin"):
         assert line in text
-    assert "1 added, 1 removed, 1 modified, 1 moved; 300 KB less" in text
+    assert "1 added, 1 modified, 1 removed, 1 moved; 300 KB less" in text
     back = json.loads(call(f"diff {NAME}@1.0.1 @1.0.0 --stat --json"))
     assert back["counts"]["bytes"] == -json.loads(call(f"diff {NAME} --json"))["counts"]["bytes"]
     assert "changes" not in back

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,12 +13,14 @@ from meristem.cli.data_drafts import DraftOption, draft_of, find_dataset, find_d
 from meristem.cli.data_named import NameArgument
 from meristem.cli.data_progress import transferring
 from meristem.cli.data_views import (
+    CHANGES,
     change_cells,
     change_counts,
     change_view,
     counted,
     shown_change_counts,
     shown_size,
+    told_changes,
     version_view,
 )
 from meristem.cli.data_writing import MessageOption, ToOption, print_version, tell_draft
@@ -76,7 +78,7 @@ def sync(
     ending = {"message": message, "version": version, "on_conflict": on_conflict, "publish": publish}
     with _seen(opened, folder) as (objects, seen):
         if row is None and _is_unchanged(opened, objects, dataset, seen, to):
-            _print_synced(None, (0, 0, 0, 0), as_json)
+            _print_synced(None, dict.fromkeys((*CHANGES, "stored_bytes"), 0), as_json)
             return
         with draft_of(opened, dataset, row) as data:
             with transferring("Syncing", quiet=as_json) as progress:
@@ -84,7 +86,7 @@ def sync(
             if commit:
                 _commit(opened, data, ending, as_json)
     if not commit:
-        _print_synced(data, synced, as_json)
+        _print_synced(data, synced._asdict(), as_json)
 
 
 def status(
@@ -178,18 +180,19 @@ def _print_nothing(why: str, as_json: bool) -> None:
     print_json({"committed": False, "why": why}) if as_json else typer.echo(why)
 
 
-def _print_synced(data: Dataset | None, synced: Sequence[int], as_json: bool) -> None:
+def _print_synced(data: Dataset | None, synced: Mapping[str, int], as_json: bool) -> None:
     kept = data is not None and data.status is VersionStatus.DRAFT
     if as_json:
-        names = ("added", "modified", "removed", "stored_bytes")
-        print_json({"draft": data.id if data and kept else None, **dict(zip(names, synced, strict=True))})
+        print_json({"draft": data.id if data and kept else None, **synced})
         return
-    counts = zip(("added", "modified", "removed"), synced[:3], strict=True)
-    told = ", ".join(f"{count:,} {what}" for what, count in counts if count)
+    told = told_changes(synced)
     if data is None or not kept:
         typer.echo("Nothing has changed.")
         return
-    tell_draft(data, f"{told}; {shown_size(synced[3])} stored" if told else "Nothing has changed since the last sync")
+    tell_draft(
+        data,
+        f"{told}; {shown_size(synced['stored_bytes'])} stored" if told else "Nothing has changed since the last sync",
+    )
 
 
 def _require_folder(folder: Path) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 _KINDS = {"f": "file", "c": "file", "l": "link", "u": "external", "d": "folder"}
+CHANGES = {"added": "+", "modified": "~", "removed": "-", "moved": "→"}  # what is counted, and its sign
 _SHORT_HASH = 12
 _LONGEST_MESSAGE = 60  # in a table; a longer one would push numbers off a terminal
 
@@ -82,7 +83,7 @@ def version_view(store: Store, row: VersionRow) -> dict[str, Any]:
         "parents": parents_of(store, row),
         "made_by": dict(row.made_by),
         "metadata": dict(row.metadata),
-        **{key: summary.get(key) for key in ("entries", "bytes", "stored_bytes", "added", "modified", "removed")},
+        **{key: summary.get(key) for key in ("entries", "bytes", "stored_bytes", *CHANGES)},
         "root": row.root,
         "created_at": iso(row.created_at),
         "finalized_at": iso(row.finalized_at),
@@ -120,15 +121,17 @@ def version_cells(row: VersionRow) -> list[Any]:
 
 
 def shown_changes(summary: Mapping[str, Any]) -> str | None:
-    """+5 ~2 -1: added, modified, removed."""
-    parts = [(sign, summary.get(key)) for sign, key in (("+", "added"), ("~", "modified"), ("-", "removed"))]
-    return " ".join(f"{sign}{count:,}" for sign, count in parts if count) or None
+    """+5 ~2 -1 →3: added, modified, removed, moved."""
+    return " ".join(f"{CHANGES[what]}{summary[what]:,}" for what in CHANGES if summary.get(what)) or None
+
+
+def told_changes(counts: Mapping[str, Any]) -> str:
+    """5 added, 2 modified, 3 moved; "" where there are none."""
+    return ", ".join(f"{counts[what]:,} {what}" for what in CHANGES if counts.get(what))
 
 
 def version_pairs(view: Mapping[str, Any], readers: Sequence[ReaderRow]) -> list[tuple[str, Any]]:
     made = view["made_by"]
-    changes = [(what, view[what]) for what in ("added", "modified", "removed")]
-    told = ", ".join(f"{count:,} {what}" for what, count in changes if count)
     maker = " on ".join(str(made[key]) for key in ("user", "host") if made.get(key))
     return [
         ("dataset", f"{view['project']}/{view['name']}"),
@@ -139,7 +142,7 @@ def version_pairs(view: Mapping[str, Any], readers: Sequence[ReaderRow]) -> list
         ("files", None if view["entries"] is None else f"{view['entries']:,}"),
         ("size", shown_size(view["bytes"])),
         ("stored for it", shown_size(view["stored_bytes"])),
-        ("changes", told or None),
+        ("changes", told_changes(view) or None),
         ("parents", ", ".join(view["parents"]) or None),
         ("made by", maker or None),
         *((f"in {kind}", made[kind]) for kind in ("task", "study", "trial") if made.get(kind)),
@@ -180,9 +183,6 @@ def entry_cells(entry: Entry) -> list[Any]:
     ]
 
 
-_SIGNS = {"added": "+", "removed": "-", "modified": "~", "moved": "→"}
-
-
 def change_view(change: Change) -> dict[str, Any]:
     before, after = change.before, change.after
     return {
@@ -200,12 +200,12 @@ def change_cells(change: Change) -> list[Any]:
     sizes = [str(shown_size(entry.size)) for entry in (before, after) if entry is not None]
     moved = before is not None and change.what == "moved"
     path = f"{before.path} → {change.path}" if before is not None and moved else change.path
-    return [_SIGNS[change.what], path, " → ".join(dict.fromkeys(sizes))]
+    return [CHANGES[change.what], path, " → ".join(dict.fromkeys(sizes))]
 
 
 def change_counts(changes: Sequence[Change]) -> dict[str, int]:
     """How many of each kind, and what they make of the size."""
-    counts = dict.fromkeys(_SIGNS, 0)
+    counts = dict.fromkeys(CHANGES, 0)
     for change in changes:
         counts[change.what] += 1
     grown = sum((c.after.size if c.after else 0) - (c.before.size if c.before else 0) for c in changes)
@@ -214,8 +214,7 @@ def change_counts(changes: Sequence[Change]) -> dict[str, int]:
 
 def shown_change_counts(counts: Mapping[str, int]) -> str:
     """2 added, 1 moved; 1.2 MB more."""
-    told = ", ".join(f"{counts[what]:,} {what}" for what in _SIGNS if counts[what])
-    if not told:
+    if not (told := told_changes(counts)):
         return "Nothing differs."
     grown = counts["bytes"]
     return told + (f"; {shown_size(abs(grown))} {'more' if grown > 0 else 'less'}" if grown else "")

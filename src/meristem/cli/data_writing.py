@@ -12,6 +12,7 @@ from meristem.cli.data_progress import transferring
 from meristem.cli.data_views import (
     counted,
     shown_size,
+    told_changes,
     version_view,
 )
 from meristem.cli.output import print_json
@@ -168,9 +169,8 @@ def print_version(store: Store, data: Dataset, as_json: bool) -> None:
         print_json({"committed": True, **version_view(store, row)})
         return
     summary = row.summary
-    changes = ", ".join(f"{summary[what]:,} {what}" for what in ("added", "modified", "removed") if summary.get(what))
     typer.echo(
-        f"{row.shown}: {changes or 'nothing changed'}; {counted(summary['entries'], 'file')}, "
+        f"{row.shown}: {told_changes(summary) or 'nothing changed'}; {counted(summary['entries'], 'file')}, "
         f"{shown_size(summary['bytes'])}; {shown_size(summary['stored_bytes'])} stored for it"
         + ("; published" if row.status is VersionStatus.PUBLISHED else "")
     )

@@ -29,12 +29,13 @@ _TOGETHER = 64  # folders and files that become one change: each is an open file
 
 
 class Synced(NamedTuple):
-    """How many files a sync added, modified and removed, and how many bytes it stored."""
+    """How many files a sync added, modified, removed and moved, and how many bytes it stored."""
 
     added: int
     modified: int
     removed: int
     stored_bytes: int
+    moved: int = 0
 
 
 def add(draft: Draft, additions: Sequence[Addition], progress: Progress | None) -> int:
@@ -49,7 +50,7 @@ def add(draft: Draft, additions: Sequence[Addition], progress: Progress | None) 
         fix = "A wildcard fits names of files, or with '/' the ends of their paths; upper and lower case differ."
         raise InputError(f"No file matches {', '.join(given)}.", fix=fix)
     counts = draft.counts(before)
-    return counts.added + counts.modified
+    return counts.added + counts.modified + counts.moved
 
 
 def sync(
@@ -67,7 +68,8 @@ def sync(
         _bring(draft, [source], progress, adding=False)
     else:
         _bring_seen(draft, [(source, seen)], progress, adding=False)
-    return Synced(*draft.counts(before), draft.stored_bytes - stored)
+    counts = draft.counts(before)._asdict()
+    return Synced(**counts, stored_bytes=draft.stored_bytes - stored)
 
 
 def remove(draft: Draft, what: str, *, recursive: bool) -> int:

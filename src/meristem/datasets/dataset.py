@@ -257,7 +257,7 @@ class Dataset(Version):
         progress: Progress | None = None,
         seen: Look | None = None,
     ) -> adding.Synced:
-        """Makes what is below `dataset_path` equal to a folder; returns how much was added, modified and removed.
+        """Makes what is below `dataset_path` equal to a folder; returns how many files that changed.
 
         Args:
             seen: What was just found there (`sources.look_at`), so that it is not looked again.

@@ -11,12 +11,12 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from meristem.datasets.objects import Objects
 from meristem.datasets.records import claim, record_key, record_of
 from meristem.errors import DatasetError, ObjectMissing, VersionConflict, VersionRefused
-from meristem.manifests.changes import differences
+from meristem.manifests.changes import Counts, counted, differences
 from meristem.manifests.entry import EMPTY_OBJECT, Entry, Kind
 from meristem.manifests.merging import merge
 from meristem.manifests.recipe import decode_recipe
@@ -77,14 +77,6 @@ class Change:
         if gone := self._objects.missing(names):
             raise ObjectMissing(gone[0], self._objects.place.url)
         self.assumed |= names
-
-
-class Counts(NamedTuple):
-    """How many paths a change added, modified and removed."""
-
-    added: int
-    modified: int
-    removed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,8 +281,5 @@ class Draft:
             return Counts(self.tree().entries_count, 0, 0)
         pair = (before, self.row.root)
         if pair not in self._counted:
-            counts = [0, 0, 0]
-            for change in differences(Tree(before, self.objects), self.tree()):
-                counts[0 if change.before is None else 2 if change.after is None else 1] += 1
-            self._counted = {pair: Counts(*counts)}
+            self._counted = {pair: counted(differences(Tree(before, self.objects), self.tree()))}
         return self._counted[pair]

@@ -29,6 +29,11 @@ class Change(NamedTuple):
     before: Entry | None
     after: Entry | None
 
+    def __repr__(self) -> str:
+        sizes = [f"{entry.size:,}" for entry in (self.before, self.after) if entry is not None]
+        path = f"{self.before.path!r} → {self.path!r}" if self.before and self.what == "moved" else repr(self.path)
+        return f"<{self.what} {path}: {' → '.join(dict.fromkeys(sizes))} bytes>"
+
     @property
     def what(self) -> str:
         """One of "added", "removed", "modified", "moved"."""
@@ -37,6 +42,15 @@ class Change(NamedTuple):
         if self.after is None:
             return "removed"
         return "modified" if self.before.path == self.after.path else "moved"
+
+
+class Counts(NamedTuple):
+    """How many paths were added, modified, removed and moved. One that moved is none of the others."""
+
+    added: int
+    modified: int
+    removed: int
+    moved: int = 0
 
 
 def differences(a: Tree, b: Tree) -> Iterator[Change]:
@@ -86,6 +100,29 @@ def with_moves(changes: Iterable[Change]) -> list[Change]:
         for change in listed
         if change.after is not None or change.path in left
     ]
+
+
+def counted(changes: Iterable[Change]) -> Counts:
+    """How many there are of each kind once `with_moves` has paired them; keeps no more than the contents to be paired.
+
+    Of each content as many are moved as are both gone and come, however they are paired.
+    """
+    added = modified = removed = moved = 0
+    waiting: defaultdict[tuple[object, ...], int] = defaultdict(int)  # come and not gone; below 0: gone and not come
+    for change in changes:
+        entry = change.after or change.before
+        if entry is None or (change.before and change.after):
+            modified += 1
+            continue
+        step = 1 if change.after else -1
+        added, removed = added + (step > 0), removed + (step < 0)
+        if _can_move(entry):
+            key = _content_key(entry, by_name=False)
+            moved += waiting[key] * step < 0
+            waiting[key] += step
+            if not waiting[key]:
+                del waiting[key]
+    return Counts(added - moved, modified, removed - moved, moved)
 
 
 def _remaining(a: Tree, b: Tree) -> tuple[list[Branch], list[Branch]]:

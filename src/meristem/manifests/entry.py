@@ -21,6 +21,7 @@ EMPTY_OBJECT = blake3(b"").hexdigest()
 LONGEST_PART, LONGEST_PATH = 255, 4095  # bytes; NAME_MAX and PATH_MAX less the ending NUL of Linux
 _SURELY_SHORT = LONGEST_PART // 4  # characters: UTF-8 takes up to 4 bytes for one
 _SHOWN = 60
+_SHORT_NAME = 12
 
 
 class Kind(StrEnum):
@@ -50,6 +51,12 @@ class Entry(NamedTuple):
     content: str
     executable: bool = False
     facts: Mapping[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        is_file = self.kind in (Kind.FILE, Kind.CHUNKED)
+        content = self.content[:_SHORT_NAME] if is_file else f"{self.content!r:.80}"
+        what = "program" if self.executable else self.kind.name.lower()
+        return f"<Entry {self.path!r}: {what}, {self.size:,} bytes, {content}>"
 
 
 def sort_key(path: str) -> bytes:

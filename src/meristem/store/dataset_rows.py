@@ -58,7 +58,8 @@ class VersionRow:
         revision: How often the draft was written since it was begun.
         parents: Ids of the versions that it was made from.
         made_by: User, host, process, command, task … (JSON).
-        summary: Entries, bytes, what was added, modified, removed and stored (JSON).
+        summary: Entries, bytes, what was added, modified, removed, moved and stored (JSON). Of versions that were made
+            before moves were counted, `moved` is missing, and these stand among the added and the removed.
         preview: Name of an object.
     """
 

@@ -50,7 +50,7 @@ def test_changes_are_told_by_signs_paths_and_sizes() -> None:
         ["+", "a", "10 B"], ["~", "b", "10 B → 2.5 KB"], ["-", "c", "5 B"], ["→", "d → e", "7 B"],
     ]  # fmt: skip
     told = shown_change_counts(change_counts(changes))
-    assert told == "1 added, 1 removed, 1 modified, 1 moved; 2.5 KB more"
+    assert told == "1 added, 1 modified, 1 removed, 1 moved; 2.5 KB more"
     assert shown_change_counts(change_counts([])) == "Nothing differs."
 
 

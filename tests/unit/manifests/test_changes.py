@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +23,7 @@ from meristem.manifests import (
     sort_key,
     with_moves,
 )
+from meristem.manifests.changes import counted
 
 pytestmark = pytest.mark.usefixtures("often_ending")
 Entries = dict[str, Entry]
@@ -46,6 +49,20 @@ def test_differences_are_those_of_the_entries(entries: Entries, data: st.DataObj
         touched = {path for path in {*entries, *after} if entries.get(path) != after.get(path)}
         expected = [Change(path, entries.get(path), after.get(path)) for path in sorted(touched, key=sort_key)]
         assert list(differences(kept.tree(entries.values()), kept.tree(after.values()))) == expected
+
+
+@given(folders_of_entries(), st.data())
+def test_changes_are_counted_as_they_are_listed(entries: Entries, data: st.DataObject) -> None:
+    kept = Kept()
+    for after in (
+        data.draw(changed(entries)),
+        data.draw(folders_of_entries()),
+        {f"m/{p}": e for p, e in entries.items()},
+    ):
+        found = {path: entry._replace(path=path) for path, entry in after.items()}
+        between = list(differences(kept.tree(entries.values()), kept.tree(found.values())))
+        listed = Tally(change.what for change in with_moves(between))
+        assert counted(between)._asdict() == {what: listed[what] for what in ("added", "modified", "removed", "moved")}
 
 
 def test_differences_read_only_what_differs() -> None:
@@ -168,3 +185,14 @@ def test_refusals_of_a_node_below_show_in_differences() -> None:
     bad = Tree(kept.node(0, [["../a", "f", 1, name_of("")]]), kept)
     with pytest.raises(ManifestRefused, match=r"\.\./a"):
         list(differences(kept.tree([file("a")]), bad))
+
+
+def test_changes_and_entries_are_read_at_a_glance() -> None:
+    old, new = Entry("a", Kind.FILE, 1000, name_of("x")), Entry("b/c", Kind.CHUNKED, 5, name_of("y"), True)
+    assert repr(old) == f"<Entry 'a': file, 1,000 bytes, {name_of('x')[:12]}>"
+    assert repr(new) == f"<Entry 'b/c': program, 5 bytes, {name_of('y')[:12]}>"
+    assert repr(Entry("l", Kind.LINK, 0, "../a")) == "<Entry 'l': link, 0 bytes, '../a'>"
+    assert repr([Change("a", None, old)]) == "[<added 'a': 1,000 bytes>]"
+    assert repr(Change("a", old, None)) == "<removed 'a': 1,000 bytes>"
+    assert repr(Change("a", old, old._replace(size=7))) == "<modified 'a': 1,000 → 7 bytes>"
+    assert repr(Change("z", old, old._replace(path="z"))) == "<moved 'a' → 'z': 1,000 bytes>"
