@@ -9,6 +9,7 @@ Read-only. The store is MERISTEM_STORE, or given as `storage_options={"store": â
 from __future__ import annotations
 
 from typing import IO, Any
+from urllib.parse import quote
 
 from fsspec import AbstractFileSystem
 from fsspec.spec import AbstractBufferedFile
@@ -19,8 +20,10 @@ from meristem.datasets.reading import blocks
 from meristem.datasets.version import Version
 from meristem.errors import DatasetNotFound, InputError, VersionNotFound
 from meristem.manifests.entry import Entry, Kind
+from meristem.store.opening import open_store
 
 _BLOCK_BYTES = 4 << 20
+_ALL = 1_000_000  # datasets
 _LINKS_FOLLOWED = 40  # as Linux does
 
 
@@ -51,11 +54,24 @@ class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def unstrip_protocol(self, name: str) -> str:
         """The URL of a path."""
-        return name if name.startswith(SCHEME) else url_of(*parse_path(name))
+        if name.startswith(SCHEME):
+            return name
+        try:
+            return url_of(*parse_path(name))
+        except InputError:  # a project
+            return f"{SCHEME}{quote(name)}"
 
     def ls(self, path: str, detail: bool = True, **options: Any) -> list[Any]:
-        """What lies in a folder of a version."""
-        dataset, inside, base = self._at(path)
+        """What lies in a folder of a version; above versions the datasets of a project, and at the top the projects.
+
+        Of a project `a/b` the parts are listed one by one. Datasets without a version are left out.
+        """
+        try:
+            dataset, inside, base = self._at(path)
+        except (FileNotFoundError, InputError):
+            if not (found := self._below_project(path)) and self._strip_protocol(path):
+                raise
+            return found if detail else [one["name"] for one in found]
         if inside and (entry := dataset.tree.find(inside)) is not None and entry.kind is not Kind.FOLDER:
             found = [self._described(dataset, entry, base)]
         else:
@@ -66,13 +82,18 @@ class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def info(self, path: str, **options: Any) -> dict[str, Any]:
         """What lies at a path: `type` is `file` or `directory`."""
-        dataset, inside, base = self._at(path)
+        try:
+            dataset, inside, base = self._at(path)
+        except (FileNotFoundError, InputError):
+            if not self._below_project(path) and self._strip_protocol(path):
+                raise
+            return _directory(_project(self._strip_protocol(path)))
         entry = dataset.tree.find(inside) if inside else None
         if entry is not None:
             return self._described(dataset, entry, base)
         if inside and next(dataset.tree.entries(prefix=f"{inside}/", stop=1), None) is None:
             raise FileNotFoundError(path)
-        return {"name": f"{base}/{inside}".rstrip("/"), "size": 0, "type": "directory"}
+        return _directory(f"{base}/{inside}".rstrip("/"))
 
     def ukey(self, path: str) -> str:
         """The same for the same content."""
@@ -92,7 +113,7 @@ class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
         found: dict[str, dict[str, Any]] = {}
         for path, entry in dataset.tree.children(folder):
             if entry is None or entry.kind is Kind.FOLDER:
-                found[path] = {"name": f"{base}/{path}", "size": 0, "type": "directory"}
+                found[path] = _directory(f"{base}/{path}")
             else:
                 found[path] = self._described(dataset, entry, base)
         return list(found.values())
@@ -102,6 +123,20 @@ class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
         kind = "directory" if entry.kind is Kind.FOLDER else "file"
         described = {"name": f"{base}/{entry.path}", "size": entry.size, "type": kind, "hash": entry.content}
         return described | ({"islink": True, "destination": entry.content} if entry.kind is Kind.LINK else {})
+
+    def _below_project(self, path: str) -> list[dict[str, Any]]:
+        """Datasets of a project, at their newest version, and the next parts of longer names of projects."""
+        project = _project(self._strip_protocol(path))
+        above = f"{project}/" if project else ""
+        found: dict[str, None] = {}
+        for row in open_store(self._store).datasets.list(limit=_ALL):
+            if row.newest is None:
+                continue
+            if row.project == project:
+                found[_shown(VersionName(project, row.name))] = None
+            elif row.project.startswith(above):
+                found[above + row.project[len(above) :].partition("/")[0]] = None
+        return [_directory(name) for name in found]
 
     def _at(self, path: str) -> tuple[Dataset, str, str]:
         """The version, the path in it, and how the version is written in this path."""
@@ -149,6 +184,19 @@ def followed(dataset: Version, path: str) -> Entry:
             return entry
         path = _joined(path, entry.content)
     raise OSError(f"too many links at {path!r}")
+
+
+def _project(path: str) -> str:
+    """The project that a path means where it means no version: all of it, as it was given."""
+    try:
+        version, inside = parse_path(path)
+    except InputError:
+        return path.strip("/")
+    return path if version.number else f"{version.project}/{version.name}/{inside}".rstrip("/")
+
+
+def _directory(name: str) -> dict[str, Any]:
+    return {"name": name, "size": 0, "type": "directory"}
 
 
 def _shown(version: VersionName, path: str = "") -> str:

@@ -88,6 +88,25 @@ def test_every_name_that_is_listed_can_be_opened_and_has_a_url(files: Any, versi
             assert file.read() == files.cat_file(name)
 
 
+def test_projects_and_their_datasets_are_listed(files: Any, data: Dataset) -> None:
+    with Dataset.create("plain", "one", parents=[data]) as draft:
+        draft.remove_files("odd*")
+    Dataset.create("plain", "two").leave()  # has no version yet
+
+    assert files.ls("meristem://", detail=False) == files.ls("", detail=False) == ["plain", "team"]
+    assert files.ls("meristem://plain", detail=False) == ["plain/one@latest"]
+    assert files.ls("meristem://team", detail=False) == ["team/sensors"]
+    assert files.ls("meristem://team/sensors", detail=False) == ["team/sensors/light@latest"]
+    assert "plain/one@latest/days" in files.ls("meristem://plain/one", detail=False)
+    for project in ("", "team", "team/sensors", "plain"):
+        assert files.isdir(project)
+        assert files.info(project) == {"name": project, "size": 0, "type": "directory"}
+        assert files.ls(files.unstrip_protocol(project)) == files.ls(project)
+    assert f"{BASE.partition('@')[0]}@latest/days/1.csv" in files.find("team")
+    assert not files.exists("tea")
+    assert not files.exists("team/sensors/dark")
+
+
 def test_info_tells_kinds_and_sizes(files: Any, data: Dataset) -> None:
     assert files.info(f"{BASE}/large.bin")["size"] == len(LARGE)
     assert files.info(f"{BASE}/days")["type"] == "directory"
