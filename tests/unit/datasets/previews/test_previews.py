@@ -13,7 +13,8 @@ from tests.unit.datasets.previews.samples import hostile, labels, npz, png, prev
 
 from meristem.datasets.previews import Limits, Preview, differences, make_preview, render_terminal
 from meristem.datasets.previews.survey import suffix_of, survey
-from meristem.datasets.previews.terminal import bar, sparkline
+from meristem.datasets.previews.terminal import bar, merged, sparkline
+from meristem.datasets.previews.wording import number
 from meristem.errors import InputError
 
 ALL = {
@@ -149,6 +150,38 @@ def test_a_terminal_shows_tables_and_histograms() -> None:
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     assert max(map(len, shown(preview_of(ALL), width).splitlines())) <= width
+
+
+WIDE = "\n".join(
+    [",".join(f"a_rather_long_name_of_column_{i}" for i in range(12)), *(
+        ",".join([f"2015-02-{row:02d} 10:00:00", "", *(str((row - 9) * 99_999_999_999 // 8 + i) for i in range(6)),
+                  *(f"{row * 1e-7:.9f}" for _ in range(3)), "broken" if row == 20 else str(row / 7)])
+        for row in range(1, 28)
+    )]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+def test_the_lowest_and_highest_numbers_of_a_wide_table_are_never_cut(width: int) -> None:
+    preview = preview_of({"wide.csv": WIDE.encode()})
+    (found,) = preview.previews
+    assert found.table is not None
+    assert found.table.columns[11].odd
+    text = shown(preview, width)
+    lines = text.splitlines()
+    statistics = lines[next(i for i, line in enumerate(lines) if line.startswith("column ")) + 1 :][:12]
+    assert max(map(len, lines)) <= width
+    assert len({line.split()[0] for line in statistics}) == 12  # names are cut where they are alike
+    for column, line in zip(found.table.columns, statistics, strict=True):
+        for end in (column.low, column.high):
+            assert not isinstance(end, float | int) or number(end) in line.split()
+    assert all(column in text for column in ("low", "high", "values"))
+
+
+def test_a_histogram_that_has_little_room_is_put_together_and_not_cut() -> None:
+    assert merged([1, 2, 3, 4, 5], 5) == [1, 2, 3, 4, 5]
+    assert merged([1, 2, 3, 4, 5], 4) == merged([1, 2, 3, 4, 5], 3) == [3, 7, 5]
+    assert merged([1, 2, 3], 1) == [6]
 
 
 def test_columns_that_a_terminal_has_no_room_for_are_counted() -> None:
