@@ -62,12 +62,8 @@ class LocalIndex:
         rows = [("cursor", cursor), ("epoch", epoch)]
         self._file.write(lambda c: c.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", rows))
 
-    def add_pack(self, pack: str, serial: int, rows: Sequence[Row] | bytes) -> None:
-        """Adds the objects of a pack, given by its rows or its index block; may be repeated."""
-        self.add_packs([(pack, serial, rows)])
-
     def add_packs(self, packs: Iterable[tuple[str, int, Sequence[Row] | bytes]]) -> None:
-        """Adds several packs, each given as (pack, serial, rows or index block): faster than one by one."""
+        """Adds packs with their objects, each given as (pack, serial, rows or index block); may be repeated."""
         blocks = [
             (bytes.fromhex(pack), serial, rows if isinstance(rows, bytes) else encode_index(rows))
             for pack, serial, rows in packs
@@ -163,11 +159,6 @@ class LocalIndex:
 
             self._file.read(work)
         return found
-
-    def count(self) -> int:
-        """How many objects are known; one that lies in several packs counts once for each."""
-        query = f"SELECT (SELECT count(*) FROM objects) + coalesce(sum(length(block)) / {ROW.size}, 0) FROM recent"
-        return int(self._file.read(lambda c: c.execute(query).fetchone())[0])
 
     def close(self) -> None:
         self._file.close()
