@@ -235,6 +235,10 @@ def test_a_version_has_a_page(filled: Path, call: Call) -> None:
         assert told in page
 
 
+def test_a_page_that_cannot_be_written_is_told(filled: Path, call: Call) -> None:
+    assert "cannot be written" in call(f"show {NAME} --html none/page.html", code=2, errors=True)
+
+
 def test_the_preview_shows_tables(filled: Path, call: Call) -> None:
     assert "occupied" in call(f"preview {NAME}")
     assert json.loads(call(f"preview {NAME} --json"))["files"] == 4

@@ -44,7 +44,7 @@ def draft(store: Store, *parents: VersionRow, name: str = "digits", **fields: An
 
 
 def finish(store: Store, row: VersionRow, root: str = "r", number: str | None = None, **fields: Any) -> VersionRow:
-    epoch = store.dataset_packs.epoch()
+    epoch = store.dataset_packs.live().epoch
     revision = store.datasets.version(row.id).revision
     return store.datasets.finalize(row.id, revision=revision, epoch=epoch, root=root, number=number, **fields)
 
@@ -103,7 +103,7 @@ def test_a_draft_becomes_a_version(store: Store) -> None:
     assert (begun.tags, begun.made_by, begun.metadata) == (("a", "b"), by, {"k": [1, None]})
     assert store.datasets.drafts(begun.dataset) == [begun]
     assert store.datasets.find("demo", "digits") is None
-    epoch = store.dataset_packs.epoch()
+    epoch = store.dataset_packs.live().epoch
     assert store.datasets.checkpoint(begun.id, revision=0, epoch=epoch, root="r1") == 1
     assert store.datasets.checkpoint(begun.id, revision=1, epoch=epoch, root="r2", metadata={}, message="m") == 2
     final = store.datasets.finalize(
@@ -149,7 +149,7 @@ def test_what_is_asked_again_because_its_answer_was_lost_is_done_once(
     store.datasets.discard(draft(store, first).id)
     roots = store.datasets.roots()
     assert store.dataset_packs.condemn(["a" * 64], epoch=0, cursor=roots.cursor) == {"a" * 64}
-    assert store.dataset_packs.epoch() == 1
+    assert store.dataset_packs.live().epoch == 1
     store.dataset_packs.forget(["a" * 64])
     assert story(store, second) == [
         "draft_begun", "draft_checkpointed", "draft_checkpointed", "version_finalized", "version_tagged",

@@ -118,10 +118,10 @@ def show(
         _print_versions(opened, opened.datasets.get(data.project, data.name), limit, False, as_json)
         return
     if html is not None:
-        from meristem.datasets.gathered import page_of  # loads numpy
-        from meristem.reports.plotly_js import plotly_js
+        from meristem.reports.report import written  # both load numpy
+        from meristem.reports.versions.gathering import page_of
 
-        html.write_text(page_of(data, plotly_js), encoding="utf-8", errors="backslashreplace")
+        written(html, page_of(data))
     readers = data.readers()
     view = _measured(opened, data)
     if as_json:

@@ -14,8 +14,8 @@ from meristem.cli.output import iso, print_json, print_table, say
 from meristem.cli.store_option import JsonOption, StoreOption, open_store
 
 if TYPE_CHECKING:
-    from meristem.datasets.version_facts import LineageGraph
     from meristem.manifests.changes import Change
+    from meristem.reports.versions.facts import LineageGraph
 
 _SHOWN = 1000
 
@@ -66,7 +66,7 @@ def lineage(version: VersionArgument, store: StoreOption = None, as_json: JsonOp
     \b
     meristem data lineage sensors/occupancy
     """
-    from meristem.datasets.gathered import lineage_of  # needs the store, which is slow to import
+    from meristem.reports.versions.gathering import lineage_of  # needs the store, which is slow to import
 
     data = find_version(open_store(store), version)
     graph = lineage_of(data)

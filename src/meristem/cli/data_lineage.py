@@ -9,8 +9,8 @@ from meristem.cli.data_views import ago, counted, shown_size
 from meristem.cli.output import shown
 
 if TYPE_CHECKING:
-    from meristem.datasets.lineage_picture import Placed
-    from meristem.datasets.version_facts import GraphReader, GraphVersion, LineageGraph
+    from meristem.reports.versions.facts import GraphReader, GraphVersion, LineageGraph
+    from meristem.reports.versions.lineage import Placed
 
 _MOST = 100  # versions that are drawn: those nearest to the current one
 _MOST_READERS = 5
@@ -22,7 +22,7 @@ def lineage_lines(graph: LineageGraph, width: int | None = None) -> Iterator[str
     Args:
         width: At which lines are cut; None: nowhere.
     """
-    from meristem.datasets.lineage_picture import nearest, place  # slow to import: not for --help
+    from meristem.reports.versions.lineage import nearest, place  # slow to import: not for --help
 
     placed = place(nearest(graph, _MOST), graph.current)
     lanes = 1 + max((one.lane for one in placed), default=0)

@@ -90,14 +90,15 @@ class Objects:
         """
         with self._lock, self._following() as index:
             cursor, epoch = index.cursor, index.epoch
-            known = index.packs()
             live = self.store.dataset_packs.live(0 if whole else cursor - 1)
+            known = index.packs(None if whole else [pack.name for pack in live.packs])
             if not whole and (live.epoch != epoch or not _goes_on(live.packs, cursor, known)):
-                live, whole = self.store.dataset_packs.live(), True
+                live, known, whole = self.store.dataset_packs.live(), index.packs(), True
             gone = known.keys() - {pack.name for pack in live.packs} if whole else set()
             if gone:
                 index.drop_packs(gone)
             new = [pack for pack in live.packs if pack.name not in known]
+            # One that cannot be read is left out: whoever misses what it holds tries it again.
             index.add_packs((pack.name, pack.serial or 0, rows) for pack in new if (rows := self._rows_of(pack.name)))
             index.confirm({pack.name: pack.serial or 0 for pack in live.packs if known.get(pack.name) == 0})
             last = max((pack.serial or 0 for pack in live.packs), default=0)
@@ -185,7 +186,7 @@ class Objects:
         with self._lock, self._following() as index:
             # Where packs were condemned since, these may be among them: the next refresh knows.
             if index.epoch == self.epoch:
-                known = index.packs()
+                known = index.packs(pack.name for pack in made)
                 index.add_packs((pack.name, 0, pack.block) for pack in made if pack.name not in known)
 
     def _rows_of(self, pack: str) -> list[Row]:

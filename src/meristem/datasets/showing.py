@@ -1,4 +1,4 @@
-"""What people see of a version: its preview, made when it is first asked for and then kept with it; its page."""
+"""What people see of a version: its preview, made when it is first asked for and then kept with it."""
 
 from __future__ import annotations
 

@@ -57,12 +57,6 @@ def pack_key(pack: str) -> str:
     return f"packs/{pack[:2]}/{pack}.pack"
 
 
-def pack_of(key: str) -> str | None:
-    """The pack that lies under a key; None: it is none of a pack."""
-    pack = key.rpartition("/")[2].removesuffix(".pack")
-    return pack if key == pack_key(pack) and len(pack) == 64 else None
-
-
 def encode_index(rows: Iterable[Row]) -> bytes:
     """The index block of a pack; `rows` in any order."""
     return join_rows([encode_row(row) for row in rows])

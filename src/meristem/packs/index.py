@@ -62,12 +62,8 @@ class LocalIndex:
         rows = [("cursor", cursor), ("epoch", epoch)]
         self._file.write(lambda c: c.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", rows))
 
-    def add_pack(self, pack: str, serial: int, rows: Sequence[Row] | bytes) -> None:
-        """Adds the objects of a pack, given by its rows or its index block; may be repeated."""
-        self.add_packs([(pack, serial, rows)])
-
     def add_packs(self, packs: Iterable[tuple[str, int, Sequence[Row] | bytes]]) -> None:
-        """Adds several packs, each given as (pack, serial, rows or index block): faster than one by one."""
+        """Adds packs with their objects, each given as (pack, serial, rows or index block); may be repeated."""
         blocks = [
             (bytes.fromhex(pack), serial, rows if isinstance(rows, bytes) else encode_index(rows))
             for pack, serial, rows in packs
@@ -105,9 +101,19 @@ class LocalIndex:
         if names:
             self._file.write(work)
 
-    def packs(self) -> dict[str, int]:
-        """The packs that are known, with their serials."""
-        rows = self._file.read(lambda c: c.execute("SELECT name, serial FROM packs").fetchall())
+    def packs(self, among: Iterable[str] | None = None) -> dict[str, int]:
+        """The packs that are known, with their serials.
+
+        Args:
+            among: Only these, and all whose serial is not known yet (0).
+        """
+        if among is None:
+            rows = self._file.read(lambda c: c.execute("SELECT name, serial FROM packs").fetchall())
+            return {name.hex(): serial for name, serial in rows}
+        rows = self._file.read(lambda c: c.execute("SELECT name, 0 FROM packs WHERE serial = 0").fetchall())
+        waiting, query = iter(among), "SELECT name, serial FROM packs WHERE name IN ({})"
+        while some := [bytes.fromhex(pack) for pack in islice(waiting, _AT_ONCE)]:
+            rows += self._file.read(lambda c, some=some: list(_asked(c, query, some)))  # type: ignore[misc]
         return {name.hex(): serial for name, serial in rows}
 
     def locate(self, names: Iterable[str]) -> dict[str, Location]:
@@ -154,11 +160,6 @@ class LocalIndex:
             self._file.read(work)
         return found
 
-    def count(self) -> int:
-        """How many objects are known; one that lies in several packs counts once for each."""
-        query = f"SELECT (SELECT count(*) FROM objects) + coalesce(sum(length(block)) / {ROW.size}, 0) FROM recent"
-        return int(self._file.read(lambda c: c.execute(query).fetchone())[0])
-
     def close(self) -> None:
         self._file.close()
 
@@ -170,12 +171,14 @@ class LocalIndex:
         """The recent packs as they are now; looked at again only where somebody wrote to the file."""
         version = (self._file.opened, *connection.execute("PRAGMA data_version").fetchone())
         if self._recent.version[:1] != version[:1]:  # another file: it numbers packs anew
-            self._recent = _Recent()
+            self._recent, self._names = _Recent(), {}
         if self._recent.stale or version != self._recent.version:
             self._recent.follow(connection)
             self._recent.version, self._recent.stale = version, False
-            numbers = connection.execute("SELECT number, name FROM packs")
-            self._names = {number: name.hex() for number, name in numbers}
+            # Numbers are never given again, so names of packs that were dropped do no harm.
+            last = next(reversed(self._names), 0)
+            numbers = connection.execute("SELECT number, name FROM packs WHERE number > ? ORDER BY number", (last,))
+            self._names |= {number: name.hex() for number, name in numbers}
         return self._recent
 
 
@@ -190,12 +193,16 @@ class _Recent:
 
     def follow(self, connection: sqlite3.Connection) -> None:
         """Takes in what came, and gives up what is sorted in or dropped."""
-        there = {number for (number,) in connection.execute("SELECT number FROM recent")}
-        if self.blocks.keys() - there:
+        self._take_in(connection)
+        if len(self.blocks) != connection.execute("SELECT count(*) FROM recent").fetchone()[0]:  # some have gone
             self.blocks.clear()
             self.where.clear()
-        for number in sorted(there - self.blocks.keys()):
-            (block,) = connection.execute("SELECT block FROM recent WHERE number = ?", (number,)).fetchone()
+            self._take_in(connection)
+
+    def _take_in(self, connection: sqlite3.Connection) -> None:
+        last = next(reversed(self.blocks), 0)
+        query = "SELECT number, block FROM recent WHERE number > ? ORDER BY number"
+        for number, block in connection.execute(query, (last,)):
             self.blocks[number] = block
             starts = range(0, len(block), ROW.size)
             self.where.update({block[start : start + 32]: (number, start) for start in starts})

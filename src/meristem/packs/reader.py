@@ -1,20 +1,20 @@
 """Reads objects out of packs: few large reads instead of many small ones, every object checked against its name.
 
 A pack may be gone because its live objects were moved to a new one meanwhile: then the index is
-brought up to date and asked again. An object that is damaged in one pack is taken from another one
-that holds it too.
+brought up to date and asked again. An object that is damaged in one pack, or whose pack is lost, is
+taken from another one that holds it too.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain, islice
 from typing import NamedTuple
 
-from meristem.errors import NotInPlace, ObjectDamaged, ObjectMissing, PackDamaged
+from meristem.errors import NotInPlace, ObjectDamaged, ObjectMissing
 from meristem.packs.format import EMPTY_OBJECT, pack_key
 from meristem.packs.index import LocalIndex, Location
 from meristem.packs.pack_files import content_of
@@ -45,20 +45,14 @@ class PackReader:
 
     Args:
         place: Where the packs lie.
-        index: Which pack holds what.
-        refresh: Brings the index up to date; called where it does not know an object, or names a pack that is gone.
-        on_damage: Told of each damaged object, also of those that another pack has whole.
+        index: Which pack holds what. What it says of packs that turn out to be lost is dropped from it, so that
+            nobody takes what they held for stored.
+        refresh: Brings the index up to date; called where it does not know an object, where a pack is gone, and where
+            an object is damaged: perhaps it was moved, or healed.
     """
 
-    def __init__(
-        self,
-        place: Place,
-        index: LocalIndex,
-        refresh: Callable[[], object],
-        *,
-        on_damage: Callable[[ObjectDamaged], object] | None = None,
-    ) -> None:
-        self._place, self._index, self._refresh, self._on_damage = place, index, refresh, on_damage
+    def __init__(self, place: Place, index: LocalIndex, refresh: Callable[[], object]) -> None:
+        self._place, self._index, self._refresh = place, index, refresh
 
     def get(self, name: str) -> bytes:
         """One object.
@@ -73,33 +67,61 @@ class PackReader:
 
     def get_many(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Objects with their names, each once, in whatever order they lie. Errors as `get`."""
+        for name, content in self.get_each(names):
+            if isinstance(content, Exception):
+                raise content
+            yield name, content
+
+    def get_each(self, names: Iterable[str]) -> Iterator[tuple[str, bytes | ObjectMissing | ObjectDamaged]]:
+        """The same; where one cannot be had, its name comes with the error that says why."""
         waiting = iter(names)
         while window := list(dict.fromkeys(islice(waiting, _WINDOW))):
-            lost = yield from self._read(window)
-            if lost:
+            gone: set[str] = set()
+            bad = yield from self._read(window, gone)
+            if bad:
                 self._refresh()
-                lost = yield from self._read(lost)
-            if lost:
-                raise ObjectMissing(lost[0], self._place.url)
+                gone.clear()
+                bad = yield from self._read(bad, gone)
+            if gone:
+                self._index.drop_packs(gone)
+            yield from ((name, error or ObjectMissing(name, self._place.url)) for name, error in bad.items())
 
-    def _read(self, names: Sequence[str]) -> Generator[tuple[str, bytes], None, list[str]]:
-        """Gives what can be had now and returns the names of the rest."""
+    def _read(
+        self, names: Collection[str], gone: set[str]
+    ) -> Generator[tuple[str, bytes], None, dict[str, ObjectDamaged | None]]:
+        """Gives what can be had now; returns the names of the rest, those that are damaged with their errors.
+
+        Args:
+            gone: Is told of packs that are not in their place.
+        """
         if EMPTY_OBJECT in names:
             yield EMPTY_OBJECT, b""
         located = self._index.locate(names)
-        lost = [name for name in names if name not in located and name != EMPTY_OBJECT]
+        bad: dict[str, ObjectDamaged | None] = {
+            name: None for name in names if name not in located and name != EMPTY_OBJECT
+        }
         near = self._place.reads_at_once <= 1
         pieces = planned(located, _NEAR_GAP if near else _FAR_GAP, _NEAR_PIECE if near else _FAR_PIECE)
         for piece, parts in self._fetched(pieces):
             if parts is None:
-                lost += [wanted.name for wanted in chain.from_iterable(piece.objects)]
+                gone.add(piece.pack)
+                bad |= dict.fromkeys(wanted.name for wanted in chain.from_iterable(piece.objects))
                 continue
             for (start, _), part, objects in zip(piece.ranges, parts, piece.objects, strict=True):
                 view = memoryview(part)
                 for name, at in objects:
                     begin = at.offset - start
-                    yield name, self._checked(name, at, view[begin : begin + at.stored])
-        return lost
+                    try:
+                        content = content_of(name, at, view[begin : begin + at.stored])
+                    except ObjectDamaged as error:
+                        bad[name] = error
+                        continue
+                    yield name, content
+        for name in [name for name in bad if name in located]:
+            if (found := self._from_another_pack(name, located[name])) is not None:
+                del bad[name]
+                yield name, found
+        return bad
 
     def _fetched(self, pieces: Iterator[Piece]) -> Iterator[tuple[Piece, list[bytes] | None]]:
         """Each piece with its bytes, None where its pack is gone; several are read ahead where that pays."""
@@ -128,20 +150,6 @@ class PackReader:
             return self._place.read_ranges(pack_key(piece.pack), piece.ranges)
         except NotInPlace:
             return None
-
-    def _checked(self, name: str, at: Location, stored: memoryview) -> bytes:
-        try:
-            return content_of(name, at, stored)
-        except ObjectDamaged as error:
-            if self._on_damage:
-                self._on_damage(error)
-            if (found := self._from_another_pack(name, at)) is not None:
-                return found
-            with suppress(PackDamaged):
-                self._refresh()  # perhaps somebody has healed it
-            if (found := self._from_another_pack(name, at)) is not None:
-                return found
-            raise
 
     def _from_another_pack(self, name: str, at: Location) -> bytes | None:
         for copy in self._index.copies(name):

@@ -95,6 +95,7 @@ class Card:
 
     def _repr_html_(self) -> str:
         """Shown in notebooks."""
-        from meristem.reports.page import framed, page_of  # reads Plotly's JavaScript, which is large
+        from meristem.reports.frame import framed  # both are made of cards
+        from meristem.reports.page import page_of
 
         return framed(page_of(self.title, (), [self]), height=640)

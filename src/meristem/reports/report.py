@@ -17,6 +17,7 @@ from meristem.errors import InputError
 from meristem.reports.card import Card
 from meristem.reports.catalogue import chosen
 from meristem.reports.evidence import Evidence
+from meristem.reports.frame import framed
 from meristem.reports.markdown import markdown_of
 from meristem.reports.style import number
 from meristem.study.results import Results
@@ -81,8 +82,6 @@ class Report:
 
     def _repr_html_(self) -> str:
         """Shown in notebooks."""
-        from meristem.reports.page import framed  # reads Plotly's JavaScript, which is large
-
         return framed(self._page())
 
     def __repr__(self) -> str:

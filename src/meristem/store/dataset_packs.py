@@ -26,7 +26,6 @@ from meristem.store.dataset_rows import (
     PackCondemned,
     PackRow,
     PackState,
-    PackUsage,
     RootRow,
     RootsMoved,
 )
@@ -59,10 +58,6 @@ class DatasetPacks:
             _P.state
         )
         self._owner = dialect.insert(dataset_pack_drafts).on_conflict_do_nothing()
-
-    def epoch(self) -> int:
-        """How often packs were condemned."""
-        return self._database.read(lambda connection: look(connection).epoch)
 
     def live(self, after: int = 0) -> LivePacks:
         """The packs that became live after serial `after`, in that order; and the epoch.
@@ -203,21 +198,6 @@ class DatasetPacks:
 
         self._database.write(work)
 
-    def usage(self) -> dict[int | None, PackUsage]:
-        """How much was stored by dataset; under None what garbage collection packed anew.
-
-        What two datasets share is counted for the one that had it first.
-        """
-        dataset = dataset_versions.c.dataset_id
-        query = (
-            select(dataset, func.count(), func.sum(_P.size), func.sum(_P.objects))
-            .join_from(dataset_packs, dataset_versions, dataset_versions.c.id == _P.draft, isouter=True)
-            .where(_P.state.in_(_THERE))
-            .group_by(dataset)
-        )
-        found = self._database.read(lambda connection: connection.execute(query).all())
-        return {row[0]: PackUsage(packs=row[1], bytes=int(row[2]), objects=int(row[3])) for row in found}
-
     def _unowned(self, connection: Connection, names: Sequence[str]) -> Sequence[str]:
         """Those of `names` that are there and belong to no open draft."""
         found: list[str] = []
@@ -252,11 +232,6 @@ class DatasetPacks:
     def _rows(self, query: Select[Any]) -> list[PackRow]:
         return self._database.read(lambda connection: [_row(row) for row in connection.execute(query)])
 
-    # Last in the class: below it, `list` is no longer the type.
-    def list(self, *states: PackState) -> list[PackRow]:
-        """The packs in these states, by name."""
-        return self._rows(_packs().where(_P.state.in_([state.value for state in states])).order_by(_P.name))
-
 
 def _packs() -> Select[Any]:
     return select(dataset_packs)
@@ -274,6 +249,4 @@ def _row(row: Row[Any]) -> PackRow:
         objects=row.objects,
         draft=row.draft,
         state=PackState(row.state),
-        made_at=row.made_at,
-        condemned_at=row.condemned_at,
     )

@@ -127,8 +127,6 @@ class PackRow:
     objects: int
     draft: int | None
     state: PackState
-    made_at: float = 0.0
-    condemned_at: float | None = None
 
 
 class LivePacks(NamedTuple):
@@ -136,15 +134,6 @@ class LivePacks(NamedTuple):
 
     epoch: int
     packs: list[PackRow]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackUsage:
-    """How much was stored for one dataset."""
-
-    packs: int
-    bytes: int
-    objects: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +152,7 @@ class Roots:
     """Roots at one moment.
 
     Attributes:
-        cursor: Given to `roots_after`, tells what has come since.
+        cursor: Tells `DatasetPacks.condemn` up to where they are known.
         epoch: The epoch at that moment.
     """
 
@@ -215,7 +204,7 @@ class PackCondemned(Exception):
 
 
 class RootsMoved(Exception):
-    """Roots have come since they were marked: they are to be marked, too (`roots_after`)."""
+    """Roots have come since they were marked: they are to be marked, too."""
 
     def __init__(self, cursor: int) -> None:
         self.cursor = cursor

@@ -351,12 +351,8 @@ class Datasets(DatasetDrafts):
     # --- garbage collection
 
     def roots(self) -> Roots:
-        """What garbage collection must keep, drafts too, and the cursor for `roots_after`."""
+        """What garbage collection must keep, drafts too, and the cursor for `DatasetPacks.condemn`."""
         return self._database.read(roots)
-
-    def roots_after(self, cursor: int) -> Roots:
-        """The roots of versions and drafts that were written since; see `dataset_roots`."""
-        return self._database.read(lambda connection: roots(connection, cursor))
 
     def _kept(self, connection: Connection, version: int, wanted: str, *, published: bool = True) -> VersionRow:
         """The version, held until the transaction ends: one that is not deleted and, perhaps, not published."""

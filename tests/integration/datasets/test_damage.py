@@ -19,7 +19,7 @@ from integration.datasets.plain_folders import tree_of
 from meristem.datasets.collecting import collect
 from meristem.datasets.dataset import Dataset
 from meristem.datasets.objects import objects_of
-from meristem.errors import DatasetError, InputError, ManifestRefused, ObjectDamaged, VersionRefused
+from meristem.errors import DatasetError, InputError, ManifestRefused, ObjectDamaged, ObjectMissing, VersionRefused
 from meristem.packs.pack_files import read_index
 from meristem.store.store import Store
 
@@ -144,6 +144,61 @@ def test_a_pack_that_comes_back_is_read_again(machine: Machine, work: Path, tmp_
     (tmp_path / "away").rename(place)
     assert empty.read_bytes("f1") == (work / "f1").read_bytes()
     assert empty.verify().is_whole
+
+
+def test_one_pack_that_comes_back_is_read_again(machine: Machine, work: Path) -> None:
+    version = _version(machine(), _fill(work))
+    (file,) = _packs(machine()).values()
+    file.rename(work.parent / "away")
+    empty = Dataset.get(id=version.id, store=machine("empty"))
+    with pytest.raises(ObjectMissing):
+        empty.read_bytes("f1")
+    (work.parent / "away").rename(file)
+    assert empty.read_bytes("f1") == (work / "f1").read_bytes()
+
+
+def test_what_a_lost_pack_held_is_stored_again_once_somebody_has_missed_it(machine: Machine, work: Path) -> None:
+    hurt = _version(machine(), _fill(work))
+    (file,) = _packs(machine()).values()
+    file.unlink()
+    with pytest.raises(ObjectMissing):
+        hurt.read_bytes("f1")
+    again = Dataset.create("p", "again", store=machine())
+    again.sync_folder(work)
+    again.finalize()
+    assert again.verify().is_whole
+    assert Dataset.get(id=hurt.id, store=machine("empty")).verify().is_whole
+
+
+@pytest.mark.parametrize("source", ["copy", "folder"])
+def test_a_manifest_that_is_lost_is_made_anew_from_a_folder_that_holds_it(
+    machine: Machine, work: Path, source: str
+) -> None:
+    store = machine()
+    (work / "run").write_text("#!/bin/sh")
+    (work / "run").chmod(0o755)
+    (work / "empty").mkdir()
+    (work / "link").symlink_to("run")
+    (work / "large").write_bytes(random.Random(5).randbytes(900_000))
+    for name in range(400):
+        (work / f"many-{name}").write_text(str(name))
+    version = _version(store, work)
+    if source == "copy":
+        version.get_local_copy()
+    for file in _packs(store).values():
+        file.unlink()
+    other = work.parent / "other"
+    other.mkdir()
+    if source == "folder":
+        assert not Dataset.get(id=version.id, store=store).verify(heal=True, sources=[other]).is_whole
+
+    found = Dataset.get(id=version.id, store=machine())
+    verdict = found.verify(heal=True, sources=[work] if source == "folder" else [])
+
+    assert verdict.is_whole
+    elsewhere = Dataset.get(id=version.id, store=machine("elsewhere"))
+    assert elsewhere.verify().damages == ()
+    assert tree_of(elsewhere.get_mutable_local_copy(work.parent / "mine")) == tree_of(work)
 
 
 def test_a_number_whose_record_is_of_another_store_is_left_to_it(machine: Machine, work: Path) -> None:

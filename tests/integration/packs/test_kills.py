@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from meristem.packs.format import pack_of
 from meristem.packs.index import LocalIndex
 from meristem.packs.pack_files import is_whole, read_index
 from meristem.packs.place import open_place
@@ -28,7 +27,7 @@ place, index = open_place(sys.argv[1]), LocalIndex(Path(sys.argv[2]))
 print("begun", flush=True)
 while True:
     with PackWriter(place, index.known, lambda made: None, target_bytes=200_000,
-                    after_upload=lambda made: index.add_pack(made.name, 1, made.rows)) as writer:
+                    after_upload=lambda made: index.add_packs([(made.name, 1, made.block)])) as writer:
         for _ in range(200):
             writer.put(os.urandom(3000))
         writer.flush()
@@ -47,14 +46,12 @@ def test_after_kill_9_every_pack_is_whole_and_writing_goes_on(tmp_path: Path) ->
             time.sleep(chance.uniform(0, 0.15))
             process.send_signal(signal.SIGKILL)
 
-    packs = [pack_of(listed.key) for listed in place.keys("packs/")]
+    packs = [Path(listed.key).stem for listed in place.keys("packs/")]
     assert len(packs) > 5
-    assert all(pack and is_whole(place, pack) for pack in packs)
+    assert all(is_whole(place, pack) for pack in packs)
     index = LocalIndex(tmp_path / "index")
     assert set(index.packs()) <= set(packs)
-    for pack in packs:
-        assert pack
-        index.add_pack(pack, 1, read_index(place, pack))
+    index.add_packs((pack, 1, read_index(place, pack)) for pack in packs)
     with PackWriter(place, index.known, lambda made: None) as writer:
         writer.put(b"after all that")
         writer.flush()

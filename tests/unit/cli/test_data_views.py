@@ -10,10 +10,10 @@ from meristem.cli.data_lineage import lineage_lines
 from meristem.cli.data_named import dataset_named
 from meristem.cli.data_progress import transferring
 from meristem.cli.data_views import change_cells, change_counts, shown_change_counts, shown_changes, shown_size
-from meristem.datasets.version_facts import GraphReader, GraphVersion, LineageGraph
 from meristem.errors import InputError
 from meristem.manifests.changes import Change
 from meristem.manifests.entry import Entry, Kind
+from meristem.reports.versions.facts import GraphReader, GraphVersion, LineageGraph
 
 
 def entry(path: str, size: int) -> Entry:

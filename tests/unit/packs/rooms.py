@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from meristem.errors import NotInPlace, PlaceUnavailable
-from meristem.packs.format import pack_of
+from meristem.errors import NotInPlace, PackDamaged, PlaceUnavailable
 from meristem.packs.index import LocalIndex
 from meristem.packs.pack_files import read_index
 from meristem.packs.place import Listed, Place, open_place
@@ -22,25 +22,24 @@ class Room:
         self.place, self.index = place, LocalIndex(folder)
         self.told: list[PackMade] = []
         self.refreshes = 0
-        self.damaged: list[str] = []
 
     def writer(self, **changes: Any) -> PackWriter:
         given = {"known": self.index.known, "before_upload": self.told.append, "after_upload": self.follow}
         return PackWriter(self.place, **(given | changes))
 
     def reader(self) -> PackReader:
-        return PackReader(self.place, self.index, self.refresh, on_damage=lambda error: self.damaged.append(error.name))
+        return PackReader(self.place, self.index, self.refresh)
 
     def follow(self, made: PackMade) -> None:
-        self.index.add_pack(made.name, len(self.told), made.rows)
+        self.index.add_packs([(made.name, len(self.told), made.block)])
 
     def refresh(self) -> None:
         self.refreshes += 1
-        there = {pack_of(listed.key): listed for listed in self.place.keys("packs/")}
-        self.index.drop_packs(set(self.index.packs()) - set(there))
+        there = {Path(listed.key).stem for listed in self.place.keys("packs/")}
+        self.index.drop_packs(set(self.index.packs()) - there)
         for pack in there:
-            assert pack
-            self.index.add_pack(pack, 1, read_index(self.place, pack))
+            with suppress(PackDamaged):
+                self.index.add_packs([(pack, 1, read_index(self.place, pack))])
 
     def put(self, contents: Iterable[bytes], **changes: Any) -> list[str]:
         with self.writer(**changes) as writer:

@@ -21,7 +21,6 @@ from meristem.packs.format import (
     encode_index,
     name_of,
     pack_key,
-    pack_of,
 )
 
 _rows = st.lists(
@@ -101,13 +100,10 @@ def test_a_short_file_is_no_pack() -> None:
         decode_footer(b"abc", 3, "p")
 
 
-def test_keys_and_packs_belong_together() -> None:
+def test_a_pack_lies_under_its_name() -> None:
     name = name_of(b"")
 
     assert pack_key(name) == f"packs/{name[:2]}/{name}.pack"
-    assert pack_of(pack_key(name)) == name
-    assert pack_of(f"packs/zz/{name}.pack") is None
-    assert pack_of("versions/a/b/1.json") is None
 
 
 def _decoded(tail: bytes, size: int, pack: str) -> list[Row]:

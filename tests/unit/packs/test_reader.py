@@ -85,14 +85,32 @@ def test_a_flipped_bit_names_object_and_pack(near: Room, tmp_path: Path) -> None
     assert dict(near.reader().get_many(names[:3])) == dict(zip(names[:3], _CONTENTS[:3], strict=True))
 
 
-def test_a_damaged_object_is_taken_from_another_pack_and_told(near: Room, tmp_path: Path) -> None:
+def test_a_damaged_object_is_taken_from_another_pack(near: Room, tmp_path: Path) -> None:
     names = near.put(_CONTENTS)
     near.put([_CONTENTS[3]], known=lambda names: set())
     at = near.index.locate([names[3]])[names[3]]
     _flip(tmp_path / "place", at.pack, at.offset)
 
     assert near.reader().get(names[3]) == _CONTENTS[3]
-    assert near.damaged == [names[3]]
+
+
+def test_every_damaged_object_is_told_and_the_pack_is_not_read_for_each(far: Room) -> None:
+    names = far.put([os.urandom(2000) for _ in range(200)])
+    assert isinstance(far.place, FarPlace)
+    (made,) = far.told
+    far.place.read_ranges = lambda key, ranges: [  # type: ignore[method-assign]
+        far.place.ranges.append((key, *each)) or bytes(each[1])  # type: ignore[attr-defined, func-returns-value]
+        for each in ranges
+    ]
+
+    found = dict(far.reader().get_each([*names, name_of(b"not there")]))
+
+    assert found.keys() == {*names, name_of(b"not there")}
+    assert {type(found[name]) for name in names} == {ObjectDamaged}
+    assert isinstance(found[name_of(b"not there")], ObjectMissing)
+    assert len(far.place.ranges) <= 4
+    assert far.refreshes == 1
+    assert made.objects >= 200
 
 
 def test_a_pack_that_is_cut_short_is_noticed(near: Room, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_a_store_of_the_schema_before_datasets_is_upgraded_and_takes_datasets(tm
     assert store.tasks.get(1).name == "old"
     assert [event.task for event in store.task_log.list_after()] == [1]
     draft = store.datasets.begin(store.datasets.ensure("p", "d").id, root="e" * 64)
-    final = store.datasets.finalize(draft.id, revision=0, epoch=store.dataset_packs.epoch(), root="r")
+    final = store.datasets.finalize(draft.id, revision=0, epoch=store.dataset_packs.live().epoch, root="r")
     assert store.datasets.find("p", "d") == final
 
 

@@ -5,14 +5,12 @@ nothing is written through a link or outside of the folder that was named.
 """
 
 from meristem.datasets.copies.eviction import Copy, evict, list_copies
-from meristem.datasets.copies.layout import default_cache
-from meristem.datasets.copies.own import link_copy, mutable_copy, would_lose
+from meristem.datasets.copies.own import link_copy, mutable_copy
 from meristem.datasets.copies.selection import part_bounds, select
 from meristem.datasets.copies.shared import local_copy, release
 
 __all__ = [
     "Copy",
-    "default_cache",
     "evict",
     "link_copy",
     "list_copies",
@@ -21,5 +19,4 @@ __all__ = [
     "part_bounds",
     "release",
     "select",
-    "would_lose",
 ]

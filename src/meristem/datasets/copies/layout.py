@@ -65,11 +65,3 @@ class Layout:
             return self.used(key).stat().st_mtime
         except FileNotFoundError:
             return 0.0
-
-
-def default_cache() -> Path:
-    """The folder of local copies of whoever runs this: $MERISTEM_CACHE, else where caches lie by custom."""
-    if own := os.environ.get("MERISTEM_CACHE"):
-        return Path(own) / "datasets"
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "meristem" / "datasets"

@@ -63,7 +63,7 @@ def mutable_copy(
 
     Args:
         overwrite: Whether there may be something in the folder: files that differ are replaced, and listed to `tell`
-            first (`would_lose` lists them without doing it); files of which the version knows nothing stay.
+            first; files of which the version knows nothing stay.
         cache: Files that copies there have are taken from it, shared where the file system can (reflink), else copied.
 
     Raises:
@@ -118,16 +118,12 @@ def link_copy(
         release(copy)
 
 
-def would_lose(entries: Iterable[Entry], objects: Objects, folder: Path) -> list[str]:
-    """What stands in `folder` where `entries` go, and is something else: paths, those of folders with "/" at the end.
-
-    Files of the right size are read and compared.
-    """
-    return _compare(entries, objects, folder)[0]
-
-
 def _compare(entries: Iterable[Entry], objects: Objects, folder: Path) -> tuple[list[str], int]:
-    """What would be lost, and how many entries stand in the folder already as they should."""
+    """What would be lost, and how many entries stand in the folder already as they should.
+
+    Lost is what stands where entries go and is something else: paths, those of folders with "/" at the end. Files of
+    the right size are read and compared.
+    """
     lost: dict[str, None] = {}
     right = 0
     inside = Inside(folder, refuse)

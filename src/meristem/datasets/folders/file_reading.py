@@ -14,6 +14,7 @@ from meristem.datasets.folders.records import EMPTY_CONTENT, FACTS, SIZE
 from meristem.manifests.recipe import encode_recipe
 from meristem.packs.chunking import LONGEST, WHOLE, ZEROS, cut
 
+RECIPE = ".recipe"  # what recipes are compressed as
 _TRIES = 3
 _INT64 = (1 << 63) - 1
 # A pipe that somebody puts in a file's place must not hang us: without O_NONBLOCK opening it waits for a writer.
@@ -135,7 +136,7 @@ def _content(
         return EMPTY_CONTENT, total
     if len(chunks) == 1:
         return b"f" + bytes.fromhex(chunks[0][0]), total
-    return b"c" + bytes.fromhex(objects.put(encode_recipe(chunks), suffix=".recipe")), total
+    return b"c" + bytes.fromhex(objects.put(encode_recipe(chunks), suffix=RECIPE)), total
 
 
 def _chunks(opened: int, status: os.stat_result) -> Iterator[tuple[memoryview, int]]:

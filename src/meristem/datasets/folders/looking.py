@@ -66,11 +66,6 @@ class Look:
         """The manifest that the folder was last brought into, as it was then."""
         return self.snapshot.synced(dataset_path) if self.knows_last_tree else None
 
-    def unchanged_root(self, dataset_path: str = "") -> str | None:
-        """The manifest that already holds just what the folder holds; None where there is none or anything differs."""
-        synced = self.last_tree(dataset_path) if self.is_unchanged else None
-        return synced.root if synced and synced.whole else None
-
     def records(self) -> Iterator[tuple[str, Record]]:
         """All directories, in the order of `key_of`; those that are unchanged from the cache, one at a time."""
         replaced = {each.row for each in self.changed} | {known.id for known in self.removed}

@@ -5,7 +5,6 @@ limits say. Heavy libraries (pyarrow, Pillow) are used where they are installed.
 """
 
 from meristem.datasets.previews.comparing import PreviewDifferences, differences
-from meristem.datasets.previews.fragment import fragment_style, render_html
 from meristem.datasets.previews.limits import Limits
 from meristem.datasets.previews.making import make_preview
 from meristem.datasets.previews.preview import FilePreview, Preview
@@ -17,8 +16,6 @@ __all__ = [
     "Preview",
     "PreviewDifferences",
     "differences",
-    "fragment_style",
     "make_preview",
-    "render_html",
     "render_terminal",
 ]

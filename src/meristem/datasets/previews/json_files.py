@@ -30,6 +30,7 @@ _ONLY_HEAD = "Only its head was read: the file is large."
 _SPACE = re.compile(r"[\s]*")
 _COMMA = re.compile(r"\s*,\s*")
 _COLON = re.compile(r"\s*:\s*")
+_BEGUN = re.compile(r"\s*(?:tr?u?|fa?l?s?|nu?l?|-|[.eE][+-]?)?\s*\Z")  # what may be left of a value at a text's end
 _DECODER = json.JSONDecoder()
 
 
@@ -41,7 +42,7 @@ def preview_json(source: Source, encoding: Encoding, limits: Limits) -> FilePrev
     """A JSON document; where it turns out to be JSON lines, those."""
     read = _read(source, encoding)
     text = read.text
-    start = _SPACE.match(text).end()  # type: ignore[union-attr]
+    start = _spaces_end(text, 0)
     if start == len(text):
         return source.of_whole(FileKind.EMPTY, "JSON", notes=(*read.notes, "It is empty."))
     if text[start] == "{" and _has_lines(text):
@@ -51,9 +52,10 @@ def preview_json(source: Source, encoding: Encoding, limits: Limits) -> FilePrev
     if text[start] == "{":
         return _of_members(source, read, start)
     try:
-        value = _DECODER.raw_decode(text, start)[0]
+        value, end = _DECODER.raw_decode(text, start)
     except (ValueError, RecursionError) as error:
         raise Broken(_told(error)) from error
+    _note_more(read, end)
     return source.of_whole(FileKind.JSON, "JSON", facts=(("value", short_json(value, 200)),), notes=tuple(read.notes))
 
 
@@ -125,24 +127,19 @@ def _has_lines(text: str) -> bool:
 
 def _items(read: _Read, start: int) -> Iterator[Any]:
     """The items of an array, as far as there are whole ones."""
-    text, notes, whole = read.text, read.notes, read.whole
-    place = _SPACE.match(text, start + 1).end()  # type: ignore[union-attr]
+    text = read.text
+    place = _spaces_end(text, start + 1)
     if text[place : place + 1] == "]":
-        return
+        return _note_end(read, place, "]")
     while True:
         try:
             item, place = _DECODER.raw_decode(text, place)
         except (ValueError, RecursionError) as error:
-            if whole or isinstance(error, RecursionError):
-                notes.append(f"Read only up to character {place:,}: {_told(error)}.")
-            return
+            return _note_stop(read, place, error)
         yield item
         comma = _COMMA.match(text, place)
         if comma is None:
-            end = _SPACE.match(text, place).end()  # type: ignore[union-attr]
-            if whole and text[end : end + 1] != "]":
-                notes.append(f"Read only up to character {end:,}: a comma or the array's end is missing.")
-            return
+            return _note_end(read, place, "]")
         place = comma.end()
 
 
@@ -233,27 +230,62 @@ def _of_members(source: Source, read: _Read, start: int) -> FilePreview:
 
 
 def _members(read: _Read, start: int) -> Iterator[tuple[str, Any]]:
-    text, notes, whole = read.text, read.notes, read.whole
-    place = _SPACE.match(text, start + 1).end()  # type: ignore[union-attr]
-    while text[place : place + 1] not in ("}", ""):
+    """The members of an object, as far as there are whole ones."""
+    text = read.text
+    place = _spaces_end(text, start + 1)
+    if text[place : place + 1] == "}":
+        return _note_end(read, place, "}")
+    while True:
         try:
             name, end = _DECODER.raw_decode(text, place)
             colon = _COLON.match(text, end)
             if not isinstance(name, str) or colon is None:
-                raise ValueError("a key or a colon is missing")
+                raise json.JSONDecodeError("a key or a colon is missing", text, _spaces_end(text, end))
             value, place = _DECODER.raw_decode(text, colon.end())
         except (ValueError, RecursionError) as error:
-            if whole or isinstance(error, RecursionError):
-                notes.append(f"Read only up to character {place:,}: {_told(error)}.")
-            return
+            return _note_stop(read, place, error)
         yield name, value
         comma = _COMMA.match(text, place)
         if comma is None:
-            end = _SPACE.match(text, place).end()  # type: ignore[union-attr]
-            if whole and text[end : end + 1] != "}":
-                notes.append(f"Read only up to character {end:,}: a comma or the object's end is missing.")
-            return
+            return _note_end(read, place, "}")
         place = comma.end()
+
+
+def _note_stop(read: _Read, place: int, error: Exception) -> None:
+    """Notes why there is no whole item at `place`; what was not read at all is no mistake of the file."""
+    if read.whole or isinstance(error, RecursionError):
+        told = "the file ends in the middle" if _is_cut_off(error) else _told(error)
+        read.notes.append(f"Read only up to character {place:,}: {told}.")
+
+
+def _note_end(read: _Read, place: int, closing: str) -> None:
+    """Notes what is wrong after the last item, which ends at `place`."""
+    end = _spaces_end(read.text, place)
+    if not read.whole:
+        return
+    if end == len(read.text):
+        read.notes.append(f"Read only up to character {end:,}: the file ends in the middle.")
+    elif read.text[end] != closing:
+        what = "array" if closing == "]" else "object"
+        read.notes.append(f"Read only up to character {end:,}: a comma or the {what}'s end is missing.")
+    else:
+        _note_more(read, end + 1)
+
+
+def _note_more(read: _Read, end: int) -> None:
+    if read.whole and _spaces_end(read.text, end) < len(read.text):
+        read.notes.append(f"Read only up to character {end:,}: the document ends there, the file does not.")
+
+
+def _is_cut_off(error: Exception) -> bool:
+    """Whether nothing is wrong but that the text ends."""
+    if not isinstance(error, json.JSONDecodeError):
+        return False
+    return error.msg.startswith("Unterminated") or _BEGUN.match(error.doc, error.pos) is not None
+
+
+def _spaces_end(text: str, place: int) -> int:
+    return _SPACE.match(text, place).end()  # type: ignore[union-attr]
 
 
 def _shape(value: Any) -> str:

@@ -6,6 +6,7 @@ Nothing of what files hold is read as Rich's markup or reaches the terminal as a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meristem.datasets.previews.preview import Array, Column, ColumnType, FileKind, FilePreview, Preview, Table
@@ -24,8 +25,32 @@ _ROWS = 8
 _SUFFIXES = 10
 _NARROW = 90
 _CELL = 24
+_BETWEEN = 2  # characters between columns
+_MOST_VALUES, _FEWEST_BARS = 44, 8
 _ACCENT, _NUMBER, _TEXT, _TIME, _WARN = "cyan", "cyan", "green", "magenta", "yellow"
 _STYLES = {ColumnType.INT: _NUMBER, ColumnType.FLOAT: _NUMBER, ColumnType.DATETIME: _TIME, ColumnType.EMPTY: "dim"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What is told of a table's columns, and in how many characters: names, ends of texts, values at least."""
+
+    shown: tuple[str, ...]
+    name: int
+    end: int
+    values: int
+
+
+_LAYOUTS = (  # from wide to narrow; the last one stands where none fits
+    _Layout(("column", "type", "missing", "low", "mean", "high"), 28, 19, 20),
+    _Layout(("column", "type", "missing", "low", "high"), 28, 10, 20),
+    _Layout(("column", "type", "missing", "low", "high"), 14, 10, 20),
+    _Layout(("column", "type", "missing", "low", "high"), 14, 10, 10),
+    _Layout(("column", "missing", "low", "high"), 14, 10, 10),
+    _Layout(("column", "low", "high"), 12, 10, 8),
+    _Layout(("column", "low", "high"), 12, 10, 0),
+)
+_RIGHT = {"missing": "> ", "low": "> ", "mean": "> ", "high": "> "}
 
 
 def render_terminal(preview: Preview, console: Console) -> None:
@@ -123,20 +148,33 @@ def rows_text(table: Table) -> str:
 
 
 def _columns(table: Table, width: int) -> RenderableType:
-    narrow = width < _NARROW
-    shown = _table("column", "type", "> missing", "> low", *([] if narrow else ["> mean"]), "> high", "values")
-    for column in table.columns:
-        low, high = (_end(column, end, 10 if narrow else 19) for end in (column.low, column.high))
-        mean = number(column.mean) if column.type in (ColumnType.INT, ColumnType.FLOAT) else ""
-        missing = share(column.missing, column.missing + column.count) if column.missing else "-"
-        shown.add_row(
-            _text(plain(column.name, 16 if narrow else 28)),
-            _text(column.type.value, _STYLES.get(column.type, _TEXT)),
-            _text(missing, "bold yellow" if column.missing else "dim"),
-            low, *([] if narrow else [mean]), high,
-            _values(column, 20 if narrow else 44),
-        )  # fmt: skip
+    """One row a column: as much of it as there is room for, low and high always whole."""
+    for layout in _LAYOUTS:
+        rows = [_column(column, layout) for column in table.columns]
+        cells = zip(map(_text, layout.shown), *rows, strict=True)
+        room = width - sum(max(cell.cell_len for cell in of_one) + _BETWEEN for of_one in cells)
+        if room >= layout.values:
+            break
+    shown = _table(*(f"{_RIGHT.get(name, '')}{name}" for name in layout.shown), *(["values"] if layout.values else []))
+    for column, row in zip(table.columns, rows, strict=True):
+        shown.add_row(*row, *([_values(column, min(room, _MOST_VALUES))] if layout.values else []))
     return shown
+
+
+def _column(column: Column, layout: _Layout) -> list[Text]:
+    """What is told of it, without its values."""
+    mean = number(column.mean) if column.type in (ColumnType.INT, ColumnType.FLOAT) else ""
+    missing = share(column.missing, column.missing + column.count) if column.missing else "-"
+    low, high = (_end(column, end, layout.end) for end in (column.low, column.high))
+    cells = {
+        "column": _text(plain_path(column.name, layout.name)),
+        "type": _text(column.type.value, _STYLES.get(column.type, _TEXT)),
+        "missing": _text(missing, "bold yellow" if column.missing else "dim"),
+        "low": _text(low),
+        "mean": _text(mean),
+        "high": _text(high),
+    }
+    return [cells[name] for name in layout.shown]
 
 
 def _end(column: Column, value: float | str | None, longest: int) -> str:
@@ -146,18 +184,35 @@ def _end(column: Column, value: float | str | None, longest: int) -> str:
 
 
 def _values(column: Column, width: int) -> Text:
+    """How its values are spread, in at most `width` characters."""
+    odd = f"  {column.odd:,} odd: {plain(column.odd_value, 20)}" if column.odd else ""
     if column.histogram is not None and not column.top:
-        text = _text(sparkline(column.histogram.counts), _STYLES.get(column.type, _ACCENT))
+        bars = merged(column.histogram.counts, max(_FEWEST_BARS, width - len(odd)))
+        text = _text(sparkline(bars), _STYLES.get(column.type, _ACCENT))
     else:
-        parts = [f"{plain(value, 20)} {share(count, column.count)}" for value, count in column.top]
-        kept = [part for place, part in enumerate(parts) if not place or len("  ".join(parts[: place + 1])) <= width]
-        text = _text("  ".join(kept))
-        distinct = column.distinct if column.distinct is not None else 1001
-        if distinct > len(kept):
-            more = f"{distinct - len(kept):,}" if column.distinct is not None else "over 1,000"
-            text.append(f"{'  ' if kept else ''}… {more} {'more' if kept else 'different'}", "dim")
-    if column.odd:
-        text.append(f"  {column.odd:,} odd: {plain(column.odd_value, 20)}", _WARN)
+        text = _frequent(column, width - len(odd))
+    text.append(odd, _WARN)
+    text.truncate(width, overflow="ellipsis")
+    return text
+
+
+def merged(counts: Sequence[int], most: int) -> list[int]:
+    """Neighbouring bins put together, as many each time as make them `most` or fewer."""
+    step = -(-len(counts) // most)
+    return [sum(counts[start : start + step]) for start in range(0, len(counts), step)]
+
+
+def _frequent(column: Column, width: int) -> Text:
+    """As many of its most frequent values as there is room for, and how many more there are."""
+    distinct = column.distinct if column.distinct is not None else 1001
+    shown = [f"{plain(value, 20)} {share(count, column.count)}" for value, count in column.top]
+    for kept in range(len(shown), -1, -1):
+        more = f"{distinct - kept:,}" if column.distinct is not None else "over 1,000"
+        left = f"{'  ' if kept else ''}… {more} {'more' if kept else 'different'}" if distinct > kept else ""
+        if len("  ".join(shown[:kept])) + len(left) <= width:
+            break
+    text = _text("  ".join(shown[:kept]))
+    text.append(left, "dim")
     return text
 
 
@@ -171,7 +226,7 @@ def _head(table: Table, width: int) -> Iterator[RenderableType]:
     while fitting < len(sizes) and sum(sizes[: fitting + 1]) + 2 * fitting <= width - 2:
         fitting += 1
     first = zip(names[:fitting], table.columns, strict=False)
-    heads = (("> " if c.type in (ColumnType.INT, ColumnType.FLOAT) else "") + plain(n, _CELL) for n, c in first)
+    heads = (("> " if c.type in (ColumnType.INT, ColumnType.FLOAT) else "") + plain_path(n, _CELL) for n, c in first)
     shown = _table(*heads, of_file=True)
     for row in table.head[:_ROWS]:
         shown.add_row(*(_text("·", "dim") if cell is None else _text(plain(cell, _CELL)) for cell in row[:fitting]))
@@ -212,7 +267,7 @@ def _table(*columns: str, of_file: bool = False) -> RichTable:
     """
     from rich.table import Table as Made  # slow to import: only where something is printed
 
-    table = Made(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold" if of_file else "dim")
+    table = Made(box=None, pad_edge=False, padding=(0, _BETWEEN, 0, 0), header_style="bold" if of_file else "dim")
     for name in columns:
         side: JustifyMethod = "right" if name.startswith("> ") else "left"
         table.add_column(_text(name.removeprefix("> ")), justify=side, no_wrap=True, overflow="ellipsis")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import zlib
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from meristem.datasets.previews import FilePreview, Limits, Preview, make_preview
+
+HOSTILE = "</style><script>alert(1)</script>\"'><img src=x onerror=alert(2)>\x1b[31m\u202e"
 
 
 def preview_of(files: Mapping[str, bytes], limits: Limits | None = None) -> Preview:
@@ -53,3 +56,16 @@ def labels(count: int, kinds: str = "cat dog dog", *, start: float = 0.0) -> byt
         for i in range(count)
     )
     return ("file,label,confidence,note\n" + "".join(rows)).encode()
+
+
+def hostile() -> Preview:
+    """Files whose names and contents try to be terminal commands, markup and HTML."""
+    content = f'{HOSTILE.replace(chr(34), "")},n\n"[bold]x[/]{HOSTILE.replace(chr(34), "")}",1\n,2\n'.encode()
+    data = json.dumps({HOSTILE: HOSTILE, "[red]": "[/red]"}).encode()
+    files = {
+        f"{HOSTILE}.csv": content,
+        f"[blink]{HOSTILE}.json": data,
+        "t.txt": HOSTILE.encode() * 3,
+        "a.png": png(9, 9),
+    }
+    return preview_of(files)

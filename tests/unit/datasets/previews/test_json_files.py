@@ -60,6 +60,21 @@ def test_a_document_that_is_cut_off_is_read_as_far_as_it_goes() -> None:
     assert found.notes[0].startswith("Read only up to character")
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("value", [RECORDS[:3], {"a": {"b": [1, 2]}, "c": "d", "e": [{}, None]}, ["a", 1, []]])
+def test_a_document_that_is_cut_off_anywhere_says_so(value: Any, indent: int | None) -> None:
+    content = json.dumps(value, indent=indent).encode()
+    assert one("r.json", content).notes == ()
+    for end in range(1, len(content)):
+        notes = " ".join(one("r.json", content[:end]).notes)
+        assert "the file ends in the middle" in notes, content[:end]
+
+
+@pytest.mark.parametrize("content", [b'{"a": 1} {', b"[1, 2] x", b'{"a": 1}\n{"b":', b"1 2", b"{} 1", b"[] 1"])
+def test_what_follows_a_document_is_told(content: bytes) -> None:
+    assert one("r.json", content).notes[0].endswith("the document ends there, the file does not.")
+
+
 def test_keys_that_come_late_are_told() -> None:
     rows = [{"a": 1}] * 150 + [{"a": 1, "b": 2}]
     assert "further key, such as 'b'" in " ".join(one("r.json", json.dumps(rows).encode()).notes)

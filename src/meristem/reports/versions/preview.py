@@ -6,7 +6,6 @@ import base64
 import binascii
 import html
 from collections.abc import Iterable, Sequence
-from importlib.resources import files
 
 from meristem.datasets.previews.preview import (
     Array,
@@ -31,24 +30,14 @@ _MIDDOT = '<span class="none">·</span>'
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def render_html(preview: Preview, *, with_style: bool = False) -> str:
-    """The preview as a fragment.
-
-    Args:
-        with_style: The style stands in it, for notebooks; pages have it once, from `fragment_style`.
-    """
-    style = f"<style>{fragment_style()}</style>" if with_style else ""
+def preview_html(preview: Preview) -> str:
+    """The preview as a fragment; `preview.css` is its style."""
     notes = "".join(f'<p class="wrong">{_text(note, 400)}</p>' for note in preview.notes)
     pictures = [one for one in preview.previews if one.kind is FileKind.IMAGE]
     others = [one for one in preview.previews if one.kind is not FileKind.IMAGE]
     first = next((one for one in others if one.table is not None), None)
     shown = "".join(_file(one, unfolded=one is first) for one in others) + (_pictures(pictures) if pictures else "")
-    return f'<div class="preview">{style}{_overview(preview)}{notes}{shown}</div>'
-
-
-def fragment_style() -> str:
-    """CSS for fragments; takes its colours from the page's where that names them."""
-    return files("meristem.datasets.previews").joinpath("fragment.css").read_text(encoding="utf-8")
+    return f'<div class="preview">{_overview(preview)}{notes}{shown}</div>'
 
 
 def _overview(preview: Preview) -> str:
@@ -265,7 +254,7 @@ def _table(heads: Sequence[str], rows: Sequence[str]) -> str:
 
 
 def _framed(table: str) -> str:
-    return f'<div class="scroll">{table}</div>'
+    return f'<div class="scroll table">{table}</div>'
 
 
 def _text(value: str, longest: int = 200) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING
 
+from meristem.datasets.dataset import Dataset
 from meristem.datasets.labels import label_of, parent_names
-from meristem.datasets.logged_page import render_logged
-from meristem.datasets.page import MOST_FILES, render_page
 from meristem.datasets.previews.comparing import differences as look_differences
 from meristem.datasets.reading import changes as differing
-from meristem.datasets.version_facts import (
+from meristem.manifests.changes import Change
+from meristem.manifests.tree import Tree
+from meristem.reports.versions.facts import (
     ChangeList,
     FileRow,
     GraphReader,
@@ -22,34 +21,28 @@ from meristem.datasets.version_facts import (
     VersionChanges,
     VersionFacts,
 )
-from meristem.manifests.changes import Change
-from meristem.manifests.tree import Tree
+from meristem.reports.versions.page import MOST_FILES, render_page
 from meristem.store.dataset_rows import VersionRow
 from meristem.store.store import Store
-
-if TYPE_CHECKING:
-    from meristem.datasets.dataset import Dataset
 
 _MOST_PATHS = 200  # of each kind of change
 _MAKERS = ("task", "trial", "study")
 
 
-def page_of(dataset: Dataset, plotly_js: Callable[[], str]) -> str:
+def page_of(dataset: Dataset) -> str:
     """A version's page, with its preview, what was logged, what changed since its parents, and its lineage.
 
-    Args:
-        plotly_js: Gives Plotly's JavaScript; called only where a figure of it was logged.
+    Raises:
+        InputError: A figure was logged, and Plotly is not installed.
     """
-    from meristem.datasets.dataset import Dataset as Opened  # it offers this page
-
-    parents = [Opened(dataset.objects.store.datasets.version(id), dataset.objects) for id in dataset.row.parents]
+    objects = dataset.objects
+    parents = [Dataset(objects.store.datasets.version(id), objects) for id in dataset.row.parents]
     changes = [changes_since(dataset, parent) for parent in parents if parent.status != "deleted"]
     logged = [
-        Logged(title=row.title, series=row.series, kind=row.kind, content=dataset.objects.load(row.object))
+        Logged(title=row.title, series=row.series, kind=row.kind, content=objects.load(row.object))
         for row in dataset.logs()
     ]
-    fragment = render_logged(logged, plotly_js)
-    return render_page(facts_of(dataset), dataset.preview(), changes, lineage_of(dataset), fragment)
+    return render_page(facts_of(dataset), dataset.preview(), changes, lineage_of(dataset), logged)
 
 
 def facts_of(dataset: Dataset) -> VersionFacts:

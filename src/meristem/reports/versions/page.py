@@ -1,29 +1,38 @@
 """A version as one HTML page that needs nothing else: what it is, how it looks, what changed, where it comes from.
 
-No scripts but those of logged figures; everything that files, users or tasks have named is escaped. Light or dark as
-the reader's system is.
+No scripts but those that draw logged figures; everything that files, users or tasks have named is escaped. Light or
+dark as the reader's system is.
 """
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 from typing import Any
 
-from meristem.datasets.lineage_picture import lineage_svg
 from meristem.datasets.previews.comparing import PreviewDifferences, TableDifference
-from meristem.datasets.previews.fragment import fragment_style, render_html
 from meristem.datasets.previews.preview import Preview
 from meristem.datasets.previews.wording import bytes_text, counted, moment, plain, plain_path
-from meristem.datasets.version_facts import ChangeList, FileRow, LineageGraph, PathChange, VersionChanges, VersionFacts
+from meristem.reports.frame import document
+from meristem.reports.shown import drawing, text
+from meristem.reports.versions.facts import (
+    ChangeList,
+    FileRow,
+    LineageGraph,
+    Logged,
+    PathChange,
+    VersionChanges,
+    VersionFacts,
+)
+from meristem.reports.versions.lineage import lineage_svg
+from meristem.reports.versions.logged import logged_html
+from meristem.reports.versions.preview import preview_html
 
 MOST_FILES = 1_000
 _MOST_PATHS = 50  # of each kind of change
 _MOST_SAID = 12  # sentences about a table
 _KINDS = {"f": "file", "c": "file", "l": "link", "u": "external", "d": "folder"}
-_STATUSES = ("draft", "final", "published", "deleted")
+_BADGES = {"draft": "warning", "final": "final", "published": "good", "deleted": "error"}
 
 
 def render_page(
@@ -31,38 +40,28 @@ def render_page(
     preview: Preview | None = None,
     changes: Sequence[VersionChanges] = (),
     lineage: LineageGraph | None = None,
-    logged: str = "",
+    logged: Sequence[Logged] = (),
 ) -> str:
     """The page of a version.
 
     Args:
         changes: To each of its parents that is compared.
-        logged: What was logged with it, as HTML; see `logged_page`.
+
+    Raises:
+        InputError: A figure was logged, and Plotly is not installed.
     """
-    style = files("meristem.datasets").joinpath("page.css").read_text(encoding="utf-8") + fragment_style()
     graph = lineage_svg(lineage) if lineage is not None else ""
     parts = [
         _header(facts),
         *(_section(f"Changes to {plain(one.parent, 120)}", _changes(one)) for one in changes),
         _section("Lineage", graph + _LEGEND) if graph else "",
-        _section("Preview", render_html(preview)) if preview is not None else "",
-        _section("Logged", logged) if logged else "",
+        _section("Preview", preview_html(preview)) if preview is not None else "",
+        _section("Logged", logged_html(logged)) if logged else "",
         _section("Metadata", _pairs(facts.metadata.items())) if facts.metadata else "",
         _section("Files", _files(facts)) if facts.files else "",
+        drawing() if any(one.kind == "plotly" for one in logged) else "",
     ]
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{_text(facts.title)}</title>
-<style>{style}</style>
-</head>
-<body>
-{"".join(parts)}
-</body>
-</html>
-"""
+    return document(facts.title, "".join(parts), ["versions/page.css", "versions/preview.css"])
 
 
 _LEGEND = (
@@ -72,13 +71,12 @@ _LEGEND = (
 
 
 def _section(title: str, inside: str) -> str:
-    return f"<section><h2>{_text(title)}</h2>{inside}</section>"
+    return f"<article><h2>{_text(title)}</h2>{inside}</article>"
 
 
 def _header(facts: VersionFacts) -> str:
-    status = facts.status if facts.status in _STATUSES else ""
-    badges = [f'<span class="badge {status}">{_text(facts.status)}</span>']
-    badges += [f'<span class="badge tag">{_text(tag, 60)}</span>' for tag in facts.tags]
+    badges = [f'<span class="badge {_BADGES.get(facts.status, "info")}">{_text(facts.status)}</span>']
+    badges += [f'<span class="badge info tag">{_text(tag, 60)}</span>' for tag in facts.tags]
     message = f'<p class="message">{_text(facts.message, 2000)}</p>' if facts.message else ""
     counts = [("files", f"{facts.entries:,}"), ("size", bytes_text(facts.bytes))]
     counts += [("stored for it", bytes_text(facts.stored_bytes))] if facts.stored_bytes is not None else []
@@ -172,7 +170,7 @@ def _files(facts: VersionFacts) -> str:
     head = '<th scope="col">path</th><th scope="col">kind</th><th class="number" scope="col">size</th>'
     content = '<th scope="col">content</th>'
     table = f"<table><thead><tr>{head}{content}</tr></thead><tbody>{rows}</tbody></table>"
-    return f'<div class="files">{table}</div>{more}'
+    return f'<div class="scroll table files">{table}</div>{more}'
 
 
 def _file(row: FileRow) -> str:
@@ -187,4 +185,4 @@ def _file(row: FileRow) -> str:
 
 
 def _text(value: str, longest: int = 200) -> str:
-    return html.escape(plain(value, longest), quote=True)
+    return text(value, longest)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from meristem.datasets.previews.wording import bytes_text, counted, moment, plain
-from meristem.datasets.version_facts import GraphReader, GraphVersion, LineageGraph
+from meristem.reports.versions.facts import GraphReader, GraphVersion, LineageGraph
 
 MOST = 40  # versions that are drawn: those nearest to the current one
 _ROW, _LANE, _LEFT, _TOP = 44, 22, 18, 26

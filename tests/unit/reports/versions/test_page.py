@@ -9,10 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.datasets.previews.samples import labels, preview_of
 
-from meristem.datasets.lineage_picture import lineage_svg, nearest, place
-from meristem.datasets.page import render_page
 from meristem.datasets.previews import differences
-from meristem.datasets.version_facts import (
+from meristem.reports.versions.facts import (
     ChangeList,
     FileRow,
     GraphReader,
@@ -22,6 +20,8 @@ from meristem.datasets.version_facts import (
     VersionChanges,
     VersionFacts,
 )
+from meristem.reports.versions.lineage import lineage_svg, nearest, place
+from meristem.reports.versions.page import render_page
 
 HOSTILE = "</style></title><script>alert(1)</script>\"'><img src=x onerror=alert(2)>\x1b[31m"
 
