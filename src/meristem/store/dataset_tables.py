@@ -53,10 +53,10 @@ dataset_versions = Table(
 _NUMBERED = text("status <> 'draft'")
 Index(
     "dataset_versions_by_number", dataset_versions.c.dataset_id, dataset_versions.c.number, unique=True,
-    sqlite_where=_NUMBERED, postgresql_where=_NUMBERED,
+    sqlite_where=_NUMBERED,
 )  # fmt: skip
 IS_DRAFT = text("status = 'draft'")
-Index("dataset_drafts", dataset_versions.c.dataset_id, sqlite_where=IS_DRAFT, postgresql_where=IS_DRAFT)
+Index("dataset_drafts", dataset_versions.c.dataset_id, sqlite_where=IS_DRAFT)
 
 dataset_parents = Table(
     "dataset_parents",

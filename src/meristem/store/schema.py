@@ -6,14 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, select
+from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, insert, inspect, select
 
 from meristem.errors import StoreDamaged, StoreSchemaError
 from meristem.store.database import Database
 from meristem.store.dataset_tables import all_tables
 
 LATEST = "0006"
-version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
+version = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),  # as Alembic names it
+)
 _LOCK_NUMBER = 7_310_221  # PostgreSQL advisory lock: two processes that find an empty database
 
 

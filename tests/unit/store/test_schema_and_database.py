@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +31,37 @@ def test_the_migrations_make_the_tables_that_the_code_has() -> None:
     with database.connection() as connection:
         assert compare_metadata(MigrationContext.configure(connection), all_tables) == []
     schema.upgrade(database)  # may be repeated
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_new_store_has_the_indexes_that_an_upgraded_one_has(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+    url = f"sqlite:///{tmp_path}/s.db"
+    if kind == "postgres":
+        query = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+        url = request.getfixturevalue("postgres_url")
+    found = []
+    for make in (schema.ensure_schema, schema.upgrade):
+        database = Database(url)
+        assert schema.current_version(database) is None
+        make(database)
+        with database.connection() as connection:
+            rows = connection.exec_driver_sql(query).all()
+            if kind == "postgres":
+                connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+                connection.exec_driver_sql("CREATE SCHEMA public")
+                connection.commit()
+        found.append({name: " ".join(sql.split()) for name, sql in rows})
+        (tmp_path / "s.db").unlink(missing_ok=True)
+    assert found[0] == found[1]
+    assert sum(" WHERE " in sql for sql in found[0].values()) == 6
+
+
+def test_naming_indexes_of_some_rows_loads_no_driver_of_other_databases() -> None:
+    code = "import sys, meristem.store.store; sys.exit('sqlalchemy.dialects.postgresql' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_an_old_store_is_refused_until_it_is_upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
