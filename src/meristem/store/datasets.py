@@ -356,6 +356,12 @@ class Datasets(DatasetDrafts):
         """What garbage collection must keep, drafts too, and the cursor for `roots_after`."""
         return self._database.read(roots)
 
+    def numbers(self) -> set[tuple[str, str, str]]:
+        """Project, name and number of each version that is neither a draft nor deleted."""
+        query = select(_D.project, _D.name, _V.number).join_from(datasets, dataset_versions, _V.dataset_id == _D.id)
+        found = self._database.read(lambda connection: connection.execute(query.where(READABLE)).all())
+        return {(row[0], row[1], row[2]) for row in found}
+
     def roots_after(self, cursor: int) -> Roots:
         """The roots of versions and drafts that were written since; see `dataset_roots`."""
         return self._database.read(lambda connection: roots(connection, cursor))
