@@ -8,6 +8,7 @@ from tests.unit.datasets.copies.versions import CHUNK, Memory, content, link
 
 from meristem.datasets.copies import link_copy, local_copy, mutable_copy, sharing, would_lose
 from meristem.datasets.copies.locks import try_alone
+from meristem.datasets.copies.own import STAGING
 from meristem.errors import CopyRefused, PlaceUnavailable
 
 FILES = {"a/one": b"one", "a/two": b"two", "large": b"L" * CHUNK + b"M" * CHUNK, "three": b"three"}
@@ -216,3 +217,21 @@ def test_where_the_file_system_can_files_are_cloned(
     monkeypatch.setattr(sharing, "_copy", None)
     assert content(mutable_copy(tree, memory, tmp_path / "own", cache=cache)) == FILES
     assert len(cloned) == len(FILES)
+
+
+def test_what_another_copy_into_the_folder_keeps_there_stays_while_that_is_at_work(
+    memory: Memory, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    held, left = own / f"{STAGING}0123", own / f"{STAGING}4567"
+    for staging in (held, left):
+        staging.mkdir(parents=True)
+        (staging / "half").write_bytes(b"half")
+    lock = try_alone(held / "lock")
+    assert lock is not None
+    try:
+        mutable_copy(memory.files(FILES), memory, own)
+        assert [path.name for path in own.glob(f"{STAGING}*")] == [held.name]
+        assert (held / "half").exists()
+    finally:
+        os.close(lock)
