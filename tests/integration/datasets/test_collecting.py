@@ -108,7 +108,7 @@ def test_files_of_condemned_packs_stay_until_their_grace_is_over(machine: Machin
 
     assert (condemned.condemned, condemned.deleted, again.condemned, again.deleted) == (1, 0, 0, 0)
     assert _packs(store) == packs
-    assert _collect(store).deleted == 1
+    assert [_collect(store).deleted for _ in range(2)] == [1, 0]
     assert _packs(store) == []
 
 
@@ -197,6 +197,76 @@ def test_what_is_half_dead_is_moved_and_both_are_whole(machine: Machine, work: P
     assert Dataset.get(id=version.id, store=machine("empty")).verify().is_whole
 
 
+def test_what_belongs_to_a_version_beside_its_files_stays(machine: Machine, work: Path) -> None:
+    store = machine()
+    version = _version(store, _write(work, 1))
+    version.preview()
+    version.log_table("counts", "train", [{"label": "a", "count": 3}])
+
+    _collect(store)
+
+    row = store.datasets.version(version.id)
+    (logged,) = version.logs()
+    empty = objects_of(machine("empty"))
+    assert row.preview is not None
+    assert empty.load(row.preview)
+    assert b"count" in empty.load(logged.object)
+
+
+def test_a_pack_is_moved_also_when_a_version_comes_that_needs_what_is_moved(
+    machine: Machine, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = machine("one"), machine("two")
+    version, pack = _half_dead(one, work)
+    made: list[Dataset] = []
+    condemn = two.dataset_packs.condemn
+
+    def condemn_later(*given: Any, **named: Any) -> Any:
+        made.append(_version(one, _write(work, 11)))
+        return condemn(*given, **named)
+
+    monkeypatch.setattr(two.dataset_packs, "condemn", condemn_later)
+    _collect(two)
+
+    assert not pack.exists()
+    for each in (version, *made):
+        assert Dataset.get(id=each.id, store=machine("empty")).verify().is_whole
+
+
+def test_of_two_collections_at_once_one_does_the_work(
+    machine: Machine, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = machine("one"), machine("two")
+    version, _ = _half_dead(one, work)
+    condemn = two.dataset_packs.condemn
+    first: list[Collected] = []
+
+    def condemn_later(*given: Any, **named: Any) -> Any:
+        first.append(_collect(one))
+        return condemn(*given, **named)
+
+    monkeypatch.setattr(two.dataset_packs, "condemn", condemn_later)
+
+    assert _collect(two).condemned == 0
+    assert first[0].moved_objects == 3
+    _collect(one)
+    assert len(_packs(one)) == len(one.dataset_packs.live().packs) == 2
+    assert Dataset.get(id=version.id, store=machine("empty")).verify().is_whole
+
+
+def test_packs_of_open_drafts_are_not_moved(machine: Machine, work: Path) -> None:
+    store = machine()
+    draft = Dataset.create("p", "d", store=store)
+    draft.sync_folder(_write(work, *range(10)))
+    for seed in range(9):
+        (work / f"f{seed}").unlink()
+    draft.sync_folder(work)
+
+    collected = _collect(store)
+
+    assert (collected.condemned, collected.moved_objects) == (0, 0)
+
+
 def test_a_pack_that_arrives_while_packs_are_condemned_stays(
     machine: Machine, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +318,20 @@ def test_deleting_a_version_takes_its_record_away(machine: Machine, work: Path) 
     first.delete()
 
     assert _records(store) == {"1.0.1.json"}
+
+
+def test_the_record_of_a_version_goes_whose_deletion_a_process_did_not_end(
+    machine: Machine, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = machine()
+    first = _version(store, _write(work, 1))
+    with _ended_at(objects_of(store).place, "delete", monkeypatch):
+        first.delete()
+    assert _records(store) == {"1.0.0.json"}
+
+    _collect(store)
+
+    assert _records(store) == set()
 
 
 def test_a_number_that_a_dead_process_claimed_is_free_once_its_draft_is_given_up(
