@@ -18,7 +18,7 @@ from integration.datasets.conftest import Machine
 from meristem.datasets.collecting import Collected, collect
 from meristem.datasets.dataset import Dataset
 from meristem.datasets.objects import objects_of
-from meristem.errors import NotInPlace, StoreUnavailable
+from meristem.errors import DatasetError, NotInPlace, StoreUnavailable
 from meristem.packs.places.folder import FolderPlace
 from meristem.store.dataset_rows import PackState
 from meristem.store.store import Store
@@ -254,6 +254,30 @@ def test_of_two_collections_at_once_one_does_the_work(
     assert Dataset.get(id=version.id, store=machine("empty")).verify().is_whole
 
 
+@pytest.mark.parametrize("found_by", ["stats", "content"])
+def test_a_file_that_was_found_and_then_condemned_is_stored_again(
+    machine: Machine, work: Path, monkeypatch: pytest.MonkeyPatch, found_by: str
+) -> None:
+    store = machine()
+    _version(store, _write(work, 1)).delete()
+    writer = machine() if found_by == "stats" else machine("knows no file")
+    draft = Dataset.create("p", "d", store=writer)
+    checkpoint = writer.datasets.checkpoint
+    collected: list[Collected] = []
+
+    def checkpoint_later(*given: Any, **named: Any) -> Any:
+        if not collected:
+            collected.append(_collect(store))
+        return checkpoint(*given, **named)
+
+    monkeypatch.setattr(writer.datasets, "checkpoint", checkpoint_later)
+    draft.sync_folder(_write(work, 2))
+    draft.finalize()
+
+    assert collected[0].deleted == 1
+    assert Dataset.get(id=draft.id, store=machine("empty")).verify().is_whole
+
+
 def test_packs_of_open_drafts_are_not_moved(machine: Machine, work: Path) -> None:
     store = machine()
     draft = Dataset.create("p", "d", store=store)
@@ -368,6 +392,19 @@ def test_a_number_that_a_draft_claimed_and_did_not_get_is_free_again(
     assert _records(store) == {"1.0.1.json"}
 
 
+@pytest.mark.parametrize(("error", "records"), [(DatasetError, set()), (StoreUnavailable, {"1.0.0.json"})])
+def test_a_number_is_free_again_where_a_version_was_refused_and_claimed_where_that_is_not_known(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, error: type[Exception], records: set[str]
+) -> None:
+    store = machine()
+    draft = Dataset.create("p", "d", store=store)
+    with _ended_at(store.datasets, "finalize", monkeypatch, error):
+        draft.finalize()
+    assert _records(store) == records
+    draft.finalize()
+    assert draft.version == "1.0.0"
+
+
 def test_no_record_goes_because_the_store_is_away(
     machine: Machine, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -382,8 +419,9 @@ def test_no_record_goes_because_the_store_is_away(
     assert _records(store) == {"1.0.0.json"}
 
 
-def test_what_a_dead_process_had_stored_is_not_sent_again(
-    machine: Machine, work: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("who", ["the same process", "another machine"])
+def test_what_was_stored_before_a_death_or_an_outage_is_not_sent_again(
+    machine: Machine, work: Path, monkeypatch: pytest.MonkeyPatch, who: str
 ) -> None:
     store = machine()
     draft = Dataset.create("p", "d", store=store)
@@ -393,15 +431,15 @@ def test_what_a_dead_process_had_stored_is_not_sent_again(
     assert sum(pack.stat().st_size for pack in sent) > 10 * _FILE_BYTES
     assert len(store.dataset_packs.list(PackState.INCOMING)) == 1
 
-    again = machine("other")  # nor by a machine that knows nothing of it
-    draft = Dataset.get(id=draft.id, store=again)
+    if who == "another machine":  # it knows nothing of what was sent
+        draft = Dataset.get(id=draft.id, store=machine("other"))
     _write(work, 10)
     draft.sync_folder(work)
     draft.finalize()
 
     new = sum(pack.stat().st_size for pack in _packs(store) if pack not in sent)
     assert _FILE_BYTES < new < 2 * _FILE_BYTES
-    _collect(again)
+    _collect(store)
     assert Dataset.get(id=draft.id, store=machine("empty")).verify().is_whole
 
 
