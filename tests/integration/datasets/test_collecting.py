@@ -278,6 +278,19 @@ def test_a_file_that_was_found_and_then_condemned_is_stored_again(
     assert Dataset.get(id=draft.id, store=machine("empty")).verify().is_whole
 
 
+def test_what_went_while_newer_packs_stayed_is_stored_again(machine: Machine, work: Path) -> None:
+    one, two = machine("one"), machine("two")
+    first = _version(one, _write(work / "1", 1))
+    _version(one, _write(work / "2", 2), "other")
+    objects_of(one).refresh()
+    first.delete()
+    assert _collect(two).deleted == 1
+
+    again = _version(one, work / "1")
+
+    assert Dataset.get(id=again.id, store=machine("empty")).verify().is_whole
+
+
 def test_packs_of_open_drafts_are_not_moved(machine: Machine, work: Path) -> None:
     store = machine()
     draft = Dataset.create("p", "d", store=store)
