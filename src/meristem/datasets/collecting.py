@@ -69,17 +69,23 @@ class _Names:
         self.rows.execute("PRAGMA journal_mode = OFF")
         self.rows.execute("PRAGMA synchronous = OFF")
         self.rows.execute("PRAGMA cache_size = -32000")  # 32 MB at most: names come in no order
-        self.rows.execute("CREATE TABLE needed (name BLOB PRIMARY KEY) WITHOUT ROWID")
+        self.rows.execute("CREATE TABLE needed (name BLOB PRIMARY KEY, walked INTEGER) WITHOUT ROWID")
         self.rows.execute("CREATE TABLE going (name BLOB, pack BLOB, PRIMARY KEY (name, pack)) WITHOUT ROWID")
 
-    def need(self, names: Iterable[str]) -> None:
-        """Notes each name when it comes, so that `is_needed` knows it before the next one is asked for."""
+    def need(self, found: Iterable[tuple[str, str]]) -> None:
+        """Notes what is needed, as pairs of what and name: each when it comes, before the next one is asked for."""
+        note = "INSERT INTO needed VALUES (?, ?) ON CONFLICT DO UPDATE SET walked = 1 WHERE excluded.walked"
         self.rows.execute("BEGIN")
-        self.rows.executemany("INSERT OR IGNORE INTO needed VALUES (?)", ((bytes.fromhex(name),) for name in names))
+        self.rows.executemany(note, ((bytes.fromhex(name), what in ("node", "recipe")) for what, name in found))
         self.rows.execute("COMMIT")
 
     def is_needed(self, name: str) -> bool:
         query = "SELECT 1 FROM needed WHERE name = ?"
+        return self.rows.execute(query, (bytes.fromhex(name),)).fetchone() is not None
+
+    def is_walked(self, name: str) -> bool:
+        """Whether all below a node or recipe was noted. Not so of a file that has the bytes of one."""
+        query = "SELECT 1 FROM needed WHERE name = ? AND walked"
         return self.rows.execute(query, (bytes.fromhex(name),)).fetchone() is not None
 
     def let_go(self, pack: str, names: Iterable[str]) -> None:
@@ -180,11 +186,11 @@ def _mark(objects: Objects, names: _Names, rows: Sequence[RootRow], tell: Callab
     for done, row in enumerate(rows):
         tell("reading manifests", done, len(rows))
         names.need(_beside(row))
-        names.need(name for _, name in Tree(row.root, objects).names_new(names.is_needed))
+        names.need(Tree(row.root, objects).names_new(names.is_walked))
 
 
-def _beside(row: RootRow) -> list[str]:
-    return [name for name in (row.preview, *row.logs) if name]
+def _beside(row: RootRow) -> list[tuple[str, str]]:
+    return [("object", name) for name in (row.preview, *row.logs) if name]
 
 
 def _fills(objects: Objects, names: _Names, packs: Sequence[PackRow]) -> Iterator[Fill]:
@@ -240,7 +246,7 @@ def _holding(objects: Objects, names: _Names, rows: Sequence[RootRow]) -> set[st
     """
     holding: set[str] = set()
     for row in rows:
-        for name in chain(_beside(row), (name for _, name in Tree(row.root, objects).names_new(names.is_needed))):
+        for _, name in chain(_beside(row), Tree(row.root, objects).names_new(names.is_walked)):
             if not names.is_needed(name):
                 holding |= names.going(name)
     return holding
