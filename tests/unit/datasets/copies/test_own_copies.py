@@ -235,3 +235,29 @@ def test_what_another_copy_into_the_folder_keeps_there_stays_while_that_is_at_wo
         assert (held / "half").exists()
     finally:
         os.close(lock)
+
+
+def test_a_file_of_chunks_with_bytes_at_its_end_is_not_right(memory: Memory, tmp_path: Path) -> None:
+    own = mutable_copy(memory.files(FILES), memory, tmp_path / "own")
+    with open(own / "large", "ab") as file:
+        file.write(b"mine")
+    assert would_lose(memory.files(FILES).entries(), memory, own) == ["large"]
+    with pytest.raises(CopyRefused):
+        mutable_copy(memory.files(FILES), memory, own)
+    assert content(mutable_copy(memory.files(FILES), memory, own, overwrite=True)) == FILES
+
+
+def test_a_file_that_somebody_changes_while_it_is_taken_from_the_cache_is_fetched(
+    memory: Memory, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = local_copy(memory.files(FILES), memory, cache=cache)
+    copy = sharing._copy
+
+    def change_and_copy(file: int, into: int, size: int) -> None:
+        (shared / "three").chmod(0o644)
+        (shared / "three").write_bytes(b"THREE")
+        copy(file, into, size)
+
+    monkeypatch.setattr(sharing, "_copy", change_and_copy)
+    monkeypatch.setattr(sharing.Cloning, "_shared", lambda self, file, into: False)
+    assert content(mutable_copy(memory.files(FILES), memory, tmp_path / "own", cache=cache)) == FILES
