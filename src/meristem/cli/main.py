@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from copy import copy
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -60,10 +61,10 @@ def make_app(names: Iterable[str], verb: str = "") -> typer.Typer:
     for name in names:
         module = import_module(f"meristem.cli.{name}")
         if name in _NOUNS:
-            wanted = [each for each in module.app.registered_commands if verb and _verb(each) == verb]
-            if wanted:
-                module.app.registered_commands[:] = wanted
-            made.add_typer(module.app, name=name)
+            noun = copy(module.app)
+            wanted = [each for each in noun.registered_commands if _verb(each) == verb]
+            noun.registered_commands = wanted or noun.registered_commands
+            made.add_typer(noun, name=name)
         else:
             made.command(name)(getattr(module, name))
     made.callback(invoke_without_command=True)(options)

@@ -11,18 +11,18 @@ from __future__ import annotations
 import logging
 import sqlite3
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from meristem.datasets.gc_plan import Fill, plan_collection
 from meristem.datasets.objects import MARK_BYTES, Objects
 from meristem.datasets.records import list_records, record_key
-from meristem.errors import MeristemError, NotInPlace, ObjectDamaged, ObjectMissing, PackDamaged
-from meristem.manifests.tree import EMPTY, Tree
+from meristem.errors import NotInPlace, ObjectDamaged, ObjectMissing, PackDamaged, VersionNotFound
+from meristem.manifests.tree import Tree
 from meristem.packs.format import FOOTER, HEADER, ROW, pack_key
 from meristem.packs.pack_files import read_index
 from meristem.packs.places.folder import FolderPlace
@@ -57,26 +57,51 @@ class Collected:
     dry: bool = False
 
 
-class _Needed:
-    """Names of objects that are needed, in a file beside memory: there may be many millions."""
+class _Names:
+    """Names of objects, in a file beside memory: there may be many millions.
+
+    What is needed; and what lies in the packs that are to go, by their own indexes: the one of this machine is a
+    cache, and nothing is deleted on the word of a cache.
+    """
 
     def __init__(self, file: Path) -> None:
-        self._rows = sqlite3.connect(file, isolation_level=None)
-        self._rows.execute("PRAGMA journal_mode = OFF")
-        self._rows.execute("PRAGMA synchronous = OFF")
-        self._rows.execute("CREATE TABLE needed (name BLOB PRIMARY KEY) WITHOUT ROWID")
-        self._rows.execute("BEGIN")
+        self.rows = sqlite3.connect(file, isolation_level=None)
+        self.rows.execute("PRAGMA journal_mode = OFF")
+        self.rows.execute("PRAGMA synchronous = OFF")
+        self.rows.execute("PRAGMA cache_size = -32000")  # 32 MB at most: names come in no order
+        self.rows.execute("CREATE TABLE needed (name BLOB PRIMARY KEY, walked INTEGER) WITHOUT ROWID")
+        self.rows.execute("CREATE TABLE going (name BLOB, pack BLOB, PRIMARY KEY (name, pack)) WITHOUT ROWID")
 
-    def add(self, name: str) -> bool:
-        """Returns whether it was new."""
-        return self._rows.execute("INSERT OR IGNORE INTO needed VALUES (?)", (bytes.fromhex(name),)).rowcount == 1
+    def need(self, found: Iterable[tuple[str, str]]) -> None:
+        """Notes what is needed, as pairs of what and name: each when it comes, before the next one is asked for."""
+        note = "INSERT INTO needed VALUES (?, ?) ON CONFLICT DO UPDATE SET walked = 1 WHERE excluded.walked"
+        self.rows.execute("BEGIN")
+        self.rows.executemany(note, ((bytes.fromhex(name), what in ("node", "recipe")) for what, name in found))
+        self.rows.execute("COMMIT")
 
-    def __contains__(self, name: str) -> bool:
+    def is_needed(self, name: str) -> bool:
         query = "SELECT 1 FROM needed WHERE name = ?"
-        return self._rows.execute(query, (bytes.fromhex(name),)).fetchone() is not None
+        return self.rows.execute(query, (bytes.fromhex(name),)).fetchone() is not None
+
+    def is_walked(self, name: str) -> bool:
+        """Whether all below a node or recipe was noted. Not so of a file that has the bytes of one."""
+        query = "SELECT 1 FROM needed WHERE name = ? AND walked"
+        return self.rows.execute(query, (bytes.fromhex(name),)).fetchone() is not None
+
+    def let_go(self, pack: str, names: Iterable[str]) -> None:
+        """Notes what lies in a pack that is to go."""
+        raw = bytes.fromhex(pack)
+        self.rows.execute("BEGIN")
+        self.rows.executemany("INSERT INTO going VALUES (?, ?)", ((bytes.fromhex(name), raw) for name in names))
+        self.rows.execute("COMMIT")
+
+    def going(self, name: str) -> set[str]:
+        """The packs that are to go and hold an object."""
+        found = self.rows.execute("SELECT pack FROM going WHERE name = ?", (bytes.fromhex(name),))
+        return {pack.hex() for (pack,) in found}
 
     def close(self) -> None:
-        self._rows.close()
+        self.rows.close()
 
 
 def collect(
@@ -100,23 +125,22 @@ def collect(
     tell = progress or (lambda what, done, of: None)
     with (
         tempfile.TemporaryDirectory(prefix="meristem-gc-") as folder,
-        closing(_Needed(Path(folder) / "needed.db")) as needed,
+        closing(_Names(Path(folder) / "names.db")) as names,
     ):
-        return _collect(objects, needed, grace, dry, tell)
+        return _collect(objects, names, grace, dry, tell)
 
 
 def _collect(
-    objects: Objects, needed: _Needed, grace: timedelta, dry: bool, tell: Callable[[str, int, int], object]
+    objects: Objects, names: _Names, grace: timedelta, dry: bool, tell: Callable[[str, int, int], object]
 ) -> Collected:
     store = objects.store
     roots = store.datasets.roots()
     objects.refresh()
-    _mark(objects, needed, roots.rows, tell)
+    _mark(objects, names, roots.rows, tell)
     live = store.dataset_packs.live()
-    objects.refresh()  # so that the index knows all of these: see `_holding`
+    objects.refresh()  # so that the index knows all of these
     open_drafts = {row.version for row in roots.rows if row.status is VersionStatus.DRAFT}
-    looked_at = [pack for pack in live.packs if pack.draft not in open_drafts]
-    fills = list(_fills(objects, needed, looked_at, tell))
+    fills = list(_fills(objects, names, [pack for pack in live.packs if pack.draft not in open_drafts]))
     plan = plan_collection(fills)
     if dry:
         concerned = {fill.name: fill for fill in fills if fill.name in {*plan.empty, *plan.rewritten}}
@@ -128,14 +152,12 @@ def _collect(
         )  # fmt: skip
     condemned: set[str] = set()
     moved_objects = moved_bytes = 0
-    going = {
-        *plan.empty,
-        *plan.rewritten,
-        *store.dataset_packs.names(PackState.INCOMING),
-    }  # those of open drafts are spared
+    incoming = store.dataset_packs.names(PackState.INCOMING)  # those of open drafts are spared
+    going = {*plan.empty, *plan.rewritten, *incoming}
     if going:
+        last = max((pack.serial or 0 for pack in live.packs), default=0)
         with objects.writer(None, anew=True) as writer:
-            moved_objects, stuck = _move(objects, needed, plan.rewritten, writer, tell)
+            moved_objects, stuck = _move(objects, names, [*plan.empty, *plan.rewritten], writer, tell)
             going -= stuck
             writer.flush()
             moved_bytes = writer.stored_bytes
@@ -145,7 +167,7 @@ def _collect(
                     epoch=roots.epoch,
                     cursor=roots.cursor,
                     made=[pack.name for pack in writer.packs],
-                    spare=lambda rows: _holding(objects, going, rows),
+                    spare=lambda rows: _used_since(objects, last) | _holding(objects, names, rows),
                 )
             except (EpochMoved, PacksGone):  # another collection was faster: it has done the work
                 condemned = set()
@@ -160,43 +182,35 @@ def _collect(
     )  # fmt: skip
 
 
-def _mark(objects: Objects, needed: _Needed, rows: Sequence[RootRow], tell: Callable[[str, int, int], object]) -> None:
+def _mark(objects: Objects, names: _Names, rows: Sequence[RootRow], tell: Callable[[str, int, int], object]) -> None:
     for done, row in enumerate(rows):
         tell("reading manifests", done, len(rows))
-        for name in _beside(row):
-            needed.add(name)
-        if row.root != EMPTY:
-            for _, name in Tree(row.root, objects).names_new(needed.__contains__):
-                needed.add(name)
+        names.need(_beside(row))
+        names.need(Tree(row.root, objects).names_new(names.is_walked))
 
 
-def _beside(row: RootRow) -> list[str]:
-    return [name for name in (row.preview, *row.logs) if name]
+def _beside(row: RootRow) -> list[tuple[str, str]]:
+    return [("object", name) for name in (row.preview, *row.logs) if name]
 
 
-def _fills(
-    objects: Objects, needed: _Needed, packs: Sequence[PackRow], tell: Callable[[str, int, int], object]
-) -> Iterator[Fill]:
-    """How much of each pack is needed."""
-    for done, pack in enumerate(packs):
-        tell("looking at packs", done, len(packs))
+def _fills(objects: Objects, names: _Names, packs: Sequence[PackRow]) -> Iterator[Fill]:
+    """How much of each pack is needed, by the index of this machine; packs that it does not know stay."""
+    held = objects.index.held(names.rows)
+    for pack in packs:
+        if pack.name in held:
+            count, stored = held[pack.name]
+            size = stored + count * ROW.size + _FRAME
+            yield Fill(name=pack.name, size=pack.size, live_bytes=size, live_objects=count)
+            continue
         try:
-            rows = read_index(objects.place, pack.name)
+            read_index(objects.place, pack.name)
         except (NotInPlace, PackDamaged) as error:  # perhaps it can be had again: it is not given up
             log.warning("%s", error)
-            continue
-        live = [row for row in rows if row.name in needed]
-        yield Fill(
-            name=pack.name,
-            size=pack.size,
-            live_bytes=sum(row.stored + ROW.size for row in live) + _FRAME,
-            live_objects=len(live),
-        )
 
 
 def _move(
     objects: Objects,
-    needed: _Needed,
+    names: _Names,
     packs: Sequence[str],
     writer: PackWriter,
     tell: Callable[[str, int, int], object],
@@ -205,40 +219,37 @@ def _move(
     moved, stuck = 0, set()
     for done, pack in enumerate(packs):
         tell("moving objects", done, len(packs))
-        names = (row.name for row in read_index(objects.place, pack) if row.name in needed)
         try:
-            while batch := list(islice(names, _AT_ONCE)):
+            held = [row.name for row in read_index(objects.place, pack)]
+            names.let_go(pack, held)
+            needed = filter(names.is_needed, held)
+            while batch := list(islice(needed, _AT_ONCE)):
                 for name, content in objects.reader.get_many(batch):
                     writer.put(content, name=name)
                     moved += 1
-        except (ObjectDamaged, ObjectMissing) as error:
+        except (NotInPlace, PackDamaged, ObjectDamaged, ObjectMissing) as error:
             log.warning("%s", error)
             stuck.add(pack)
     return moved, stuck
 
 
-def _holding(objects: Objects, packs: Collection[str], rows: Sequence[RootRow]) -> set[str]:
-    """Those of the packs that roots need: they have come since what is needed was marked."""
-    wanted = set(packs)
+def _used_since(objects: Objects, last: int) -> set[str]:
+    """Packs that were incoming when it was looked, and became live since: roots need them."""
+    return {pack.name for pack in objects.store.dataset_packs.live(last).packs}
+
+
+def _holding(objects: Objects, names: _Names, rows: Sequence[RootRow]) -> set[str]:
+    """The packs that roots need which have come since what is needed was marked.
+
+    What was marked need not be looked for again: of the packs that are to go, those that hold some of it are copied,
+    and the copies become live with the same stroke. Nor what lies below a node that was: it was marked with it.
+    """
     holding: set[str] = set()
-    unknown = {pack: _content(objects, pack) for pack in wanted - objects.index.packs().keys()} if rows else {}
     for row in rows:
-        names = [*_beside(row)]
-        if row.root != EMPTY:
-            names += [name for _, name in Tree(row.root, objects).names()]
-        holding |= {at.pack for at in objects.index.locate(names).values()} & wanted
-        holding.update(pack for pack, held in unknown.items() if held is None or not held.isdisjoint(names))
+        for _, name in chain(_beside(row), Tree(row.root, objects).names_new(names.is_walked)):
+            if not names.is_needed(name):
+                holding |= names.going(name)
     return holding
-
-
-def _content(objects: Objects, pack: str) -> set[str] | None:
-    """What a pack holds that the index does not know, since it is not live, or only now; None: nobody can say."""
-    try:
-        return {row.name for row in read_index(objects.place, pack)}
-    except NotInPlace:  # its writer died before it lay there, or brings it later: for a root that is not there yet
-        return set()
-    except PackDamaged:
-        return None
 
 
 def _delete(objects: Objects, grace: timedelta) -> tuple[int, int]:
@@ -252,12 +263,13 @@ def _delete(objects: Objects, grace: timedelta) -> tuple[int, int]:
 def _delete_records(objects: Objects) -> None:
     """Deletes records of versions of this store that are none: a process died between claiming and finishing one."""
     store = objects.store
-    for key, found in list_records(objects.place):
+    explained = {record_key(*version) for version in store.datasets.numbers()}
+    for key, found in list_records(objects.place, without=explained):
         if found.get("store") != store.id or not isinstance(found.get("id"), int):
             continue
         try:
             row: VersionRow | None = store.datasets.version(found["id"])
-        except MeristemError:
+        except VersionNotFound:
             row = None
         kept = row is not None and (
             row.status is VersionStatus.DRAFT

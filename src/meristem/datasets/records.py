@@ -5,7 +5,7 @@ stores that share a place, too, never make one number twice."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -53,9 +53,11 @@ def claim(place: Place, key: str, record: bytes) -> bool:
     return place.put_new(key, record)
 
 
-def list_records(place: Place) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Keys and contents of all records; one that is no record has no content."""
+def list_records(place: Place, *, without: Container[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Keys and contents of records but those of some keys; one that is no record has no content."""
     for listed in place.keys(_PREFIX):
+        if listed.key in without:
+            continue
         try:
             found = json.loads(place.read(listed.key))
         except (NotInPlace, ValueError):

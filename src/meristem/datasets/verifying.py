@@ -104,7 +104,10 @@ def _read(
 
 def _needed(objects: Objects, root: str) -> Iterator[str]:
     seen: set[str] = set()
-    for _, name in Tree(root, objects).names_new(seen.__contains__):
+    walked: set[str] = set()  # without files, which may have the bytes of a node or recipe
+    for what, name in Tree(root, objects).names_new(walked.__contains__):
+        if what != "chunk":
+            walked.add(name)
         if name not in seen:
             seen.add(name)
             yield name

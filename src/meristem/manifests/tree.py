@@ -158,7 +158,8 @@ class Tree:
     def names_new(self, seen: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
         """The same without what lies below nodes and recipes of which `seen` says that they were given before.
 
-        Each is asked for before it is given, so `seen` may look into a set to which the caller adds what it gets.
+        Each is asked for before it is given, so `seen` may look into a set to which the caller adds the nodes and
+        recipes that it gets. No chunks: a file may have the bytes of a node or recipe, and nothing was given below it.
         """
         if self.root != EMPTY and not seen(self.root):
             yield "node", self.root

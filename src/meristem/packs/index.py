@@ -160,6 +160,32 @@ class LocalIndex:
             self._file.read(work)
         return found
 
+    def held(self, names: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+        """How many of some objects each known pack holds, and their stored bytes together.
+
+        Args:
+            names: Where a table `needed` has them as `name`, 32 raw bytes. It must be in no transaction.
+        """
+        query = (
+            "SELECT packs.name, coalesce(count, 0), coalesce(size, 0) FROM known.packs LEFT JOIN (SELECT pack, "
+            "count(*) AS count, sum(stored) AS size FROM needed CROSS JOIN known.objects USING (name) GROUP BY pack) "
+            "ON pack = number WHERE number NOT IN (SELECT number FROM known.recent)"
+        )
+
+        def sort_in(connection: sqlite3.Connection) -> None:
+            self._recent.stale = True
+            _sort_in(connection)
+
+        def count(_: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+            names.execute("ATTACH ? AS known", (str(self._file.path),))
+            try:
+                return {pack.hex(): (count, size) for pack, count, size in names.execute(query)}
+            finally:
+                names.execute("DETACH known")
+
+        self._file.write(sort_in)
+        return self._file.read(count)
+
     def close(self) -> None:
         self._file.close()
 

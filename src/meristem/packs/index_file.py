@@ -42,7 +42,7 @@ class IndexFile:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.path = folder, folder / _FILE
         self.opened = 0
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
@@ -90,7 +90,7 @@ class IndexFile:
             _INHERITED.append(self._connection)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._connection = _connect(self.folder / _FILE)
+            self._connection = _connect(self.path)
         except OSError as error:
             raise _unavailable(self.folder, error) from error
         self.opened += 1

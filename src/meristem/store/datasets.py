@@ -354,6 +354,12 @@ class Datasets(DatasetDrafts):
         """What garbage collection must keep, drafts too, and the cursor for `DatasetPacks.condemn`."""
         return self._database.read(roots)
 
+    def numbers(self) -> set[tuple[str, str, str]]:
+        """Project, name and number of each version that is neither a draft nor deleted."""
+        query = select(_D.project, _D.name, _V.number).join_from(datasets, dataset_versions, _V.dataset_id == _D.id)
+        found = self._database.read(lambda connection: connection.execute(query.where(READABLE)).all())
+        return {(row[0], row[1], row[2]) for row in found}
+
     def _kept(self, connection: Connection, version: int, wanted: str, *, published: bool = True) -> VersionRow:
         """The version, held until the transaction ends: one that is not deleted and, perhaps, not published."""
         row = get_version(connection, version, lock=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -201,3 +202,29 @@ def test_the_index_equals_a_plain_table(
             assert all(name in packs[at.pack] for name, at in index.locate(names).items())
     for index in indexes:
         index.close()
+
+
+@pytest.fixture
+def needed(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """Names in a database of their own: A, and one that no pack holds."""
+    rows = sqlite3.connect(tmp_path / "needed.db", isolation_level=None)
+    rows.execute("CREATE TABLE needed (name BLOB PRIMARY KEY)")
+    rows.executemany("INSERT INTO needed VALUES (?)", [(bytes.fromhex(A),), (bytes.fromhex(PACK_1),)])
+    yield rows
+    rows.close()
+
+
+def test_it_adds_up_what_each_pack_holds_of_some_objects(index: LocalIndex, needed: sqlite3.Connection) -> None:
+    assert index.held(needed) == {}
+    index.add_packs([(PACK_1, 1, [Row(A, 16, 7, 9, RAW), _row(B, 30)]), (PACK_2, 2, [_row(A), _row(C, 17)])])
+    assert index.held(needed) == {PACK_1: (1, 7), PACK_2: (1, 1)}
+    index.add_packs([(name_of(b"pack 3"), 3, [_row(B), _row(C, 17)])])
+    assert index.held(needed) == {PACK_1: (1, 7), PACK_2: (1, 1), name_of(b"pack 3"): (0, 0)}
+    assert index.locate([C])[C].pack in (PACK_2, name_of(b"pack 3"))
+
+
+def test_an_index_that_is_broken_holds_nothing(index: LocalIndex, needed: sqlite3.Connection, tmp_path: Path) -> None:
+    index.add_packs([(PACK_1, 1, [_row(A)])])
+    index.close()
+    (tmp_path / "index/packs.db").write_bytes(b"broken" * 10_000)
+    assert index.held(needed) == {}

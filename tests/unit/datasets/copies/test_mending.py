@@ -92,6 +92,8 @@ def test_without_a_record_all_files_are_read_and_nothing_is_fetched(
 ) -> None:
     record = cache / "copies/records" / tree.root
     whole = record.read_bytes()
+    copy.chmod(0o755)
+    (copy / "stranger").write_bytes(b"of somebody")
     record.unlink()
     if damage == "cut":
         record.write_bytes(whole[:-1])

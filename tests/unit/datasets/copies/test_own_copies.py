@@ -9,6 +9,7 @@ from tests.unit.datasets.copies.versions import CHUNK, Memory, content, link
 
 from meristem.datasets.copies import link_copy, local_copy, mutable_copy, sharing
 from meristem.datasets.copies.locks import try_alone
+from meristem.datasets.copies.own import STAGING
 from meristem.errors import CopyRefused, PlaceUnavailable
 
 FILES = {"a/one": b"one", "a/two": b"two", "large": b"L" * CHUNK + b"M" * CHUNK, "three": b"three"}
@@ -233,3 +234,47 @@ def test_where_the_file_system_can_files_are_cloned(
     monkeypatch.setattr(sharing, "_copy", None)
     assert content(mutable_copy(tree, memory, tmp_path / "own", cache=cache)) == FILES
     assert len(cloned) == len(FILES)
+
+
+def test_what_another_copy_into_the_folder_keeps_there_stays_while_that_is_at_work(
+    memory: Memory, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    held, left = own / f"{STAGING}0123", own / f"{STAGING}4567"
+    for staging in (held, left):
+        staging.mkdir(parents=True)
+        (staging / "half").write_bytes(b"half")
+    lock = try_alone(held / "lock")
+    assert lock is not None
+    try:
+        mutable_copy(memory.files(FILES), memory, own)
+        assert [path.name for path in own.glob(f"{STAGING}*")] == [held.name]
+        assert (held / "half").exists()
+    finally:
+        os.close(lock)
+
+
+def test_a_file_of_chunks_with_bytes_at_its_end_is_not_right(memory: Memory, tmp_path: Path) -> None:
+    own = mutable_copy(memory.files(FILES), memory, tmp_path / "own")
+    with open(own / "large", "ab") as file:
+        file.write(b"mine")
+    with pytest.raises(CopyRefused):
+        mutable_copy(memory.files(FILES), memory, own)
+    assert content(mutable_copy(memory.files(FILES), memory, own, overwrite=True)) == FILES
+
+
+def test_a_file_that_somebody_changes_while_it_is_taken_from_the_cache_is_fetched(
+    memory: Memory, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = local_copy(memory.files(FILES), memory, cache=cache)
+    copy = sharing._copy
+
+    def change_and_copy(file: int, into: int, size: int) -> None:
+        if size == len(FILES["three"]):
+            (shared / "three").chmod(0o644)
+            (shared / "three").write_bytes(b"THREE")
+        copy(file, into, size)
+
+    monkeypatch.setattr(sharing, "_copy", change_and_copy)
+    monkeypatch.setattr(sharing.Cloning, "_shared", lambda self, file, into: False)
+    assert content(mutable_copy(memory.files(FILES), memory, tmp_path / "own", cache=cache)) == FILES

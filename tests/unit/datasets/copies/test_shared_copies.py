@@ -9,7 +9,7 @@ import pytest
 from tests.unit.datasets.copies.versions import CHUNK, Memory, content, folder, link
 
 from meristem.datasets.copies import local_copy, release
-from meristem.errors import ManifestRefused, PlaceUnavailable
+from meristem.errors import CopyRefused, ManifestRefused, PlaceUnavailable
 from meristem.manifests.entry import Entry, Kind
 
 FILES = {
@@ -156,6 +156,15 @@ def test_external_files_come_when_somebody_fetches_them(memory: Memory, cache: P
     copy = local_copy(tree, memory, cache=cache, fetch_external=lambda entry, file: file.write(b"ext"))
     assert content(copy) == {"f": b"f", "there": b"ext"}
     assert local_copy(tree, memory, cache=cache) == copy
+
+
+def test_an_external_file_with_other_bytes_than_it_had_is_refused(memory: Memory, cache: Path) -> None:
+    there = Entry("there", Kind.EXTERNAL, 3, "https://example.org/x", facts={"hash": memory.put(b"ext")})
+    tree = memory.tree(there)
+    with pytest.raises(CopyRefused, match=r"example\.org"):
+        local_copy(tree, memory, cache=cache, fetch_external=lambda entry, file: file.write(b"EXT"))
+    copy = local_copy(tree, memory, cache=cache, fetch_external=lambda entry, file: file.write(b"ext"))
+    assert content(copy) == {"there": b"ext"}
 
 
 def test_release_may_be_repeated(memory: Memory, cache: Path) -> None:
