@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from meristem import present
 from meristem.errors import InputError, one_line
 from meristem.executors.batched_polls import BatchedPolls
 from meristem.executors.outages import FIND, LAUNCH, POLL, Outages, Trouble
@@ -134,6 +135,10 @@ class Attended:
     # Its life
 
     def _live(self, before: Attended | None) -> None:
+        with present.running(present.trial(self.attempt.study, self.number)):
+            self._live_through(before)
+
+    def _live_through(self, before: Attended | None) -> None:
         try:
             if before is not None:
                 before._launched.wait()

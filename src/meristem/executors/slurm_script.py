@@ -15,11 +15,13 @@ import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from meristem import present
 from meristem.errors import InputError
 from meristem.executors.command_outcome import STDERR_FILE, STDOUT_FILE
 from meristem.executors.launch import EXIT_CODE_FILE, read_number, text_of
 from meristem.executors.placeholders import Command, fill_arguments, fill_shell, variable_of
 from meristem.executors.slurm_states import Traces
+from meristem.present import PRESENT_VARIABLE
 from meristem.space import Parameters
 from meristem.spool import PARAMETERS_FILE, PARAMETERS_VARIABLE, REPORT_FILE, REPORT_VARIABLE, STOP_FILE
 
@@ -119,7 +121,9 @@ def claimant_of(folder: Path) -> str | None:
 
 
 def _variables(folder: Path, number: int, parameters: Parameters) -> dict[str, str]:
+    here = present.here()
     variables = {
+        **({PRESENT_VARIABLE: present.variable_of(here)} if here else {}),
         REPORT_VARIABLE: str(folder / REPORT_FILE),
         PARAMETERS_VARIABLE: str(folder / PARAMETERS_FILE),
         "MERISTEM_TRIAL": str(number),

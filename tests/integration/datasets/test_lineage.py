@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from tests.integration.workers.conftest import SOURCES, Team, team  # noqa: F401  (a fixture)
 
-from meristem import Study
+from meristem import RunnerExecutor, Study, present
 from meristem.cli.main import app
 from meristem.datasets.dataset import Dataset
 from meristem.executors.command import CommandExecutor
 from meristem.executors.function import FunctionExecutor
+from meristem.executors.slurm_script import write_job
 from meristem.statuses import TaskStatus
 from meristem.store.dataset_rows import ReaderKind
 from meristem.store.store import Store
@@ -122,6 +123,35 @@ def test_trials_of_a_command_and_their_study_are_known_as_readers(here: Path, da
     study(here, CommandExecutor(command, env={"PYTHONPATH": f"{SOURCES}:{here}"}))
 
     assert set(readers(data)) == of_trials()
+
+
+class ReadingRunner:
+    """Trials somewhere else, which read a version there, as a service in this process may."""
+
+    def run_trial(self, number: int, parameters: dict[str, float]) -> dict[str, int]:
+        Dataset.get("p", "d", version="1.0.0").read_bytes("file")
+        return {"number": number}
+
+    def poll_trial(self, number: int, metadata: object) -> str:
+        return "completed"
+
+
+class Rate:
+    name = "loss"
+
+    def fetch(self, number: int, metadata: object) -> tuple[int, float]:
+        return 0, 0.5
+
+
+def test_trials_that_a_runner_deploys_and_their_study_are_known_as_readers(here: Path, data: Dataset) -> None:
+    study(here, RunnerExecutor(ReadingRunner(), [Rate()], poll_seconds=0.05))
+    assert set(readers(data)) == of_trials()
+
+
+def test_a_job_of_slurm_is_told_which_trial_it_is(here: Path) -> None:
+    with present.running(present.trial("a study", 7)):
+        write_job(here, ["train"], 7, {}, (), {})
+    assert "export MERISTEM_PRESENT='trial a study 7'\n" in (here / "environment.sh").read_text()
 
 
 def test_tasks_on_a_worker_are_known_as_readers_and_none_for_the_next_one(
