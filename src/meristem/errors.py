@@ -345,7 +345,7 @@ class DraftMoved(DatasetError):
 class VersionConflict(DatasetError):
     """Another version was made from the same parent. `theirs` is that version, `conflicts` the paths both changed."""
 
-    def __init__(self, name: str, theirs: Any, conflicts: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, theirs: Any, conflicts: Sequence[str] = (), *, why: str = "") -> None:
         self.name, self.theirs, self.conflicts = name, theirs, tuple(conflicts)
         number = getattr(theirs, "number", theirs)
         listed = "".join(f"\n  - {path}" for path in self.conflicts[:20])
@@ -353,9 +353,12 @@ class VersionConflict(DatasetError):
         super().__init__(
             f"{name} was not made from {number}, which is the newest version by now."
             + (f" Both changed:{listed}{more}\n" if listed else ""),
-            "Finished as it is, it would lose what that version changed.",
-            "Merge that version into the draft (on_conflict='merge', --on-conflict merge), or finish it beside that "
-            "one (on_conflict='branch', --on-conflict branch).",
+            why or "Finished as it is, it would lose what that version changed.",
+            "Finish it beside that one, without what that one changed (on_conflict='branch', --on-conflict branch); or "
+            "begin anew from that one, and bring in what you changed."
+            if why or listed
+            else "Merge that version into the draft (on_conflict='merge', --on-conflict merge), or finish it beside that "
+            "one, without what that one changed (on_conflict='branch', --on-conflict branch).",
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from os import fspath
@@ -20,11 +21,14 @@ from meristem.datasets.records import record_key
 from meristem.datasets.sources import Addition, Source, look_at, refuse_twins, sources_of
 from meristem.errors import InputError
 from meristem.manifests.changes import differences
-from meristem.manifests.entry import Entry, check_path
+from meristem.manifests.entry import Entry, Kind, check_path
 from meristem.manifests.tree import Tree
 from meristem.statuses import VersionStatus
 from meristem.store.dataset_rows import VersionRow
 
+log = logging.getLogger("meristem.datasets")
+
+_SHOWN = 20  # paths in a warning
 _TOGETHER = 64  # folders and files that become one change: each is an open file
 
 
@@ -98,11 +102,30 @@ def add_external(draft: Draft, urls: Sequence[str], dataset_path: str) -> int:
     return len(found)
 
 
-def overlaid(change: Change, root: str) -> str:
-    """The root of a draft's content with all that another manifest holds; where both have a path, that one's counts."""
-    theirs = [c.after for c in differences(change.tree, Tree(root, change)) if c.after]
-    change.assume(theirs)
-    return change.tree.updated(_with_room(change.tree, theirs), change.save)
+def overlaid(change: Change, root: str, bases: Sequence[str] = ()) -> str:
+    """The root of a draft's content with what another manifest holds; where both have a path, that one's counts.
+
+    Args:
+        bases: Roots of the versions from which both come: then only what was changed since is taken, and what only the
+            draft has changed stays. Where both have changed a file, that one's counts too, unless it has removed it.
+    """
+    tree, other = change.tree, Tree(root, change)
+    if not bases:
+        taken = [found.after for found in differences(tree, other) if found.after]
+        change.assume(taken)
+        return tree.updated(_with_room(tree, taken), change.save)
+    old = [Tree(base, change) for base in bases]
+    first, *more = [{found.path: found.after for found in differences(base, other)} for base in old]
+    changed = {path: after for path, after in first.items() if all(path in each for each in more)}
+    both = [path for path in changed if tree.find(path) not in [base.find(path) for base in old]]
+    gone = changed.keys() - {path for path, after in changed.items() if after} - set(both)
+    taken = [after for after in changed.values() if after]
+    if decided := [path for path in both if changed[path] != tree.find(path)]:
+        log.warning(
+            "Changed in several parents, of which the last one counts: %s", ", ".join(map(repr, decided[:_SHOWN]))
+        )
+    change.assume(taken)
+    return tree.updated([*((path, None) for path in gone), *_with_room(tree, taken, gone)], change.save)
 
 
 def delete(objects: Objects, row: VersionRow, *, force: bool) -> None:
@@ -153,9 +176,13 @@ def _bring_seen(draft: Draft, found: Sequence[tuple[Source, Look]], progress: Pr
             each.remember(draft.row.root if len(syncs) == 1 else None)
 
 
-def _with_room(tree: Tree, entries: Iterable[Entry]) -> Iterator[tuple[str, Entry | None]]:
+def _with_room(tree: Tree, entries: Iterable[Entry], gone: Collection[str] = ()) -> Iterator[tuple[str, Entry | None]]:
     """Changes that put entries into a manifest, and take away what cannot stay beside them: a file where a folder
-    comes, what lies in a folder where a file comes."""
+    comes, what lies in a folder where a file comes.
+
+    Args:
+        gone: Paths that are removed with the same stroke.
+    """
     seen: set[str] = set()
     for entry in entries:
         above = entry.path
@@ -163,5 +190,8 @@ def _with_room(tree: Tree, entries: Iterable[Entry]) -> Iterator[tuple[str, Entr
             seen.add(above)
             if tree.find(above) is not None:  # a file, or a folder that was empty
                 yield above, None
-        yield from ((below.path, None) for below in tree.entries(f"{entry.path}/"))
+        below = (each.path for each in tree.entries(f"{entry.path}/") if each.path not in gone)
+        if entry.kind is Kind.FOLDER and next(below, None) is not None:
+            continue  # it is there, and holds something
+        yield from ((path, None) for path in below)
         yield entry.path, entry

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from meristem.datasets import adding
 from meristem.datasets.arguments import checked
 from meristem.datasets.background import Background
+from meristem.datasets.common_ancestors import common_ancestors
 from meristem.datasets.drafts import Draft, Ending
 from meristem.datasets.logs import log_image, log_plot, log_table
 from meristem.datasets.made_by import made_by
@@ -84,8 +85,9 @@ class Dataset(Version):
         `Dataset.get(project, name, writable_copy=True)`.
 
         Args:
-            parents: Versions from whose content it starts: datasets, ids, or names `PROJECT/NAME@VERSION`. Of several
-                that have different files at one path, the later one's is taken.
+            parents: Versions from whose content it starts: datasets, ids, or names `PROJECT/NAME@VERSION`. Several
+                that come from one version are merged: what either has changed since is taken, and where both have, the
+                later one's, which is told in the log. Others are laid over each other in the same way.
             version: Its number, such as "2.0.0"; by default the next one when it is finalized.
             description: Of the dataset, where it is made now.
             message: What is new, in a sentence.
@@ -113,10 +115,10 @@ class Dataset(Version):
         if dataset.versions and not rows:
             log.warning(_EMPTY_BESIDE, row.shown, dataset.newest, project, name, row.id)
         made = cls(row, objects)
-        for parent in rows[1:]:
-            made._as_draft("changed").change(
-                lambda change, root=parent.root: adding.overlaid(change, root)  # type: ignore[misc]
-            )
+        ancestry = datasets.ancestry([parent.id for parent in rows]) if len(rows) > 1 else {}
+        for i, parent in enumerate(rows[1:], 1):
+            bases = common_ancestors(ancestry, [earlier.id for earlier in rows[:i]], parent.id)
+            made._overlay(parent.root, [datasets.version(base).root for base in bases])
         return made
 
     @classmethod
@@ -192,9 +194,7 @@ class Dataset(Version):
         begun = datasets.begin(dataset.id, root=EMPTY, number=version, message=message or "", made_by=made_by())
         made = cls(begun, objects)
         for row in rows:
-            made._as_draft("changed").change(
-                lambda change, root=row.root: adding.overlaid(change, root)  # type: ignore[misc]
-            )
+            made._overlay(row.root)
         made.finalize(on_conflict="branch")
         return made
 
@@ -404,6 +404,9 @@ class Dataset(Version):
     def _add(self, additions: Sequence[Addition], progress: Progress | None = None) -> int:
         found: int = self._changed(lambda draft: adding.add(draft, additions, progress))
         return found
+
+    def _overlay(self, root: str, bases: Sequence[str] = ()) -> None:
+        self._changed(lambda draft: draft.change(lambda change: adding.overlaid(change, root, bases)))
 
     def _left_message(self) -> str:
         return (

@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from meristem.datasets.common_ancestors import common_ancestors
 from meristem.datasets.objects import Objects
 from meristem.datasets.records import claim, record_key, record_of
 from meristem.errors import DatasetError, ObjectMissing, VersionConflict, VersionRefused
 from meristem.manifests.changes import Counts, counted, differences
 from meristem.manifests.entry import EMPTY_OBJECT, Entry, Kind
-from meristem.manifests.merging import merge
+from meristem.manifests.merging import Merge, merge_from_all
 from meristem.manifests.recipe import decode_recipe
 from meristem.manifests.tree import EMPTY, Tree
 from meristem.packs.writer import PackMade, PackWriter
@@ -222,15 +223,30 @@ class Draft:
     def _settle_conflict(self, ending: Ending) -> None:
         store = self.objects.store.datasets
         head = store.find(self.row.project, self.row.name)
-        if head is None or head.id in self.row.parents or ending.on_conflict == "branch":
+        if head is None or ending.on_conflict == "branch":
             return
-        tree, theirs = self.tree(), Tree(head.root, self.objects)
-        base = Tree(store.version(self.row.parents[0]).root if self.row.parents else EMPTY, self.objects)
-        merged = merge(base, tree, theirs)
+        parents = store.ancestry([*self.row.parents, head.id])
+        bases = common_ancestors(parents, self.row.parents, head.id)
+        if head.id in bases:  # what it holds was known when the draft was begun
+            return
+        merged = self._merged([store.version(base) for base in bases], head)
         if merged.conflicts or ending.on_conflict != "merge":
             raise VersionConflict(self.row.shown, head, [conflict.path for conflict in merged.conflicts])
-        parents = (head.id, *(parent for parent in self.row.parents if parent != head.id))
-        self.change(lambda change: Tree(head.root, change).updated(merged.changes, change.save), parents=parents)
+        parents_now = (head.id, *(parent for parent in self.row.parents if parent != head.id))
+        root = head.root
+        self.change(lambda change: Tree(root, change).updated(merged.changes, change.save), parents=parents_now)
+
+    def _merged(self, bases: Sequence[VersionRow], head: VersionRow) -> Merge:
+        tree, theirs = self.tree(), Tree(head.root, self.objects)
+        roots = {base.root for base in bases} or {EMPTY}
+        try:
+            return merge_from_all([Tree(root, self.objects) for root in roots], tree, theirs)
+        except ObjectMissing as error:
+            gone = [base for base in bases if base.status is VersionStatus.DELETED]
+            if not gone:
+                raise
+            why = f"{gone[0].shown}, from which both come, was deleted: what each changed cannot be told any more."
+            raise VersionConflict(self.row.shown, head, why=why) from error
 
     def _finish(self, number: str | None, ending: Ending) -> VersionRow:
         store, place = self.objects.store, self.objects.place

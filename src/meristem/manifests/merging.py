@@ -6,11 +6,11 @@ where the other has a folder, that is a conflict, and theirs stands until somebo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from meristem.manifests.changes import Change, differences
-from meristem.manifests.entry import Entry, Kind
+from meristem.manifests.entry import Entry, Kind, sort_key
 from meristem.manifests.tree import Tree
 
 
@@ -70,6 +70,24 @@ def merge(base: Tree, ours: Tree, theirs: Tree) -> Merge:
             obstacle = theirs_there.after
         conflicts.append(Conflict(path=path, base=change.before, ours=change.after, theirs=obstacle))
     return Merge(changes=tuple(changes), conflicts=tuple(conflicts))
+
+
+def merge_from_all(bases: Sequence[Tree], ours: Tree, theirs: Tree) -> Merge:
+    """The same where both come from several versions: where it would matter from which, that is a conflict."""
+    first, *others = [merge(base, ours, theirs) for base in bases]
+    changes, conflicts = dict(first.changes), {conflict.path: conflict for conflict in first.conflicts}
+    for other in others:
+        conflicts |= {conflict.path: conflict for conflict in other.conflicts}
+        found = dict(other.changes)
+        for path in found.keys() | changes.keys():
+            there = theirs.find(path)
+            if found.get(path, there) != changes.get(path, there):
+                conflicts[path] = Conflict(path=path, base=None, ours=ours.find(path), theirs=there)
+    ordered = sorted(conflicts.values(), key=lambda conflict: sort_key(conflict.path))
+    return Merge(
+        changes=tuple((path, entry) for path, entry in first.changes if path not in conflicts),
+        conflicts=tuple(ordered),
+    )
 
 
 class _InTheWay:

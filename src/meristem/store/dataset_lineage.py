@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Integer, Select, bindparam, cast, select
@@ -13,6 +14,7 @@ from meristem.store.dataset_tables import dataset_parents, dataset_versions
 
 _PAIRS = dataset_parents.c
 _BULK = 500
+_ALL = 1 << 31  # more than there are
 
 
 def lineage(connection: Connection, version: int, limit: int) -> Lineage:
@@ -42,6 +44,21 @@ def lineage(connection: Connection, version: int, limit: int) -> Lineage:
     shown = tuple(row for row in rows if row.status is not VersionStatus.DELETED or row.number is not None)
     known = {row.id for row in shown}
     return Lineage(versions=shown, edges=tuple(e for e in edges if known.issuperset(e)), cut=cut)
+
+
+def ancestry(connection: Connection, versions: Iterable[int]) -> dict[int, tuple[int, ...]]:
+    """The parents of versions, of their parents, and so on, by id; also of those that were deleted since."""
+    ids: set[int] = set()
+    for version in versions:
+        if version not in ids:
+            ids |= set(connection.execute(_ANCESTORS, {"start": version, "limit": _ALL}).scalars())
+    found: dict[int, tuple[int, ...]] = dict.fromkeys(sorted(ids), ())
+    wanted = list(found)
+    for start in range(0, len(wanted), _BULK):
+        pairs = select(_PAIRS.version_id, _PAIRS.parent_id).where(_PAIRS.version_id.in_(wanted[start : start + _BULK]))
+        for child, parent in connection.execute(pairs.order_by(_PAIRS.version_id, _PAIRS.position)):
+            found[child] += (parent,)
+    return found
 
 
 def _steps(here: str, there: str) -> Select[Any]:

@@ -19,7 +19,7 @@ from meristem.store.commits import clean, to_text
 from meristem.store.database import Database
 from meristem.store.dataset_drafts import DatasetDrafts, check_tags
 from meristem.store.dataset_epoch import take_turn
-from meristem.store.dataset_lineage import lineage
+from meristem.store.dataset_lineage import ancestry, lineage
 from meristem.store.dataset_missing import not_found
 from meristem.store.dataset_reading import (
     READABLE,
@@ -347,6 +347,10 @@ class Datasets(DatasetDrafts):
         query = query.order_by(_L.title, _L.series, _L.kind)
         found = self._database.read(lambda connection: connection.execute(query).all())
         return [LogRow(title=row[0], series=row[1], kind=row[2], object=row[3], at=row[4]) for row in found]
+
+    def ancestry(self, versions: Sequence[int]) -> dict[int, tuple[int, ...]]:
+        """The parents of versions, of their parents, and so on, by id; also of those that were deleted since."""
+        return self._database.read(lambda connection: ancestry(connection, versions))
 
     # --- garbage collection
 

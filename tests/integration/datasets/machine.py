@@ -10,7 +10,7 @@ import os
 import random
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, precondition, rule
 
-from integration.datasets.plain_folders import Tree, clear, merged, overlaid, shown, synced, tree_of, without
+from integration.datasets.plain_folders import Tree, clear, joined, merged, overlaid, shown, synced, tree_of, without
 from meristem.datasets.collecting import collect
 from meristem.datasets.dataset import Dataset
 from meristem.datasets.objects import objects_of
@@ -147,7 +147,8 @@ class DatasetMachine(RuleBasedStateMachine):
         except VersionRefused:
             assert {first.id, second.id} & self.deleted
             return multiple()
-        tree = overlaid(first.tree, second.tree)
+        bases = self._common_ancestors([first.id], second.id)
+        tree = joined([self.known[id].tree for id in bases], first.tree, second.tree)
         return self._opened(handle, dataset, tree, (first.id, second.id))
 
     @rule(draft=drafts, at=st.one_of(st.just(""), PATHS))
@@ -206,9 +207,23 @@ class DatasetMachine(RuleBasedStateMachine):
             return multiple()
         head = self._head(draft.dataset)
         tree = draft.tree
-        if head is not None and head.id not in draft.parents and on_conflict != "branch":
-            base = self.known[draft.parents[0]].tree if draft.parents else {}
-            both = merged(base, draft.tree, head.tree) if on_conflict == "merge" else None
+        if self._is_nothing_new(draft):
+            assert draft.handle.finalize(on_conflict=on_conflict) is False
+            assert draft.handle.id == draft.parents[0]
+            self.open.remove(draft)
+            return multiple()
+        if head is not None and not self._holds(draft.parents, head.id) and on_conflict != "branch":
+            bases = self._common_ancestors(draft.parents, head.id)
+            outcomes = [merged(self.known[id].tree, draft.tree, head.tree) for id in bases]
+            outcomes = outcomes or [merged({}, draft.tree, head.tree)]
+            both = outcomes[0] if on_conflict == "merge" and outcomes.count(outcomes[0]) == len(outcomes) else None
+            if set(bases) & self.deleted and both is not None:
+                try:  # it may be collected by now
+                    draft.handle.finalize(on_conflict=on_conflict)
+                except VersionConflict:
+                    return multiple()
+                self.open.remove(draft)
+                return self._made(draft.handle, draft.dataset, both, (head.id, *draft.parents))
             if both is None:
                 try:
                     draft.handle.finalize(on_conflict=on_conflict)
@@ -290,6 +305,24 @@ class DatasetMachine(RuleBasedStateMachine):
         made = Version(dataset, handle.id, tree, parents)
         self.known[made.id] = made
         return made
+
+    def _is_nothing_new(self, draft: Drafted) -> bool:
+        if len(draft.parents) != 1 or draft.parents[0] in self.deleted:
+            return False
+        parent = self.known[draft.parents[0]]
+        return (parent.dataset, parent.tree) == (draft.dataset, draft.tree)
+
+    def _holds(self, parents: tuple[int, ...], version: int) -> bool:
+        return any(version in self._ancestors(parent) for parent in parents)
+
+    def _ancestors(self, version: int) -> set[int]:
+        """With itself."""
+        return {version}.union(*(self._ancestors(parent) for parent in self.known[version].parents))
+
+    def _common_ancestors(self, ours: Sequence[int], theirs: int) -> list[int]:
+        """The nearest ones."""
+        common = set().union(*(self._ancestors(version) for version in ours)) & self._ancestors(theirs)
+        return sorted(v for v in common if not any(v != other and v in self._ancestors(other) for other in common))
 
     def _head(self, dataset: str) -> Version | None:
         there = [v for v in self.known.values() if v.dataset == dataset and v.id not in self.deleted]

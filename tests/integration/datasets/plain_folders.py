@@ -81,6 +81,16 @@ def merged(base: Tree, ours: Tree, theirs: Tree) -> Tree | None:
     return made if all(above not in made or made[above] == FOLDER for p in made for above in _above(p)) else None
 
 
+def joined(bases: list[Tree], first: Tree, later: Tree) -> Tree:
+    """`first` with what `later` has changed since they parted; where both have, what `later` has, if it has it still."""
+    changed = [
+        p for p in {*later, *(p for base in bases for p in base)} if all(b.get(p) != later.get(p) for b in bases)
+    ]
+    gone = {p for p in changed if p not in later and any(b.get(p) == first.get(p) for b in bases)}
+    kept = {p: item for p, item in first.items() if p not in gone}
+    return overlaid(kept, {p: later[p] for p in changed if p in later})
+
+
 def shown(tree: Tree) -> Tree:
     """As a folder looks: one that holds something is no empty one."""
     full = {above for path in tree for above in _above(path)}
