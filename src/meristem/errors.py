@@ -350,15 +350,14 @@ class VersionConflict(DatasetError):
         number = getattr(theirs, "number", theirs)
         listed = "".join(f"\n  - {path}" for path in self.conflicts[:20])
         more = f"\n  and {len(self.conflicts) - 20} more" if len(self.conflicts) > 20 else ""
+        can_merge = not self.conflicts and not why
+        merge = "Merge that one into it (on_conflict='merge', --on-conflict merge); or f" if can_merge else "F"
         super().__init__(
             f"{name} was not made from {number}, which is the newest version by now."
             + (f" Both changed:{listed}{more}\n" if listed else ""),
             why or "Finished as it is, it would lose what that version changed.",
-            "Finish it beside that one, without what that one changed (on_conflict='branch', --on-conflict branch); or "
-            "begin anew from that one, and bring in what you changed."
-            if why or listed
-            else "Merge that version into the draft (on_conflict='merge', --on-conflict merge), or finish it beside that "
-            "one, without what that one changed (on_conflict='branch', --on-conflict branch).",
+            f"{merge}inish it beside that one, without what that one changed (on_conflict='branch', --on-conflict "
+            "branch); or begin anew from that one, and bring in what you changed.",
         )
 
 

@@ -99,9 +99,9 @@ def add(
         transferring("Adding", quiet=as_json) as progress,
     ):
         changed = 0
-        for path in paths or ():
-            changed += data.add_files(
-                path, dataset_path=to, wildcard=wildcard or None, recursive=not flat, progress=progress
+        if paths:
+            changed = data.add_files(
+                *paths, dataset_path=to, wildcard=wildcard or None, recursive=not flat, progress=progress
             )
         external = data.add_external_files(url, dataset_path=to) if url else 0
     view = {"draft": data.id if data.status is VersionStatus.DRAFT else None, "changed": changed, "external": external}

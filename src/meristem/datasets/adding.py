@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from itertools import islice
 from os import fspath
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +17,7 @@ from meristem.datasets.folders.syncing import FolderSync, apply
 from meristem.datasets.objects import Objects
 from meristem.datasets.reading import Progress, counted, select
 from meristem.datasets.records import record_key
-from meristem.datasets.sources import Addition, Source, look_at, refuse_twins, sources_of
+from meristem.datasets.sources import Addition, Source, look_at, refuse_twins, refuse_twins_in, sources_of
 from meristem.errors import InputError
 from meristem.manifests.changes import differences
 from meristem.manifests.entry import Entry, Kind, check_path
@@ -42,15 +41,21 @@ class Synced(NamedTuple):
     moved: int = 0
 
 
-def add(draft: Draft, additions: Sequence[Addition], progress: Progress | None) -> int:
-    """Adds what calls name, together; returns how many files are new or different."""
-    before = draft.row.root
-    sources = (source for addition in additions for source in sources_of(addition))
-    files = 0
-    while some := list(islice(sources, _TOGETHER)):
+def add(draft: Draft, calls: Sequence[Sequence[Addition]], progress: Progress | None) -> int:
+    """Adds what calls name, one after the other; returns how many files are new or different.
+
+    Raises:
+        InputError: What one call names is not there, has files of one path, or matches no wildcard.
+    """
+    before, files = draft.row.root, 0
+    named = [[source for addition in call for source in sources_of(addition)] for call in calls]
+    for sources in named:
+        refuse_twins_in(sources, draft.objects)
+    for some in _together(source for sources in named for source in sources):
         files += _bring(draft, some, progress)
-    if not files and any(addition.wildcard for addition in additions):
-        given = [f"{_listed(each.wildcard)} in {fspath(each.path)!r}" for each in additions if each.wildcard]
+    wildcards = [each for call in calls for each in call if each.wildcard]
+    if not files and wildcards:
+        given = [f"{_listed(each.wildcard or ())} in {fspath(each.path)!r}" for each in wildcards]
         fix = "A wildcard fits names of files, or with '/' the ends of their paths; upper and lower case differ."
         raise InputError(f"No file matches {', '.join(given)}.", fix=fix)
     counts = draft.counts(before)
@@ -143,6 +148,31 @@ def _listed(wildcard: str | Sequence[str]) -> str:
     return ", ".join(map(repr, [wildcard] if isinstance(wildcard, str) else wildcard))
 
 
+def _together(sources: Iterable[Source]) -> Iterator[list[Source]]:
+    """What can be one change: files of which none takes another one's place. A folder is one by itself."""
+    some: list[Source] = []
+    taken: set[str] = set()
+    above: set[str] = set()
+    for source in sources:
+        folders = {folder for target in source.targets for folder in _folders_above(target)}
+        clash = not (
+            taken.isdisjoint(source.targets) and taken.isdisjoint(folders) and above.isdisjoint(source.targets)
+        )
+        if some and (clash or not source.targets or len(some) == _TOGETHER or not taken):
+            yield some
+            some, taken, above = [], set(), set()
+        some.append(source)
+        taken.update(source.targets)
+        above |= folders
+    if some:
+        yield some
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
 def _bring(draft: Draft, sources: Sequence[Source], progress: Progress | None, *, adding: bool = True) -> int:
     """Returns how many files there are."""
     with ExitStack() as opened:
@@ -172,8 +202,7 @@ def _bring_seen(draft: Draft, found: Sequence[tuple[Source, Look]], progress: Pr
     draft.change(work)
     for each in syncs:
         if not each.is_unchanged:
-            # Of several, a later one may have replaced what an earlier one brought.
-            each.remember(draft.row.root if len(syncs) == 1 else None)
+            each.remember(draft.row.root)
 
 
 def _with_room(tree: Tree, entries: Iterable[Entry], gone: Collection[str] = ()) -> Iterator[tuple[str, Entry | None]]:

@@ -176,6 +176,7 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
     "other": _version,
     "store": _store,
     "path": _path,
+    "more": _several(_path),
     "folder": _path,
     "sources": _several(_path),
     "dataset_path": _inside,

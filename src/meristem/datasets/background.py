@@ -29,13 +29,14 @@ class Background(Generic[Piece]):
     A process that is forked from its owner has nothing to do with it: there neither the thread nor its work is.
 
     Args:
-        work: Does some pieces. Where that fails they are done again one by one, so that one spoils no other.
+        work: Does some pieces. Where that fails they are done again, half of them at a time, so that one spoils no
+            other.
         message: What is told when the process ends before `close`.
     """
 
     _waiting: queue.Queue[Piece | None]
     _thread: threading.Thread | None
-    _failed: list[Exception]
+    _failed: list[BaseException]
 
     def __init__(self, work: Callable[[Sequence[Piece]], object], message: Callable[[], str]) -> None:
         self._work, self._message = work, message
@@ -61,10 +62,14 @@ class Background(Generic[Piece]):
         self.attend()
         self._waiting.put(piece)
 
-    def wait(self) -> None:
-        """Waits until all is done; raises what the first failed piece failed of. The others were done all the same."""
+    def catch_up(self) -> None:
+        """Waits until all is done, so that what comes now comes after it; what failed is left to `wait`."""
         self._own()
         self._waiting.join()
+
+    def wait(self) -> None:
+        """Waits until all is done; raises what the first failed piece failed of. The others were done all the same."""
+        self.catch_up()
         self._raise()
 
     def leave(self) -> None:
@@ -104,20 +109,24 @@ class Background(Generic[Piece]):
                 given.append(waiting.get())
             pieces = [piece for piece in given if piece is not None]
             ended = len(pieces) < len(given)
-            if pieces:
+            try:
                 self._do(pieces)
-            for _ in given:
-                waiting.task_done()
+            finally:
+                for _ in given:
+                    waiting.task_done()
 
     def _do(self, pieces: Sequence[Piece]) -> None:
+        if not pieces:
+            return
         try:
             self._work(pieces)
-        except Exception as error:
+        except BaseException as error:  # whatever it is: it is raised by who waits
             if len(pieces) == 1:
                 self._failed.append(error)
                 return
-            for piece in pieces:
-                self._do([piece])
+            half = len(pieces) // 2
+            self._do(pieces[:half])
+            self._do(pieces[half:])
 
     def _raise(self) -> None:
         if self._failed:

@@ -145,7 +145,7 @@ class Dataset(Version):
             id: Of a version or draft, instead of the rest; this is how a draft that was left is taken up again.
             only_published: Leave out versions that are final but not published.
             auto_create: Where there is no version yet, begin the first one.
-            writable_copy: Begin a draft from the version instead of giving it itself.
+            writable_copy: Begin a draft from the version instead of giving it itself; a draft is given itself.
 
         Raises:
             DatasetNotFound, VersionNotFound: There is none; the error says what there is.
@@ -153,7 +153,8 @@ class Dataset(Version):
         objects = objects_of(open_store(store, make=auto_create))
         if id is not None:
             found = objects.store.datasets.version(_id(id))
-            return cls._begun_from(found, objects) if writable_copy else cls(found, objects)
+            is_copied = writable_copy and found.status is not VersionStatus.DRAFT  # a draft is writable itself
+            return cls._begun_from(found, objects) if is_copied else cls(found, objects)
         wanted = _wanted(project, name, version)
         datasets = objects.store.datasets
         if auto_create and wanted.number is None and not tags:
@@ -204,7 +205,7 @@ class Dataset(Version):
     def add_files(
         self,
         path: Path | str,
-        *,
+        *more: Path | str,
         dataset_path: str = "",
         wildcard: str | Sequence[str] | None = None,
         recursive: bool = True,
@@ -214,7 +215,8 @@ class Dataset(Version):
         """Adds a file, or what a folder holds; what is there already in any dataset is not stored again.
 
         Args:
-            path: A file, a folder, or a glob.
+            path, more: Files, folders, and globs, of which matching folders keep their names. Two files that would
+                get one path are refused.
             dataset_path: Where in the dataset: of a folder the folder, of a file its folder or (with the same suffix)
                 its whole path.
             wildcard: Only files that match, such as "*.csv".
@@ -224,11 +226,12 @@ class Dataset(Version):
             How many files are new or different; 0 in the background.
         """
         self._as_draft("changed")
-        addition = Addition(path, dataset_path, wildcard, recursive)
+        call = [Addition(each, dataset_path, wildcard, recursive) for each in (path, *more)]
         if background:
-            self._background.add(addition)
+            self._background.add(call)
             return 0
-        return self._add([addition], progress)
+        self._background.catch_up()
+        return self._add([call], progress)
 
     @checked
     def add_external_files(self, urls: str | Iterable[str], *, dataset_path: str = "") -> int:
@@ -237,6 +240,7 @@ class Dataset(Version):
         Their sizes and etags are kept, so that it is told when they have changed. Returns how many there are.
         """
         given = [urls] if isinstance(urls, str) else list(urls)
+        self._background.catch_up()
         count: int = self._changed(lambda draft: adding.add_external(draft, given, dataset_path))
         return count
 
@@ -245,6 +249,7 @@ class Dataset(Version):
         """Removes a file, a folder (`.` is all), or what matches a glob; returns how many files."""
         if not dataset_path:
             raise InputError("An empty text names no file.", fix="'.' is the whole dataset.")
+        self._background.catch_up()
         count: int = self._changed(lambda draft: adding.remove(draft, dataset_path, recursive=recursive))
         return count
 
@@ -262,6 +267,7 @@ class Dataset(Version):
         Args:
             seen: What was just found there (`sources.look_at`), so that it is not looked again.
         """
+        self._background.catch_up()
         synced: adding.Synced = self._changed(
             lambda draft: adding.sync(draft, Path(path), dataset_path, progress, seen=seen)
         )
@@ -309,7 +315,7 @@ class Dataset(Version):
             version: Its number; by default the next one.
             on_conflict: Where somebody else has made a version from the same parent meanwhile: `raise`; `merge`,
                 which takes both changes where they do not touch the same files; `branch`, without what they changed.
-            publish: Publish it too.
+            publish: Publish it too; where nothing was changed, the version that it was begun from.
 
         Returns:
             Whether a version was made.
@@ -324,10 +330,12 @@ class Dataset(Version):
             precedence(version)  # raises InputError, before anything is claimed under it
         draft = self._as_draft("finalized")
         self._background.wait()
-        if (same := draft.same_as(version)) is not None:
-            self.discard()
-            self._row = same
+        if (same := draft.end_as_parent(version)) is not None:
+            self._draft, self._row = None, same
+            self._background.close()
             log.info("Nothing has changed since %s: no version was made.", same.shown)
+            if publish:
+                self.publish()
             return False
         self._row = draft.finalize(Ending(number=version, message=message, on_conflict=on_conflict))
         self._draft = None
@@ -401,8 +409,8 @@ class Dataset(Version):
         finally:
             self._row = draft.row
 
-    def _add(self, additions: Sequence[Addition], progress: Progress | None = None) -> int:
-        found: int = self._changed(lambda draft: adding.add(draft, additions, progress))
+    def _add(self, calls: Sequence[Sequence[Addition]], progress: Progress | None = None) -> int:
+        found: int = self._changed(lambda draft: adding.add(draft, calls, progress))
         return found
 
     def _overlay(self, root: str, bases: Sequence[str] = ()) -> None:

@@ -139,9 +139,9 @@ class Draft:
             with self.objects.writer(self.row.id, also=also) as writer:
                 change = Change(self.row.root, self.objects, writer)
                 root = work(change)
-                if root == self.row.root and parents is None:
-                    return
                 writer.flush()
+                if root == self.row.root and parents is None and not writer.packs:
+                    return
                 if self._checkpoint(root, [*left, *writer.packs], change, parents):
                     self._left = []
                     self.stored_bytes += writer.stored_bytes
@@ -184,21 +184,25 @@ class Draft:
             return True
         return False
 
-    def same_as(self, number: str | None) -> VersionRow | None:
-        """The version from which it differs in nothing, so that it is not worth one of its own; else None.
+    def end_as_parent(self, number: str | None) -> VersionRow | None:
+        """Gives the draft up where it differs in nothing from the version that it was begun from, and returns that.
 
         Args:
             number: It is to get this one: then it is meant to be a version of its own.
         """
         store = self.objects.store.datasets
-        row = store.version(self.row.id)  # its tags and metadata are not those of `row`
-        if number or row.number or len(row.parents) != 1:
-            return None
-        if row.tags or row.metadata or row.preview or store.logs(row.id):
-            return None
-        parent = store.version(row.parents[0])
-        same = parent.status is not VersionStatus.DELETED and parent.dataset == row.dataset
-        return parent if same and parent.root == row.root == self.row.root else None
+        with self._lock:
+            row = store.version(self.row.id)  # its tags and metadata are not those of `self.row`
+            if number or row.number or len(row.parents) != 1 or row.revision != self.row.revision:
+                return None
+            if row.tags or row.metadata or row.preview or store.logs(row.id):
+                return None
+            parent = store.version(row.parents[0])
+            is_new = parent.root != row.root or parent.dataset != row.dataset
+            if is_new or parent.status is VersionStatus.DELETED:
+                return None
+            store.discard(row.id, revision=row.revision)
+            return parent
 
     def finalize(self, ending: Ending) -> VersionRow:
         """Makes it a version.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from glob import glob, has_magic
+from itertools import takewhile
 from os import fspath
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +34,7 @@ class Source(NamedTuple):
 
     Attributes:
         only: The files of the folder that are meant, which `glob` matched; none: all that fit the wildcard.
-        name: What a single file is called in the dataset; "" as it is called here.
+        name: What a single file is called in the dataset; "" for a folder.
     """
 
     path: Path
@@ -44,9 +45,16 @@ class Source(NamedTuple):
     glob: str = ""
     name: str = ""
 
+    @property
+    def targets(self) -> list[str]:
+        """The paths in the dataset of files that were named one by one; none: a whole folder."""
+        prefix = f"{self.dataset_path}/" if self.dataset_path else ""
+        return [prefix + name for name in ([self.name] if self.name else self.only)]
+
 
 def sources_of(addition: Addition) -> Iterator[Source]:
-    """The folders and files that a call names; of the files that a glob matches, those of one folder together.
+    """The folders and files that a call names. Of the files that a glob matches those of one folder come together, and
+    its folders keep their names; what lies in one of them is not named twice.
 
     Raises:
         InputError: A glob matches nothing, or files of one name.
@@ -60,23 +68,41 @@ def sources_of(addition: Addition) -> Iterator[Source]:
     found = sorted(glob(text, recursive=True))
     if not found:
         raise InputError(f"Nothing matches {text!r}.")
-    folders = [one for one in found if os.path.isdir(one)]
-    files = [one for one in found if not os.path.isdir(one)]
+    folders = _outermost([one for one in found if os.path.isdir(one) and not os.path.islink(one)])
+    within = set(folders)
+    files = [one for one in found if one.rstrip("/") not in within and not _lies_in(one, within)]
+    if len(files) == 1 and not folders and not os.path.islink(files[0]):
+        yield _single(addition, Path(files[0]), target)
+        return
     refuse_twins((os.path.basename(one), one) for one in files)
     selection = select(addition.wildcard, recursive=False, follow=False)
     together: dict[str, list[str]] = {}
     for one in files:
         folder, name = os.path.split(one)
-        if not selection.takes("", name):
-            continue
-        if os.path.islink(one) or len(found) == 1:
-            yield _single(addition, Path(one), target)
-        else:
+        if selection.takes("", name):
             together.setdefault(folder, []).append(name)
     for folder, names in together.items():
         yield Source(Path(folder), target, only=tuple(names), glob=text)
+    above = "/".join(takewhile(lambda part: not has_magic(part), text.split("/")))  # what `**` finds, too
     for folder in folders:
-        yield Source(Path(folder), target, addition.wildcard, addition.recursive)
+        name = "" if folder == above else os.path.basename(folder)
+        below = "/".join(part for part in (target, name) if part)
+        yield Source(Path(folder), below, addition.wildcard, addition.recursive)
+
+
+def _outermost(folders: Iterable[str]) -> list[str]:
+    """Those that lie in no other one."""
+    given = {folder.rstrip("/") or "/" for folder in folders}
+    return sorted(folder for folder in given if not _lies_in(folder, given))
+
+
+def _lies_in(path: str, folders: Collection[str]) -> bool:
+    path = path.rstrip("/")
+    while (above := os.path.dirname(path)) != path:
+        if above in folders:
+            return True
+        path = above
+    return False
 
 
 def look_at(objects: Objects, source: Source) -> Look:
@@ -103,6 +129,27 @@ def look_at(objects: Objects, source: Source) -> Look:
     )
 
 
+def refuse_twins_in(sources: Sequence[Source], objects: Objects) -> None:
+    """Raises where folders and files that one call names have files of one path in the dataset."""
+    if len(sources) > 1:
+        refuse_twins(each for source in sources for each in _paths_of(source, objects))
+
+
+def _paths_of(source: Source, objects: Objects) -> Iterator[tuple[str, str]]:
+    """Each path in the dataset, and which file becomes it."""
+    if source.targets:
+        names = source.only or (source.path.name,)
+        folder = source.path if source.only else source.path.parent
+        yield from ((target, fspath(folder / name)) for target, name in zip(source.targets, names, strict=True))
+        return
+    prefix = f"{source.dataset_path}/" if source.dataset_path else ""
+    with look_at(objects, source) as seen:
+        for within, record in seen.records():
+            for name in record.names if not record.is_empty_folder else ():
+                path = f"{within}/{name}" if within else name
+                yield prefix + path, fspath(source.path / path)
+
+
 def refuse_twins(given: Iterable[tuple[str, str]]) -> None:
     """Raises where one call would put two sources at one path: one would be lost.
 
@@ -125,4 +172,4 @@ def _single(addition: Addition, path: Path, target: str) -> Source:
     if target and path.suffix and Path(target).suffix == path.suffix:
         folder, _, name = target.rpartition("/")
         return Source(path, folder, name=name)
-    return Source(path, target, name=path.name if path.is_symlink() else "")
+    return Source(path, target, name=path.name)

@@ -222,10 +222,14 @@ class DatasetDrafts:
 
         return self._database.write(work)
 
-    def discard(self, version_id: int) -> None:
+    def discard(self, version_id: int, *, revision: int | None = None) -> None:
         """Gives a draft up: what it alone needed is removed by the next garbage collection. May be repeated.
 
+        Args:
+            revision: Only as it was then.
+
         Raises:
+            DraftMoved: Somebody has changed it since.
             VersionRefused: It is no draft.
             VersionNotFound: There is none.
         """
@@ -237,6 +241,8 @@ class DatasetDrafts:
             if row.status is not VersionStatus.DRAFT:
                 fix = f"Only drafts are discarded. Delete it: meristem data delete {row.shown}."
                 raise VersionRefused(row.shown, row.status.value, "discarded", fix)
+            if revision is not None and row.revision != revision:
+                raise DraftMoved(row.shown, revision, row.revision)
             # Its wish for a number ends with it.
             values = {"status": VersionStatus.DELETED.value, "number": None, "updated_at": self._now}
             connection.execute(update(dataset_versions).where(_V.id == version_id).values(values))

@@ -82,7 +82,7 @@ def merged(base: Tree, ours: Tree, theirs: Tree) -> Tree | None:
 
 
 def joined(bases: list[Tree], first: Tree, later: Tree) -> Tree:
-    """`first` with what `later` has changed since they parted; where both have, what `later` has, if it has it still."""
+    """`first` with what `later` has changed since they parted; where both have, what `later` has, if it has any."""
     changed = [
         p for p in {*later, *(p for base in bases for p in base)} if all(b.get(p) != later.get(p) for b in bases)
     ]

@@ -50,7 +50,7 @@ def test_a_glob_takes_files_of_several_folders_and_whole_folders(machine: Machin
         (work / path).write_text(path)
     draft = Dataset.create("p", "d", store=machine())
     draft.add_files(work / "**" / "[1-3a-z]*.csv", dataset_path="all")
-    assert _paths(draft) == ["all/1.csv", "all/2.csv", "all/3.txt", "all/4.csv"]
+    assert _paths(draft) == ["all/1.csv", "all/2.csv", "all/more.csv/3.txt", "all/more.csv/4.csv"]
 
 
 def test_a_wildcard_sorts_out_what_a_glob_matches(machine: Machine, work: Path) -> None:
@@ -92,14 +92,52 @@ def test_a_single_file_may_be_called_otherwise_and_is_read_once(machine: Machine
     assert _paths(draft) == ["days/2024-02-01.csv", "days/first.csv"]
 
 
-@pytest.mark.parametrize("called", ["newest.csv", "newest*"])
-def test_a_link_to_a_file_is_followed_and_keeps_its_name(machine: Machine, work: Path, called: str) -> None:
+def test_a_link_that_is_named_is_followed_and_keeps_its_name(machine: Machine, work: Path) -> None:
     (work / "2024.csv").write_text("1,2")
     (work / "newest.csv").symlink_to("2024.csv")
     draft = Dataset.create("p", "d", store=machine())
-    assert draft.add_files(work / called) == 1
+    assert draft.add_files(work / "newest.csv") == 1
     assert _paths(draft) == ["newest.csv"]
     assert draft.read_bytes("newest.csv") == b"1,2"
+
+
+def test_links_that_a_glob_finds_are_kept_or_refused_as_in_a_folder(machine: Machine, work: Path) -> None:
+    (work / "secret").write_text("secret")
+    (work / "data").mkdir()
+    (work / "data" / "a").write_text("a")
+    (work / "data" / "link").symlink_to("a")
+    draft = Dataset.create("p", "d", store=machine())
+    draft.add_files(work / "data" / "*")
+    assert [str(entry.kind) for entry in draft.entries()] == ["f", "l"]
+    (work / "data" / "out").symlink_to("../secret")
+    with pytest.raises(InputError, match="leads out"):
+        draft.add_files(work / "data" / "*")
+
+
+def test_folders_that_a_glob_finds_keep_their_names_and_are_taken_once(machine: Machine, work: Path) -> None:
+    for path in ("days/1/labels.csv", "days/2/labels.csv", "days/g", "days/2/deep/h"):
+        (work / path).parent.mkdir(parents=True, exist_ok=True)
+        (work / path).write_text(path)
+    draft = Dataset.create("p", "d", store=machine())
+    assert draft.add_files(work / "days" / "*") == 4
+    assert _paths(draft) == ["1/labels.csv", "2/deep/h", "2/labels.csv", "g"]
+    every = Dataset.create("p", "every", store=machine())
+    assert every.add_files(f"{work}/days/**", dataset_path="x") == 4
+    assert _paths(every) == ["x/1/labels.csv", "x/2/deep/h", "x/2/labels.csv", "x/g"]
+
+
+@pytest.mark.parametrize("first", ["1", "1/labels.csv", "1/*"])
+def test_sources_of_one_call_that_would_take_each_others_place_are_refused(
+    machine: Machine, work: Path, first: str
+) -> None:
+    for path in ("1/labels.csv", "2/labels.csv"):
+        (work / path).parent.mkdir()
+        (work / path).write_text(path)
+    draft = Dataset.create("p", "d", store=machine())
+    with pytest.raises(InputError, match=r"would both be 'labels\.csv'"):
+        draft.add_files(work / first, work / "2")
+    assert not _paths(draft)
+    assert draft.add_files(work / "1", work / "1") == 1  # the same file twice is no conflict
 
 
 def test_one_file_beside_very_many_is_looked_up_and_not_compared_with_all(
@@ -123,10 +161,16 @@ def test_one_file_beside_very_many_is_looked_up_and_not_compared_with_all(
     assert len(draft.list_files()) == 2001
 
 
-def test_what_waits_in_the_background_is_brought_together(machine: Machine, work: Path) -> None:
-    draft = Dataset.create("p", "d", store=machine())
+def _held(draft: Dataset) -> threading.Event:
+    """The background of a draft does nothing before this is set: what is given meanwhile comes together."""
     gate, do = threading.Event(), draft._background._work
     draft._background._work = lambda pieces: (gate.wait(30), do(pieces))
+    return gate
+
+
+def test_what_waits_in_the_background_is_brought_together(machine: Machine, work: Path) -> None:
+    draft = Dataset.create("p", "d", store=machine())
+    gate = _held(draft)
     for name in "abcdefgh":
         (work / name).write_text(name * 100)
         draft.add_files(work / name, background=True)
@@ -134,3 +178,35 @@ def test_what_waits_in_the_background_is_brought_together(machine: Machine, work
     draft.finalize()
     assert _paths(draft) == list("abcdefgh")
     assert _packs(draft) <= 2  # the first one, and all that came while it was held
+
+
+def test_in_the_background_too_the_last_word_counts(machine: Machine, work: Path) -> None:
+    store = machine()
+    for path, text in {"a/p": "A", "b/p": "B", "file/x": "file", "folder/x/y": "below"}.items():
+        (work / path).parent.mkdir(parents=True)
+        (work / path).write_text(text)
+    with Dataset.create("p", "d", store=store) as first:
+        first.add_files(work / "a/p")
+    draft = Dataset.get("p/d", writable_copy=True, store=store)
+    gate = _held(draft)
+    for path, to in (("a/p", ""), ("b/p", ""), ("a/p", ""), ("file/x", ""), ("folder/x", "x"), ("b", "q"), ("a", "q")):
+        draft.add_files(work / path, dataset_path=to, background=True)
+    gate.set()
+    draft.finalize()
+    assert _paths(draft) == ["p", "q/p", "x/y"]
+    assert draft.read_bytes("p") == draft.read_bytes("q/p") == b"A"
+    assert draft.get_local_copy().is_dir()
+
+
+def test_what_is_done_in_front_comes_after_what_was_given_before(machine: Machine, work: Path) -> None:
+    for path in ("a/p", "b/p"):
+        (work / path).parent.mkdir()
+        (work / path).write_text(path)
+    draft = Dataset.create("p", "d", store=machine())
+    gate = _held(draft)
+    draft.add_files(work / "b/p", background=True)
+    threading.Timer(0.2, gate.set).start()
+    assert draft.remove_files("p") == 1
+    draft.add_files(work / "b/p", background=True)
+    draft.add_files(work / "a/p")
+    assert draft.read_bytes("p") == b"a/p"

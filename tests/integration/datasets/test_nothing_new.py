@@ -81,3 +81,14 @@ def test_a_draft_that_another_process_changed_is_not_given_up(store: Store, work
     with pytest.raises(DatasetError, match="Another process"):
         draft.finalize()
     assert Dataset.get(id=draft.id, store=store).list_files() == ["a.txt", "b.txt"]
+
+
+def test_publishing_what_has_not_changed_publishes_what_is_there(store: Store) -> None:
+    draft = _draft(store)
+    assert draft.finalize(publish=True) is False
+    assert (draft.version, draft.status) == ("1.0.0", VersionStatus.PUBLISHED)
+
+
+def test_a_draft_that_is_had_by_its_id_as_writable_is_itself(store: Store) -> None:
+    draft = _draft(store)
+    assert Dataset.get(id=draft.id, writable_copy=True, store=store).id == draft.id

@@ -59,13 +59,14 @@ class FolderSync:
         add: bool = False,
         name: str = "",
     ) -> None:
-        self.look, self.tree, self.add, self.name = look, tree, add, name
+        self.look, self.tree, self.add = look, tree, add
+        self.name = "" if (name,) == look.selection.only else name
         self.nodes = nodes
         self.dataset_path = dataset_path.strip("/")
         self._prefix = f"{self.dataset_path}/" if self.dataset_path else ""
         if self.dataset_path or name:
             check_path(self._prefix + name if name else self.dataset_path)
-        self._synced = None if name else look.last_tree(self.dataset_path)
+        self._synced = None if self.name else look.last_tree(self.dataset_path)
 
     @property
     def is_unchanged(self) -> bool:
@@ -260,7 +261,7 @@ class FolderSync:
 
 
 def apply(syncs: Sequence[FolderSync], save: Save) -> str:
-    """The root of the manifest of all these, with the changes of each; where they differ, later ones count.
+    """The root of the manifest of all these, with the changes of each. None takes the place of what another one brings.
 
     Every file was read before that. What is saved can be loaded from their nodes at once.
     """
