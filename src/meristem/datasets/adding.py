@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from os import fspath
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from meristem.datasets.drafts import Change, Draft
 from meristem.datasets.external import describe
 from meristem.datasets.folders.ingest import read
 from meristem.datasets.folders.looking import Look
-from meristem.datasets.folders.syncing import FolderSync, apply
+from meristem.datasets.folders.syncing import FolderSync, apply, remember
 from meristem.datasets.objects import Objects
 from meristem.datasets.reading import Progress, counted, select
 from meristem.datasets.records import record_key
@@ -196,7 +197,7 @@ def _bring_seen(draft: Draft, found: Sequence[tuple[Source, Look]], progress: Pr
             each.confirm(change.known, change.load)
         told = counted(progress, sum(each.look.bytes_to_read for each in syncs))
         for each in syncs:
-            read(each.look, change.writer, told)
+            read(each.look, change.writer, told, flushed=partial(remember, each.look))
         return apply(syncs, change.save)
 
     draft.change(work)

@@ -8,6 +8,7 @@ looked again for what was found, and where something has gone, the change is mad
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +23,10 @@ from meristem.manifests.entry import EMPTY_OBJECT, Entry, Kind
 from meristem.manifests.merging import Merge, merge_from_all
 from meristem.manifests.recipe import decode_recipe
 from meristem.manifests.tree import EMPTY, Tree
+from meristem.packs.format import ROW, pack_key
+from meristem.packs.index import Location
+from meristem.packs.pack_files import content_of
+from meristem.packs.place import Place
 from meristem.packs.writer import PackMade, PackWriter
 from meristem.statuses import VersionStatus
 from meristem.store.dataset_numbers import following, precedence
@@ -30,22 +35,63 @@ from meristem.store.dataset_rows import EpochMoved, PacksGone, PackState, Versio
 _TRIES = 20
 
 
+class _BlockNames:
+    """The names in an index block, sorted."""
+
+    def __init__(self, block: bytes) -> None:
+        self._block = block
+
+    def __len__(self) -> int:
+        return len(self._block) // ROW.size
+
+    def __getitem__(self, row: int) -> bytes:
+        return self._block[row * ROW.size : row * ROW.size + 32]
+
+
+class LeftPacks:
+    """Packs that a process which died, or failed, has stored for a draft and not put to use: nothing is sent twice.
+
+    Attributes:
+        names: What they hold.
+    """
+
+    def __init__(self, packs: Sequence[PackMade] = ()) -> None:
+        self.packs = packs
+        self.names = {row.name for pack in packs for row in pack.rows}
+
+    def load(self, name: str, place: Place) -> bytes:
+        """The bytes of an object that one of them holds."""
+        raw = bytes.fromhex(name)
+        for pack in self.packs:
+            names = _BlockNames(pack.block)
+            row = bisect_left(names, raw)
+            if row < len(names) and names[row] == raw:
+                at = Location(pack.name, *ROW.unpack_from(pack.block, row * ROW.size)[1:])
+                return content_of(name, at, place.read(pack_key(at.pack), at.offset, at.stored))
+        raise ObjectMissing(name, place.url)
+
+
 class Change:
     """What one change may use: it saves nodes and files, and says what it found instead of storing it.
+
+    Args:
+        left: Packs that were stored for the draft before, and become live with this change.
 
     Attributes:
         tree: The manifest before.
         writer: Where files are put.
     """
 
-    def __init__(self, root: str, objects: Objects, writer: PackWriter) -> None:
-        self._objects, self.writer = objects, writer
+    def __init__(self, root: str, objects: Objects, writer: PackWriter, left: LeftPacks) -> None:
+        self._objects, self.writer, self._left = objects, writer, left
         self._saved: dict[str, bytes] = {}
         self.assumed: set[str] = set()
         self.tree = Tree(root, self)
 
     def load(self, name: str) -> bytes:
         saved = self._saved.get(name)
+        if saved is None and name in self._left.names:
+            return self._left.load(name, self._objects.place)
         return self._objects.load(name) if saved is None else saved
 
     def expect(self, names: Sequence[str]) -> None:
@@ -60,7 +106,7 @@ class Change:
         """Those of the objects that are stored already; that they stay is seen to."""
         found = self._objects.index.known(names)
         self.assumed |= found
-        return found
+        return found.union(self._left.names.intersection(names))
 
     def assume(self, entries: Iterable[Entry]) -> None:
         """Notes that the files of another version are taken as they lie; that they stay is seen to.
@@ -106,7 +152,7 @@ class Draft:
     def __init__(self, row: VersionRow, objects: Objects) -> None:
         self.row, self.objects = row, objects
         self.stored_bytes = 0
-        self._left: list[PackMade] | None = None
+        self._left: LeftPacks | None = None
         self._counted: dict[tuple[str, str], Counts] = {}
         self._lock = threading.RLock()
 
@@ -135,15 +181,14 @@ class Draft:
         for _ in range(_TRIES):
             self.objects.refresh()
             left = self._left_packs()
-            also = {row.name for pack in left for row in pack.rows}
-            with self.objects.writer(self.row.id, also=also) as writer:
-                change = Change(self.row.root, self.objects, writer)
+            with self.objects.writer(self.row.id, also=left.names) as writer:
+                change = Change(self.row.root, self.objects, writer, left)
                 root = work(change)
                 writer.flush()
                 if root == self.row.root and parents is None and not writer.packs:
                     return
-                if self._checkpoint(root, [*left, *writer.packs], change, parents):
-                    self._left = []
+                if self._checkpoint(root, [*left.packs, *writer.packs], change, parents):
+                    self._left = LeftPacks()
                     self.stored_bytes += writer.stored_bytes
                     return
         raise DatasetError(
@@ -152,13 +197,11 @@ class Draft:
             "Try again once that is over.",
         )
 
-    def _left_packs(self) -> list[PackMade]:
-        """Packs that a process which died has stored for this draft, and not put to use: nothing is sent twice."""
+    def _left_packs(self) -> LeftPacks:
         if self._left is None:
-            self._left = []
-            for pack in self.objects.store.dataset_packs.of_draft(self.row.id):
-                if pack.state is PackState.INCOMING and (made := self.objects.made(pack)) is not None:
-                    self._left.append(made)
+            packs = self.objects.store.dataset_packs.of_draft(self.row.id)
+            made = [self.objects.made(pack) for pack in packs if pack.state is PackState.INCOMING]
+            self._left = LeftPacks([pack for pack in made if pack is not None])
         return self._left
 
     def _checkpoint(self, root: str, packs: Sequence[PackMade], change: Change, parents: Sequence[int] | None) -> bool:

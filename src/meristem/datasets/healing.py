@@ -18,11 +18,13 @@ from meristem.datasets.folders.stat_cache import StatCache
 from meristem.datasets.folders.syncing import FolderSync
 from meristem.datasets.keeping import store_again
 from meristem.datasets.objects import Objects
-from meristem.errors import InputError, MeristemError, ObjectDamaged, ObjectMissing
+from meristem.errors import InputError, ObjectDamaged, ObjectMissing
 from meristem.manifests.entry import Entry, Kind
 from meristem.manifests.recipe import decode_recipe
 from meristem.manifests.tree import EMPTY, Tree
 from meristem.packs.format import name_of
+
+_AT_ONCE_BYTES = 64 << 20  # that are held in memory
 
 
 def names_of(objects: Objects, entry: Entry) -> Iterator[str]:
@@ -97,38 +99,47 @@ def _nodes_of(folder: Path) -> dict[str, bytes]:
 
 def heal_files(objects: Objects, root: str, names: Collection[str], sources: Sequence[Path]) -> set[str]:
     """Stores objects of files again that can be had from copies on this machine; returns which."""
-    found: dict[str, bytes] = {}
-    for name, content in _copies(objects, root, names, sources):
-        if name in names and name not in found and name_of(content) == name:
-            found[name] = content
-    if found:
-        store_again(objects, found.values())
-    return set(found)
+    wanted, healed = set(names), set[str]()
+    batch: list[bytes] = []
+    for name, content in _copies(objects, root, wanted, sources):
+        if name not in wanted or name_of(content) != name:
+            continue
+        wanted.discard(name)
+        healed.add(name)
+        batch.append(content)
+        if sum(map(len, batch)) >= _AT_ONCE_BYTES:
+            store_again(objects, batch)
+            batch = []
+    if batch:
+        store_again(objects, batch)
+    return healed
 
 
 def _copies(
-    objects: Objects, root: str, names: Collection[str], sources: Sequence[Path]
+    objects: Objects, root: str, wanted: Collection[str], sources: Sequence[Path]
 ) -> Iterator[tuple[str, bytes]]:
-    """What may be the objects: files of local copies, cut as they were when they were stored."""
-    try:
-        entries = [e for e in Tree(root, objects).entries() if not set(names_of(objects, e)).isdisjoint(names)]
-    except MeristemError:
-        return
+    """What may be the objects, as long as they are wanted: of local copies' files, cut as they were when stored."""
     layout = Layout(objects.cache)
     folders = [*sources, *(layout.copy(key) for key in layout.list_keys())]
-    for entry in entries:
-        for folder in folders:
-            yield from _pieces(objects, entry, folder / entry.path, names)
-
-
-def _pieces(objects: Objects, entry: Entry, file: Path, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
     try:
+        for entry in Tree(root, objects).entries():
+            for folder in folders:
+                if wanted and not set(names_of(objects, entry)).isdisjoint(wanted):
+                    yield from _pieces(objects, entry, folder / entry.path, wanted)
+    except (ObjectMissing, ObjectDamaged):  # of the manifest: what lies below cannot be known
+        return
+
+
+def _pieces(objects: Objects, entry: Entry, file: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
+    try:
+        if not file.is_file() or file.stat().st_size != entry.size:
+            return
         with open(file, "rb") as stream:
             if entry.kind is Kind.FILE:
-                yield entry.content, stream.read()
+                yield entry.content, stream.read(entry.size)
                 return
             for name, length in decode_recipe(objects.load(entry.content), size=entry.size, path=entry.path):
-                if name in names:
+                if name in wanted:
                     yield name, stream.read(length)
                 else:
                     stream.seek(length, 1)

@@ -46,3 +46,4 @@ def store_again(objects: Objects, contents: Iterable[bytes]) -> None:
                 continue
             objects.arrived(writer.packs)
             return
+    raise DatasetError("What was found could not be stored.", "Garbage collection is at work.", "Try again.")

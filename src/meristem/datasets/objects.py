@@ -61,7 +61,9 @@ class Objects:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.cache = cache_folder()
-        self.place: Place = open_place(place_url(store.blobs_url), database=store.database)
+        self.place: Place = open_place(
+            place_url(store.blobs_url), database=store.database, fsync=store.database.is_fully_durable
+        )
         self.epoch = -1
         self.process = os.getpid()
         self._nodes: OrderedDict[str, bytes] = OrderedDict()
@@ -120,6 +122,12 @@ class Objects:
         content = self.reader.get(name)
         self._keep(name, content)
         return content
+
+    def forget(self) -> None:
+        """Nothing that was read stays in memory: what is loaded next is read from its pack."""
+        with self._lock:
+            self._nodes.clear()
+            self._nodes_bytes = 0
 
     def expect(self, names: Sequence[str]) -> None:
         """Fetches what will be loaded soon, together."""

@@ -64,6 +64,7 @@ def verify(dataset: Version, *, heal: bool, sources: Sequence[Path] = (), progre
         sources: Folders in which its files may lie too, to be healed from, beside the local copies.
     """
     objects, root = dataset.objects, dataset.row.root
+    objects.forget()
     objects.refresh(whole=True)
     wrong: dict[str, str | None] = {}  # objects, with the packs in which they lie
     healed: set[str] = set()

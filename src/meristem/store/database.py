@@ -43,6 +43,7 @@ class Database:
         patience: How long a piece of work waits for a database that is away or locked.
 
     Attributes:
+        is_fully_durable: Whether a commit outlives a power cut.
         shown_url: The URL without its password.
     """
 
@@ -53,6 +54,7 @@ class Database:
         self.in_memory = self.is_sqlite and self.url.database in (None, "", ":memory:")
         self._engine = _sqlite_engine(self.url, self.in_memory) if self.is_sqlite else _postgres_engine(self.url)
         self._statements = Statements(self.url)
+        self.is_fully_durable = not self.is_sqlite or _is_full(self.url)
         self.shown_url = self.url.render_as_string(hide_password=True)
         self._memory_lock = threading.RLock()
         weakref.finalize(self, self._engine.dispose)
@@ -167,8 +169,12 @@ def place_of(url: URL) -> str:
     return f"sqlite:///{Path(str(url.database)).absolute()}" if in_file else url.render_as_string(hide_password=True)
 
 
+def _is_full(url: URL) -> bool:
+    return url.query.get("durability") == "full"
+
+
 def _sqlite_engine(url: URL, in_memory: bool) -> Engine:
-    full = url.query.get("durability") == "full"
+    full = _is_full(url)
     url = url.difference_update_query(["durability"])
     pool: dict[str, Any] = {"poolclass": StaticPool} if in_memory else {}
     connect_args = {"check_same_thread": False, "timeout": _BUSY_SECONDS, "isolation_level": None}

@@ -21,6 +21,7 @@ class Changed:
         gone: What was known of names that are there no more.
         row: Of the stat cache, 0 where there is none.
         read_at_ns: A moment before any of it was read.
+        tried: Whether all of it was tried to be read; what is left in `todo` cannot be.
         remembered: Whether the cache knows it by now.
     """
 
@@ -32,6 +33,7 @@ class Changed:
     todo: Sequence[int] = ()
     row: int = 0
     read_at_ns: int = 0
+    tried: bool = False
     remembered: bool = False
 
 

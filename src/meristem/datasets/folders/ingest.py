@@ -53,8 +53,8 @@ def read(
         objects: The writer; the caller flushes it.
         progress: Told how many more bytes were read (fewer than none where a file is read again).
         threads: For files above 256 KiB; by default one a core, at most 4.
-        flushed: Called after each GiB, when all that was read is stored: a long reading that is cut off then goes on
-            from there (`remember_read`).
+        flushed: Called after each GiB, and where something cannot be read, when all that was read is stored: a reading
+            that is cut off then goes on from there (`syncing.remember`).
 
     Raises:
         InputError: Files that cannot be read, or that changed whenever they were read; lists all of them.
@@ -88,6 +88,8 @@ class _Reading:
             if self._pool:
                 self._pool.shutdown(wait=True, cancel_futures=True)
         if self._problems:
+            if self._flushed:
+                self._objects_stored(self._flushed)
             more = len(self._problems) - _PROBLEMS_SHOWN
             raise InputError(
                 f"{len(self._problems)} files in {shown(os.fspath(self._look.folder))} could not be read",
@@ -129,6 +131,7 @@ class _Reading:
         self._take(0)
         for changed in self._under_way:
             changed.todo = self._unread.get(id(changed), ())
+            changed.tried = True
         self._under_way.clear()
 
     def _small_files(self, changed: Changed, todo: Sequence[int], descriptor: int) -> tuple[list[int], int]:

@@ -276,11 +276,11 @@ def apply(syncs: Sequence[FolderSync], save: Save) -> str:
 
 
 def remember(look: Look, synced: tuple[str, Synced] | None = None) -> None:
-    """Keeps in the stat cache what was read so far: all of it with `synced`, else only directories that are complete.
+    """Keeps in the stat cache what was read so far: all of it with `synced`, else of folders that were gone through.
 
     What it says holds for whoever asks next, so the objects must be stored by now.
     """
-    complete = [each for each in look.changed if not each.todo and not each.remembered]
+    complete = [each for each in look.changed if (each.tried or not each.todo) and not each.remembered]
     with look.cache.writing() as connection:
         if connection is None:
             return
@@ -292,7 +292,7 @@ def remember(look: Look, synced: tuple[str, Synced] | None = None) -> None:
             if synced is not None:
                 remember_root(connection, written, *synced)
     for each in complete:
-        each.remembered = True
+        each.remembered = not each.todo
 
 
 def _to_keep(changed: Changed) -> Record:
