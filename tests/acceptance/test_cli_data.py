@@ -317,10 +317,11 @@ def test_parts_and_chosen_files_are_got(filled: Path, call: Call) -> None:
     parts = [json.loads(call(f"get {NAME} --part {part} --of 2 --json"))["folder"] for part in range(2)]
     names = [path.name for part in parts for path in Path(part).rglob("*.csv")]
     assert sorted(names) == ["day0.csv", "day1.csv", "day2.csv", "day3.csv"]
-    call(f"get {NAME} --files day0.csv --files raw --to some")
+    assert "2 of 4 files, " in call(f"get {NAME} --part 1 --of 2", errors=True)
+    assert "some: 2 of 4 files, " in call(f"get {NAME} --files day0.csv --files raw --to some")
     assert sorted(path.name for path in (filled / "some").rglob("*.csv")) == ["day0.csv", "day2.csv"]
     call(f"get {NAME} --files nothing --to none", code=2)
-    call(f"get {NAME} --part 0", code=2)
+    assert "--of" in call(f"get {NAME} --part 0", code=2, errors=True)
     call(f"get {NAME} --link", code=2)
 
 

@@ -30,7 +30,9 @@ def get(
     ] = False,
     copy: Annotated[bool, typer.Option("--copy", help="As files of your own. This is what --to does.")] = False,
     part: Annotated[int | None, typer.Option("--part", help="Only this part, from 0; with --of.")] = None,
-    of: Annotated[int | None, typer.Option("--of", help="Of how many nearly equal parts.")] = None,
+    of: Annotated[
+        int | None, typer.Option("--of", help="Of how many parts, with nearly equal numbers of files.")
+    ] = None,
     files: Annotated[
         list[str] | None,
         typer.Option("--files", help="Only these files or folders, or what matches a glob; may be repeated."),
@@ -61,14 +63,16 @@ def get(
     except KeyboardInterrupt:
         say("Interrupted. What has arrived is kept; the same command goes on from there.")
         raise
-    whole = part is None and not files
+    count, size = _chosen(data, which)
+    some = "" if part is None and not files else f"{count:,} of "
+    told = f"{some}{counted(data.files_count, 'file')}, {shown_size(size)}"
     if as_json:
-        sizes = {"files": data.files_count, "bytes": data.size_bytes} if whole else {}
-        print_json({"version": data.row.shown, "id": data.id, "folder": str(folder), **sizes})
+        print_json({"version": data.row.shown, "id": data.id, "folder": str(folder), "files": count, "bytes": size})
     elif to is None:
+        if some:
+            say(told)
         typer.echo(folder)
     else:
-        told = f"{counted(data.files_count, 'file')}, {shown_size(data.size_bytes)}" if whole else "what was chosen"
         typer.echo(f"{data.row.shown} is in {folder}: {told}{', read-only links' if link else ''}.")
 
 
@@ -89,6 +93,16 @@ def preview(version: VersionArgument, store: StoreOption = None, as_json: JsonOp
 
     typer.echo(data.row.shown)
     render_terminal(found, Console())
+
+
+def _chosen(data: Dataset, which: dict[str, Any]) -> tuple[int, int]:
+    """How many files were got, and their bytes."""
+    if not any(value is not None for value in which.values()):
+        return data.files_count, data.size_bytes
+    from meristem.datasets.copies import select  # slow to import: not for --help
+
+    sizes = [entry.size for entry in select(data.tree, **which).entries()]
+    return len(sizes), sum(sizes)
 
 
 def _get(

@@ -140,7 +140,7 @@ class Version:
         """A folder with its files, to be read only, shared by all processes of this machine; made once.
 
         Args:
-            part, num_parts: Only one of several nearly equal parts, from 0.
+            part, num_parts: Only one of several parts, from 0, that have nearly equal numbers of files.
             files: Only these paths, or what matches these globs.
         """
         self.note_reading()
