@@ -309,8 +309,21 @@ def test_files_are_got_as_a_shared_copy_a_copy_of_ones_own_or_links(filled: Path
     assert "is in" in call(f"get {NAME} --to linked --link")
     assert (filled / "linked" / "day3.csv").stat().st_ino == (shared / "day3.csv").stat().st_ino
     assert "not empty" in call(f"get {NAME} --to own", code=2, errors=True)
-    call(f"get {NAME} --to own --overwrite")
+    told = call(f"get {NAME} --to own --overwrite", errors=True)
     assert (filled / "own" / "day1.csv").read_text() == "light,occupied\n1,0\n"
+    assert "2 other files stay" in told
+
+
+def test_a_folder_is_brought_to_another_version_exactly(filled: Path, call: Call) -> None:
+    call(f"get {NAME}@1.0.0 --to own")
+    assert "--exact" in call(f"get {NAME} --to own", code=2, errors=True)
+    told = call(f"get {NAME} --to own --exact", errors=True)
+    assert "2 other files were removed" in told
+    names = {path.relative_to(filled / "own").as_posix() for path in (filled / "own").rglob("*") if path.is_file()}
+    assert names == {"day0.csv", "day1.csv", "day3.csv", "raw/day2.csv"}
+    assert "it holds" in call(f"get {NAME} --to . --exact", code=2, errors=True)  # the store
+    assert "whole version" in call(f"get {NAME} --to own --exact --part 0 --of 2", code=2, errors=True)
+    call(f"get {NAME} --exact", code=2)
 
 
 def test_parts_and_chosen_files_are_got(filled: Path, call: Call) -> None:

@@ -21,10 +21,12 @@ class Selection(NamedTuple):
     """Attributes:
     key: Names the copy in the cache.
     entries: Gives the entries, in order; may be called again.
+    is_whole: Whether they are all that the version has.
     """
 
     key: str
     entries: Callable[[], Iterator[Entry]]
+    is_whole: bool = False
 
 
 def select(tree: Tree, part: int | None, num_parts: int | None, files: Sequence[str] | None) -> Selection:
@@ -48,7 +50,7 @@ def select(tree: Tree, part: int | None, num_parts: int | None, files: Sequence[
         told = blake3(json.dumps(listed).encode()).hexdigest()[:32]
         return Selection(f"{tree.root}-files-{told}", lambda: _named(tree, listed))
     if part is None or num_parts is None:
-        return Selection(tree.root, tree.entries)
+        return Selection(tree.root, tree.entries, is_whole=True)
     if not 0 <= part < num_parts:
         raise CopyRefused(f"There is no part {part} of {num_parts}.", fix=f"Parts are 0 to {max(num_parts, 1) - 1}.")
     return Selection(f"{tree.root}-{part}-of-{num_parts}", lambda: _part(tree, part, num_parts))
