@@ -29,11 +29,11 @@ def refuse_to_clear(folder: Path, own_files: Sequence[Path]) -> None:
         own_files: Files and folders of Meristem's own: the folder may neither hold one nor lie in one.
 
     Raises:
-        CopyRefused: It is so, or the folder is `/` or holds the user's home.
+        CopyRefused: It is so, or the folder is the user's home or above it.
     """
     goal = _real(folder)
     ours = [_real(place) for place in own_files]
-    held = [place for place in (Path("/"), _real(Path(os.path.expanduser("~"))), *ours) if place.is_relative_to(goal)]
+    held = [place for place in (_real(Path(os.path.expanduser("~"))), *ours) if place.is_relative_to(goal)]
     above = [place for place in ours if goal.is_relative_to(place)]
     for place in held or above:
         why = f"it holds {place}" if held else f"it lies in {place}"

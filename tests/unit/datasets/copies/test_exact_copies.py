@@ -125,7 +125,7 @@ def test_only_a_whole_version_is_exact(memory: Memory, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("where", ["/", "home", "home/..", "link", "work", "work/store.db", "cache/copies"])
 def test_folders_that_hold_more_than_data_are_refused(
-    memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "link").symlink_to("home")
@@ -133,11 +133,18 @@ def test_folders_that_hold_more_than_data_are_refused(
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "store.db").write_bytes(b"")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    before = content(tmp_path)
     ours = [tmp_path / "cache", tmp_path / "work" / "store.db"]
     with pytest.raises(CopyRefused, match="is not made equal to a version"):
-        mutable_copy(memory.files(OLD), memory, tmp_path / where, exact=True, own_files=ours)
-    assert content(tmp_path) == before
+        clearing.refuse_to_clear(tmp_path / where, ours)  # no more than asked: what if it were not refused?
+
+
+def test_what_is_refused_stays_as_it_was(memory: Memory, cache: Path, tmp_path: Path) -> None:
+    own = made(memory, OLD, tmp_path / "own")
+    with pytest.raises(CopyRefused, match="it holds"):
+        mutable_copy(memory.files(NEW), memory, own, exact=True, own_files=[own / "three"])
+    with pytest.raises(CopyRefused, match="it holds"):
+        link_copy(memory.files(NEW), memory, own, cache, exact=True, own_files=[own / "three"])
+    assert content(own) == OLD
 
 
 def test_a_file_that_is_listed_by_another_name_is_the_versions(

@@ -40,6 +40,17 @@ def test_copies_of_all_parts_are_the_version(memory: Memory, cache: Path) -> Non
     assert parts[0] | parts[1] | parts[2] == files
 
 
+def test_parts_that_come_together_in_a_folder_are_not_told_of_each_other(memory: Memory, tmp_path: Path) -> None:
+    files = {f"f{number}": b"x" for number in range(4)}
+    told: list[str] = []
+    for part in range(2):
+        mutable_copy(
+            memory.files(files), memory, tmp_path / "own", overwrite=True, part=part, num_parts=2, tell=told.append
+        )
+    assert content(tmp_path / "own") == files
+    assert not told
+
+
 def test_the_whole_takes_what_its_parts_have(memory: Memory, cache: Path) -> None:
     tree = memory.files({f"f{number}": bytes([number]) for number in range(10)})
     for part in range(2):
