@@ -153,6 +153,17 @@ def test_a_sync_that_finds_nothing_new_or_fails_leaves_no_draft(filled: Path, ca
     assert json.loads(call("drafts --json")) == {"drafts": []}
 
 
+def test_a_folder_that_is_not_mounted_empties_no_dataset(filled: Path, call: Call) -> None:
+    (filled / "mount" / "point").mkdir(parents=True)
+    for path, where in (("mount", ""), ("mount", "--to raw")):
+        told = call(f"sync {NAME} {path} {where} --commit", code=2, errors=True)
+        assert "would be removed" in told
+        assert "--allow-empty" in told
+    assert json.loads(call("drafts --json")) == {"drafts": []}
+    call(f"sync {NAME} mount --commit --allow-empty")
+    assert [row["path"] for row in json.loads(call(f"files {NAME} --json"))["files"]] == ["point"]
+
+
 # Drafts
 
 

@@ -193,7 +193,7 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
     "path_column": _sentence,
     **dict.fromkeys(
         ("recursive", "background", "overwrite", "exact", "only_published", "auto_create", "writable_copy", "publish",
-         "force", "heal"), _yes_or_no,
+         "force", "heal", "allow_empty"), _yes_or_no,
     ),
 }  # fmt: skip
 """By the names of arguments; those that are missing here check for themselves what they are given."""

@@ -134,3 +134,25 @@ def test_what_waits_in_the_background_is_brought_together(machine: Machine, work
     draft.finalize()
     assert _paths(draft) == list("abcdefgh")
     assert _packs(draft) <= 2  # the first one, and all that came while it was held
+
+
+@pytest.mark.parametrize("empty_folder", ["", "point"])
+def test_a_folder_without_files_removes_files_only_where_that_is_meant(
+    machine: Machine, work: Path, empty_folder: str
+) -> None:
+    full, empty = work / "full", work / "empty"
+    full.mkdir()
+    (full / "a").write_text("a")
+    (empty / empty_folder).mkdir(parents=True)
+    draft = Dataset.create("p", "d", store=machine())
+    draft.sync_folder(empty)  # nothing would be lost
+    draft.sync_folder(full, dataset_path="x")
+    draft.add_external_files((full / "a").as_uri(), dataset_path="outside")
+    for path in ("y", "outside"):  # a sync keeps what lies elsewhere
+        draft.sync_folder(empty, dataset_path=path)
+    for path in ("", "x"):
+        with pytest.raises(InputError, match="would be removed"):
+            draft.sync_folder(empty, dataset_path=path)
+    assert "x/a" in _paths(draft)
+    draft.sync_folder(empty, allow_empty=True)
+    assert _paths(draft) == ["outside/a"]
