@@ -153,6 +153,17 @@ def test_a_sync_that_finds_nothing_new_or_fails_leaves_no_draft(filled: Path, ca
     assert json.loads(call("drafts --json")) == {"drafts": []}
 
 
+def test_a_folder_that_is_not_mounted_empties_no_dataset(filled: Path, call: Call) -> None:
+    (filled / "mount" / "point").mkdir(parents=True)
+    for path, where in (("mount", ""), ("mount", "--to raw")):
+        told = call(f"sync {NAME} {path} {where} --commit", code=2, errors=True)
+        assert "would be removed" in told
+        assert "--allow-empty" in told
+    assert json.loads(call("drafts --json")) == {"drafts": []}
+    call(f"sync {NAME} mount --commit --allow-empty")
+    assert [row["path"] for row in json.loads(call(f"files {NAME} --json"))["files"]] == ["point"]
+
+
 # Drafts
 
 
@@ -309,18 +320,32 @@ def test_files_are_got_as_a_shared_copy_a_copy_of_ones_own_or_links(filled: Path
     assert "is in" in call(f"get {NAME} --to linked --link")
     assert (filled / "linked" / "day3.csv").stat().st_ino == (shared / "day3.csv").stat().st_ino
     assert "not empty" in call(f"get {NAME} --to own", code=2, errors=True)
-    call(f"get {NAME} --to own --overwrite")
+    told = call(f"get {NAME} --to own --overwrite", errors=True)
     assert (filled / "own" / "day1.csv").read_text() == "light,occupied\n1,0\n"
+    assert "2 other files stay" in told
+
+
+def test_a_folder_is_brought_to_another_version_exactly(filled: Path, call: Call) -> None:
+    call(f"get {NAME}@1.0.0 --to own")
+    assert "--exact" in call(f"get {NAME} --to own", code=2, errors=True)
+    told = call(f"get {NAME} --to own --exact", errors=True)
+    assert "2 other files were removed" in told
+    names = {path.relative_to(filled / "own").as_posix() for path in (filled / "own").rglob("*") if path.is_file()}
+    assert names == {"day0.csv", "day1.csv", "day3.csv", "raw/day2.csv"}
+    assert "it holds" in call(f"get {NAME} --to . --exact", code=2, errors=True)  # the store
+    assert "whole version" in call(f"get {NAME} --to own --exact --part 0 --of 2", code=2, errors=True)
+    call(f"get {NAME} --exact", code=2)
 
 
 def test_parts_and_chosen_files_are_got(filled: Path, call: Call) -> None:
     parts = [json.loads(call(f"get {NAME} --part {part} --of 2 --json"))["folder"] for part in range(2)]
     names = [path.name for part in parts for path in Path(part).rglob("*.csv")]
     assert sorted(names) == ["day0.csv", "day1.csv", "day2.csv", "day3.csv"]
-    call(f"get {NAME} --files day0.csv --files raw --to some")
+    assert "2 of 4 files, " in call(f"get {NAME} --part 1 --of 2", errors=True)
+    assert "some: 2 of 4 files, " in call(f"get {NAME} --files day0.csv --files raw --to some")
     assert sorted(path.name for path in (filled / "some").rglob("*.csv")) == ["day0.csv", "day2.csv"]
     call(f"get {NAME} --files nothing --to none", code=2)
-    call(f"get {NAME} --part 0", code=2)
+    assert "--of" in call(f"get {NAME} --part 0", code=2, errors=True)
     call(f"get {NAME} --link", code=2)
 
 

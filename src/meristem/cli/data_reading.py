@@ -15,7 +15,6 @@ from meristem.cli.store_option import JsonOption, StoreOption, open_store
 from meristem.errors import InputError
 
 if TYPE_CHECKING:
-    from meristem.cli.data_progress import Progress
     from meristem.datasets.dataset import Dataset
 
 
@@ -30,12 +29,20 @@ def get(
     ] = False,
     copy: Annotated[bool, typer.Option("--copy", help="As files of your own. This is what --to does.")] = False,
     part: Annotated[int | None, typer.Option("--part", help="Only this part, from 0; with --of.")] = None,
-    of: Annotated[int | None, typer.Option("--of", help="Of how many nearly equal parts.")] = None,
+    of: Annotated[
+        int | None, typer.Option("--of", help="Of how many parts, with nearly equal numbers of files.")
+    ] = None,
     files: Annotated[
         list[str] | None,
         typer.Option("--files", help="Only these files or folders, or what matches a glob; may be repeated."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that differ in the folder.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that differ in the folder; others stay.")
+    ] = False,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Make the folder equal to the version: replace what differs, remove all others."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Get the files of a version. Every byte is checked; what is here already is not fetched again.
@@ -46,29 +53,36 @@ def get(
     meristem data get sensors/occupancy
     meristem data get sensors/occupancy@1.0.2 --to data
     meristem data get sensors/occupancy --to data --link
+    meristem data get sensors/occupancy --to data --exact
     meristem data get sensors/occupancy --part 0 --of 4
     meristem data get sensors/occupancy --files "*.csv" --to tables
     """
     if link and copy:
         raise InputError("--link and --copy exclude each other.", fix="Links are shared and read-only, copies yours.")
-    if to is None and (link or copy or overwrite):
-        raise InputError("--link, --copy and --overwrite say what is made in a folder.", fix="Give --to FOLDER.")
+    if to is None and (link or copy or overwrite or exact):
+        raise InputError("--link, --copy, --overwrite and --exact are for a folder.", fix="Give --to FOLDER.")
     data = find_version(open_store(store), version)
     which: dict[str, Any] = {"part": part, "num_parts": of, "files": files or None}
     try:
         with transferring("Getting", quiet=as_json) as progress:
-            folder = _get(data, to, which, link=link, overwrite=overwrite, progress=progress)
+            if to is None:
+                folder = data.get_local_copy(**which, progress=progress)
+            else:
+                make = data.get_linked_copy if link else data.get_mutable_local_copy
+                folder = make(to, overwrite=overwrite, exact=exact, **which, progress=progress, tell=say)
     except KeyboardInterrupt:
         say("Interrupted. What has arrived is kept; the same command goes on from there.")
         raise
-    whole = part is None and not files
+    count, size = _chosen(data, which)
+    some = "" if part is None and not files else f"{count:,} of "
+    told = f"{some}{counted(data.files_count, 'file')}, {shown_size(size)}"
     if as_json:
-        sizes = {"files": data.files_count, "bytes": data.size_bytes} if whole else {}
-        print_json({"version": data.row.shown, "id": data.id, "folder": str(folder), **sizes})
+        print_json({"version": data.row.shown, "id": data.id, "folder": str(folder), "files": count, "bytes": size})
     elif to is None:
+        if some:
+            say(told)
         typer.echo(folder)
     else:
-        told = f"{counted(data.files_count, 'file')}, {shown_size(data.size_bytes)}" if whole else "what was chosen"
         typer.echo(f"{data.row.shown} is in {folder}: {told}{', read-only links' if link else ''}.")
 
 
@@ -91,10 +105,11 @@ def preview(version: VersionArgument, store: StoreOption = None, as_json: JsonOp
     render_terminal(found, Console())
 
 
-def _get(
-    data: Dataset, to: Path | None, which: dict[str, Any], *, link: bool, overwrite: bool, progress: Progress | None
-) -> Path:
-    if to is None:
-        return data.get_local_copy(**which, progress=progress)
-    make = data.get_linked_copy if link else data.get_mutable_local_copy
-    return make(to, overwrite=overwrite, **which, progress=progress)
+def _chosen(data: Dataset, which: dict[str, Any]) -> tuple[int, int]:
+    """How many files were got, and their bytes."""
+    if not any(value is not None for value in which.values()):
+        return data.files_count, data.size_bytes
+    from meristem.datasets.copies import select  # slow to import: not for --help
+
+    sizes = [entry.size for entry in select(data.tree, **which).entries()]
+    return len(sizes), sum(sizes)

@@ -60,6 +60,9 @@ def sync(
     version: Annotated[str | None, typer.Option("--version", help="The number of that version.")] = None,
     on_conflict: _OnConflict = "raise",
     publish: _Publish = False,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Also where the folder has no file: all files are removed.")
+    ] = False,
     draft: DraftOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -82,7 +85,9 @@ def sync(
             return
         with draft_of(opened, dataset, row) as data:
             with transferring("Syncing", quiet=as_json) as progress:
-                synced = data.sync_folder(folder, dataset_path=to, progress=progress, seen=seen)
+                synced = data.sync_folder(
+                    folder, dataset_path=to, allow_empty=allow_empty, progress=progress, seen=seen
+                )
             if commit:
                 _commit(opened, data, ending, as_json)
     if not commit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from os import fspath
 from pathlib import Path
@@ -64,20 +64,27 @@ def add(draft: Draft, calls: Sequence[Sequence[Addition]], progress: Progress | 
 
 
 def sync(
-    draft: Draft, folder: Path, dataset_path: str, progress: Progress | None, *, seen: Look | None = None
+    draft: Draft,
+    folder: Path,
+    dataset_path: str,
+    progress: Progress | None,
+    *,
+    seen: Look | None = None,
+    allow_empty: bool = False,
 ) -> Synced:
     """Makes what is below `dataset_path` equal to a folder.
 
     Args:
         seen: What `look_at` has just found there.
+        allow_empty: Also where the folder has no file and the draft has.
     """
     if not folder.is_dir():
         raise InputError(f"There is no folder {fspath(folder)!r}.", fix="Give the folder that holds the files.")
     before, stored, source = draft.row.root, draft.stored_bytes, Source(folder, dataset_path)
-    if seen is None:
-        _bring(draft, [source], progress, adding=False)
-    else:
-        _bring_seen(draft, [(source, seen)], progress, adding=False)
+    with look_at(draft.objects, source) if seen is None else nullcontext(seen) as found:
+        if not allow_empty and found.files == len(found.empty):
+            _refuse_to_empty(draft, folder, dataset_path.strip("/"))
+        _bring_seen(draft, [(source, found)], progress, adding=False)
     counts = draft.counts(before)._asdict()
     return Synced(**counts, stored_bytes=draft.stored_bytes - stored)
 
@@ -174,11 +181,23 @@ def _folders_above(path: str) -> Iterator[str]:
         yield path
 
 
-def _bring(draft: Draft, sources: Sequence[Source], progress: Progress | None, *, adding: bool = True) -> int:
+def _refuse_to_empty(draft: Draft, folder: Path, dataset_path: str) -> None:
+    """Raises where a sync with a folder without files would remove files: more likely than that this is meant, the
+    folder is not mounted."""
+    entries = Tree(draft.row.root, draft.objects).entries(f"{dataset_path}/" if dataset_path else "")
+    if any(entry.kind not in (Kind.FOLDER, Kind.EXTERNAL) for entry in entries):
+        below = f" below {dataset_path!r:.80}" if dataset_path else ""
+        raise InputError(
+            f"There is no file in {fspath(folder)!r}: all files of {draft.row.shown}{below} would be removed.",
+            fix="Is something not mounted there? If it is meant: allow_empty=True (--allow-empty).",
+        )
+
+
+def _bring(draft: Draft, sources: Sequence[Source], progress: Progress | None) -> int:
     """Returns how many files there are."""
     with ExitStack() as opened:
         seen = [(source, opened.enter_context(look_at(draft.objects, source))) for source in sources]
-        _bring_seen(draft, seen, progress, adding=adding)
+        _bring_seen(draft, seen, progress, adding=True)
         return sum(found.files for _, found in seen)
 
 

@@ -189,11 +189,12 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
     "title": _label,
     "series": _label,
     "progress": _callable,
+    "tell": _callable,
     "transform": _callable,
     "path_column": _sentence,
     **dict.fromkeys(
-        ("recursive", "background", "overwrite", "only_published", "auto_create", "writable_copy", "publish", "force",
-         "heal"), _yes_or_no,
+        ("recursive", "background", "overwrite", "exact", "only_published", "auto_create", "writable_copy", "publish",
+         "force", "heal", "allow_empty"), _yes_or_no,
     ),
 }  # fmt: skip
 """By the names of arguments; those that are missing here check for themselves what they are given."""

@@ -259,17 +259,22 @@ class Dataset(Version):
         path: Path | str,
         *,
         dataset_path: str = "",
+        allow_empty: bool = False,
         progress: Progress | None = None,
         seen: Look | None = None,
     ) -> adding.Synced:
         """Makes what is below `dataset_path` equal to a folder; returns how many files that changed.
 
         Args:
+            allow_empty: Also where the folder has no file, which would remove all files that are there.
             seen: What was just found there (`sources.look_at`), so that it is not looked again.
+
+        Raises:
+            InputError: There is no such folder, or it has no file, unless `allow_empty`.
         """
         self._background.catch_up()
         synced: adding.Synced = self._changed(
-            lambda draft: adding.sync(draft, Path(path), dataset_path, progress, seen=seen)
+            lambda draft: adding.sync(draft, Path(path), dataset_path, progress, seen=seen, allow_empty=allow_empty)
         )
         return synced
 

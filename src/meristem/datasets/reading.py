@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from meristem import present
 from meristem.datasets.copies import own, shared
+from meristem.datasets.copies.arriving import Tell, log
 from meristem.datasets.external import fetch, write_external
 from meristem.errors import InputError
 from meristem.manifests.changes import Change, differences, with_moves
@@ -90,10 +91,12 @@ def mutable_copy(
     folder: Path,
     *,
     overwrite: bool,
+    exact: bool,
     part: int | None,
     num_parts: int | None,
     files: Sequence[str] | None,
     progress: Progress | None,
+    tell: Tell | None,
 ) -> Path:
     objects = dataset.objects
     return own.mutable_copy(
@@ -102,11 +105,14 @@ def mutable_copy(
         folder,
         cache=objects.cache,
         overwrite=overwrite,
+        exact=exact,
+        own_files=objects.own_files(),
         part=part,
         num_parts=num_parts,
         files=files,
         progress=counted(progress, _total(dataset, part, files)),
         fetch_external=write_external,
+        tell=tell or log.info,
     )
 
 
@@ -115,10 +121,12 @@ def linked_copy(
     folder: Path,
     *,
     overwrite: bool,
+    exact: bool,
     part: int | None,
     num_parts: int | None,
     files: Sequence[str] | None,
     progress: Progress | None,
+    tell: Tell | None,
 ) -> Path:
     objects = dataset.objects
     return own.link_copy(
@@ -127,12 +135,15 @@ def linked_copy(
         folder,
         objects.cache,
         overwrite=overwrite,
+        exact=exact,
+        own_files=objects.own_files(),
         part=part,
         num_parts=num_parts,
         files=files,
         limit_bytes=cache_limit_bytes(),
         progress=counted(progress, _total(dataset, part, files)),
         fetch_external=write_external,
+        tell=tell or log.info,
     )
 
 

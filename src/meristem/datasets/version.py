@@ -140,7 +140,7 @@ class Version:
         """A folder with its files, to be read only, shared by all processes of this machine; made once.
 
         Args:
-            part, num_parts: Only one of several nearly equal parts, from 0.
+            part, num_parts: Only one of several parts, from 0, that have nearly equal numbers of files.
             files: Only these paths, or what matches these globs.
         """
         self.note_reading()
@@ -152,23 +152,36 @@ class Version:
         folder: Path | str,
         *,
         overwrite: bool = False,
+        exact: bool = False,
         part: int | None = None,
         num_parts: int | None = None,
         files: Sequence[str] | None = None,
         progress: Progress | None = None,
+        tell: Callable[[str], None] | None = None,
     ) -> Path:
         """Its files in a folder of your own, to be changed as you like.
 
         Args:
             overwrite: Replace what lies there and differs; files of which the version knows nothing stay.
+            exact: Make the folder equal to the version: replace what differs, then remove what the version does not
+                know. Not with a part or some files, nor where the folder holds a store, the cache or your home.
             part, num_parts, files: As in `get_local_copy`.
+            tell: Called with sentences: what is replaced, how many others were removed or stay; by default logged.
 
         Raises:
-            CopyRefused: The folder is not empty, unless `overwrite`.
+            CopyRefused: The folder is not empty, unless `overwrite` or `exact`.
         """
         self.note_reading()
         return reading.mutable_copy(
-            self, Path(folder), overwrite=overwrite, part=part, num_parts=num_parts, files=files, progress=progress
+            self,
+            Path(folder),
+            overwrite=overwrite,
+            exact=exact,
+            part=part,
+            num_parts=num_parts,
+            files=files,
+            progress=progress,
+            tell=tell,
         )
 
     @checked
@@ -177,10 +190,12 @@ class Version:
         folder: Path | str,
         *,
         overwrite: bool = False,
+        exact: bool = False,
         part: int | None = None,
         num_parts: int | None = None,
         files: Sequence[str] | None = None,
         progress: Progress | None = None,
+        tell: Callable[[str], None] | None = None,
     ) -> Path:
         """Its files in a folder of your own as hard links to the shared copy: made at once, to be read only.
 
@@ -188,7 +203,15 @@ class Version:
         """
         self.note_reading()
         return reading.linked_copy(
-            self, Path(folder), overwrite=overwrite, part=part, num_parts=num_parts, files=files, progress=progress
+            self,
+            Path(folder),
+            overwrite=overwrite,
+            exact=exact,
+            part=part,
+            num_parts=num_parts,
+            files=files,
+            progress=progress,
+            tell=tell,
         )
 
     @checked

@@ -154,7 +154,7 @@ class DatasetMachine(RuleBasedStateMachine):
     @rule(draft=drafts, at=st.one_of(st.just(""), PATHS))
     def sync(self, draft: Drafted, at: str) -> None:
         if draft in self.open:
-            draft.handle.sync_folder(self.work, dataset_path=at)
+            draft.handle.sync_folder(self.work, dataset_path=at, allow_empty=True)
             draft.tree = synced(draft.tree, tree_of(self.work), at)
 
     @rule(draft=drafts, at=st.one_of(st.just(""), PATHS))

@@ -210,3 +210,25 @@ def test_what_is_done_in_front_comes_after_what_was_given_before(machine: Machin
     draft.add_files(work / "b/p", background=True)
     draft.add_files(work / "a/p")
     assert draft.read_bytes("p") == b"a/p"
+
+
+@pytest.mark.parametrize("empty_folder", ["", "point"])
+def test_a_folder_without_files_removes_files_only_where_that_is_meant(
+    machine: Machine, work: Path, empty_folder: str
+) -> None:
+    full, empty = work / "full", work / "empty"
+    full.mkdir()
+    (full / "a").write_text("a")
+    (empty / empty_folder).mkdir(parents=True)
+    draft = Dataset.create("p", "d", store=machine())
+    draft.sync_folder(empty)  # nothing would be lost
+    draft.sync_folder(full, dataset_path="x")
+    draft.add_external_files((full / "a").as_uri(), dataset_path="outside")
+    for path in ("y", "outside"):  # a sync keeps what lies elsewhere
+        draft.sync_folder(empty, dataset_path=path)
+    for path in ("", "x"):
+        with pytest.raises(InputError, match="would be removed"):
+            draft.sync_folder(empty, dataset_path=path)
+    assert "x/a" in _paths(draft)
+    draft.sync_folder(empty, allow_empty=True)
+    assert _paths(draft) == ["outside/a"]

@@ -25,6 +25,7 @@ from meristem.datasets.copies.arriving import (
     warn_where_space_is_short,
 )
 from meristem.datasets.copies.checks import check_entries, remove_probes
+from meristem.datasets.copies.clearing import OURS, Clearing, refuse_to_clear
 from meristem.datasets.copies.filling import LINKED, OWN, Filling, Style
 from meristem.datasets.copies.inside import Inside, refuse
 from meristem.datasets.copies.layout import Layout
@@ -39,8 +40,7 @@ from meristem.manifests.entry import Entry, Kind
 from meristem.manifests.recipe import decode_recipe
 from meristem.manifests.tree import Tree
 
-_OURS = ".meristem-"
-STAGING = ".meristem-incoming-"
+STAGING = f"{OURS}incoming-"
 _SHOWN = 20
 _MANY = 1000  # files: enough to know that a folder is not the one that was meant
 
@@ -51,6 +51,8 @@ def mutable_copy(
     folder: Path,
     *,
     overwrite: bool = False,
+    exact: bool = False,
+    own_files: Sequence[Path] = (),
     cache: Path | None = None,
     part: int | None = None,
     num_parts: int | None = None,
@@ -63,7 +65,10 @@ def mutable_copy(
 
     Args:
         overwrite: Whether there may be something in the folder: files that differ are replaced, and listed to `tell`
-            first; files of which the version knows nothing stay.
+            first; files of which the version knows nothing stay, and are counted to `tell`.
+        exact: The folder is made equal to the version: as `overwrite`, and then what the version does not know is
+            removed, and counted to `tell`. Not for a part of a version.
+        own_files: Files and folders of Meristem's own, which no folder that is made so may hold.
         cache: Files that copies there have are taken from it, shared where the file system can (reflink), else copied.
 
     Raises:
@@ -72,8 +77,10 @@ def mutable_copy(
         ManifestRefused, DiskFull, ObjectMissing, ObjectDamaged, PlaceUnavailable: As `local_copy`.
     """
     selection = select(tree, part, num_parts, files)
-    goal = _Goal(folder, selection, objects, tell)
-    arrived, suspects = goal.check(overwrite, progress, fetch_external)
+    if exact:
+        _check_exact(folder, selection, own_files)
+    goal = _Goal(folder, selection, objects, tell, overwrite=overwrite, exact=exact)
+    arrived, suspects = goal.check(progress, fetch_external)
     return goal.fill(OWN, _own_sources(cache, selection.key), arrived, suspects, fetch_external)
 
 
@@ -84,6 +91,8 @@ def link_copy(
     cache: Path,
     *,
     overwrite: bool = False,
+    exact: bool = False,
+    own_files: Sequence[Path] = (),
     part: int | None = None,
     num_parts: int | None = None,
     files: Sequence[str] | None = None,
@@ -98,8 +107,10 @@ def link_copy(
     `local_copy`.
     """
     selection = select(tree, part, num_parts, files)
-    goal = _Goal(folder, selection, objects, tell)
-    arrived, suspects = goal.check(overwrite, progress, fetch_external)
+    if exact:
+        _check_exact(folder, selection, own_files)
+    goal = _Goal(folder, selection, objects, tell, overwrite=overwrite, exact=exact)
+    arrived, suspects = goal.check(progress, fetch_external)
     copy = local_copy(
         tree,
         objects,
@@ -150,15 +161,16 @@ def _compare(entries: Iterable[Entry], objects: Objects, folder: Path) -> tuple[
 class _Goal:
     """A folder of the user that is to hold a selection."""
 
-    def __init__(self, folder: Path, selection: Selection, objects: Objects, tell: Tell) -> None:
+    def __init__(
+        self, folder: Path, selection: Selection, objects: Objects, tell: Tell, *, overwrite: bool, exact: bool
+    ) -> None:
         self._folder = Path(os.path.abspath(folder))
         self._selection, self._objects, self._tell = selection, objects, tell
+        self._overwrite, self._exact = overwrite or exact, exact
         name = blake3(selection.key.encode()).hexdigest()[:16]
         self._staging = self._folder / f"{STAGING}{name}"
 
-    def check(
-        self, overwrite: bool, progress: Progress | None, fetch_external: FetchExternal | None
-    ) -> tuple[Arrived, Suspects | None]:
+    def check(self, progress: Progress | None, fetch_external: FetchExternal | None) -> tuple[Arrived, Suspects | None]:
         """What is to arrive, and what in the folder is to be replaced; raises where it cannot or may not be.
 
         Nothing is written.
@@ -166,36 +178,37 @@ class _Goal:
         size = check_entries(self._selection.entries(), self._folder, without_external=fetch_external is None)
         arrived = Arrived(size, progress)
         if self._staging.is_dir():
-            return arrived, self._left_over(overwrite, arrived)
+            return arrived, self._left_over(arrived)
         if not self._folder.exists():
             return arrived, None
         with into(self._folder, arrived):
-            if all(name.startswith(_OURS) for name in os.listdir(self._folder)):
+            if all(name.startswith(OURS) for name in os.listdir(self._folder)):
                 return arrived, None
             lost, right = _compare(self._selection.entries(), self._objects, self._folder)
-            others = 0 if overwrite or lost else _count_files(self._folder, right + _MANY) - right
-        if not overwrite and (lost or others):
-            more = " and more" if others >= _MANY else ""
+            others = 0 if self._overwrite or lost else _count_files(self._folder, right + _MANY) - right
+        if not self._overwrite and (lost or others):
             raise CopyRefused(
                 f"{self._folder} is not empty",
-                _listed(lost) or [f"files of which the version knows nothing: {others:,}{more}"],
-                "With overwrite=True (--overwrite) files that differ are replaced, and all others stay.",
+                _listed(lost) or [f"files of which the version knows nothing: {_shown_count(others)}"],
+                "With overwrite=True (--overwrite) files that differ are replaced, and all others stay; with "
+                "exact=True (--exact) all others are removed.",
             )
-        if folders := [path for path in lost if path.endswith("/")]:
+        folders = [path for path in lost if path.endswith("/")]
+        if folders and not self._exact:
             raise CopyRefused(
                 f"In {self._folder} there are folders where the version has files",
                 _listed(folders),
-                "Move them away.",
+                "Move them away; or with exact=True (--exact) all that the version does not know is removed.",
             )
         if lost:
             self._tell(f"Replaced in {self._folder}: {', '.join(_listed(lost))}.")
-        return arrived, Suspects(paths=set(lost))
+        return arrived, _suspected(lost)
 
-    def _left_over(self, overwrite: bool, arrived: Arrived) -> Suspects:
+    def _left_over(self, arrived: Arrived) -> Suspects:
         """What a copy that was cut off left to be written again; raises where somebody has changed files since."""
         with into(self._folder, arrived):
             lost, _ = _compare(self._selection.entries(), self._objects, self._folder)
-            if lost and not overwrite:
+            if lost and not self._overwrite:
                 wanted = {entry.path: entry for entry in self._selection.entries() if entry.path in set(lost)}
                 changed = [path for path in lost if path not in wanted or not self._is_begun(wanted[path])]
                 if changed:
@@ -204,7 +217,7 @@ class _Goal:
                         _listed(changed),
                         "Move them away; or with overwrite=True (--overwrite) they are replaced.",
                     )
-        return Suspects(paths=set(lost))
+        return _suspected(lost)
 
     def _is_begun(self, entry: Entry) -> bool:
         """Whether a file is what a copy leaves that ends in the middle of it: the beginning of its content."""
@@ -229,6 +242,7 @@ class _Goal:
             lock = try_alone(self._staging / "lock")
             if lock is None:
                 raise CopyRefused(f"Another process is writing this version into {self._folder} just now.")
+            clearing = Clearing(self._folder)
             try:
                 Filling(
                     self._folder,
@@ -236,15 +250,33 @@ class _Goal:
                     style,
                     self._objects,
                     arrived,
-                    displace=_replace,
+                    displace=clearing.displace if self._exact else _replace,
                     sources=sources,
                     suspects=suspects,
                     fetch_external=fetch_external,
                 ).fill(self._selection.entries())
+                if self._exact and suspects is not None:
+                    clearing.clear(self._selection.entries())
                 self._tidy()
             finally:
                 os.close(lock)
+            if suspects is not None:
+                self._tell_of_others(clearing.removed)
         return self._folder
+
+    def _tell_of_others(self, removed: int) -> None:
+        """Says how many files went of which the version knows nothing, or how many there still are."""
+        if removed:
+            self._tell(f"{removed:,} other {'files were' if removed > 1 else 'file was'} removed from {self._folder}.")
+        if self._exact or not self._selection.is_whole:
+            return
+        own = sum(entry.kind is not Kind.FOLDER for entry in self._selection.entries())
+        others = _count_files(self._folder, own + _MANY) - own
+        if others > 0:
+            told, them = (
+                (f"{_shown_count(others)} other files stay", "them") if others > 1 else ("1 other file stays", "it")
+            )
+            self._tell(f"{told} in {self._folder}; exact=True (--exact) removes {them}.")
 
     def _tidy(self) -> None:
         """Deletes what this copy staged, and what earlier ones of other versions did that were not ended."""
@@ -252,6 +284,16 @@ class _Goal:
         for staging in self._folder.glob(f"{STAGING}*"):
             if staging == self._staging or not is_held(staging / "lock"):
                 shutil.rmtree(staging)
+
+
+def _check_exact(folder: Path, selection: Selection, own_files: Sequence[Path]) -> None:
+    if not selection.is_whole:
+        raise CopyRefused("A folder is made equal to a whole version (exact), not to a part of it or some files.")
+    refuse_to_clear(folder, own_files)
+
+
+def _suspected(lost: Iterable[str]) -> Suspects:
+    return Suspects(paths={path.removesuffix("/") for path in lost})
 
 
 def _own_sources(cache: Path | None, key: str) -> list[Source]:
@@ -283,7 +325,7 @@ def _count_files(folder: Path, most: int) -> int:
     found = 0
     for above, folders, names in os.walk(folder):
         if above == str(folder):
-            folders[:] = [name for name in folders if not name.startswith(_OURS)]
+            folders[:] = [name for name in folders if not name.startswith(OURS)]
         found += len(names) + sum(os.path.islink(os.path.join(above, name)) for name in folders)
         if found >= most:
             return most
@@ -292,6 +334,11 @@ def _count_files(folder: Path, most: int) -> int:
 
 def _chunks(objects: Objects, entry: Entry) -> Chunks:
     return decode_recipe(objects.get(entry.content), size=entry.size, path=entry.path)
+
+
+def _shown_count(count: int) -> str:
+    """A count that ended at `_MANY`."""
+    return f"{count:,} and more" if count >= _MANY else f"{count:,}"
 
 
 def _listed(paths: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Which entries of a version a copy holds: all, one of several parts of about equal weight, or named files."""
+"""Which entries of a version a copy holds: all, one of several parts of nearly equal numbers, or named files."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from blake3 import blake3
 
 from meristem.errors import CopyRefused
 from meristem.manifests.entry import Entry, sort_key
-from meristem.manifests.node import branches
 from meristem.manifests.tree import Tree
 
-_BYTES_OF_AN_ENTRY = 4096  # what a file costs beside its bytes: about a block on a disk
 _WILD = frozenset("*?[")
 
 
@@ -23,10 +21,12 @@ class Selection(NamedTuple):
     """Attributes:
     key: Names the copy in the cache.
     entries: Gives the entries, in order; may be called again.
+    is_whole: Whether they are all that the version has.
     """
 
     key: str
     entries: Callable[[], Iterator[Entry]]
+    is_whole: bool = False
 
 
 def select(tree: Tree, part: int | None, num_parts: int | None, files: Sequence[str] | None) -> Selection:
@@ -40,14 +40,17 @@ def select(tree: Tree, part: int | None, num_parts: int | None, files: Sequence[
     Raises:
         CopyRefused: These do not go together.
     """
-    if (part is None) != (num_parts is None) or (part is not None and files is not None):
+    if (part is None) != (num_parts is None):
+        missing = "num_parts (--of)" if num_parts is None else "part (--part)"
+        raise CopyRefused(f"{missing} is missing.", fix="part=0, num_parts=4 (--part 0 --of 4) is the first of four.")
+    if part is not None and files is not None:
         raise CopyRefused("A copy holds everything, or one part (part and num_parts), or some files (files).")
     if files is not None:
         listed = sorted({path.strip("/") for path in files})
         told = blake3(json.dumps(listed).encode()).hexdigest()[:32]
         return Selection(f"{tree.root}-files-{told}", lambda: _named(tree, listed))
     if part is None or num_parts is None:
-        return Selection(tree.root, tree.entries)
+        return Selection(tree.root, tree.entries, is_whole=True)
     if not 0 <= part < num_parts:
         raise CopyRefused(f"There is no part {part} of {num_parts}.", fix=f"Parts are 0 to {max(num_parts, 1) - 1}.")
     return Selection(f"{tree.root}-{part}-of-{num_parts}", lambda: _part(tree, part, num_parts))
@@ -56,40 +59,16 @@ def select(tree: Tree, part: int | None, num_parts: int | None, files: Sequence[
 def part_bounds(tree: Tree, part: int, num_parts: int) -> tuple[int, int]:
     """The positions of the first entry of a part and of the first behind it.
 
-    Parts follow each other and are together all entries. An entry weighs its bytes and those of a block, and lies in
-    the part in which its first byte falls when all are laid end to end. Costs a look at one node a level.
+    Parts follow each other, are together all entries, and differ by at most one in how many they have. Reads the top
+    node only.
     """
-    return _first(tree, part, num_parts), _first(tree, part + 1, num_parts)
+    count = tree.entries_count
+    return part * count // num_parts, (part + 1) * count // num_parts
 
 
 def _part(tree: Tree, part: int, num_parts: int) -> Iterator[Entry]:
     start, stop = part_bounds(tree, part, num_parts)
     return tree.entries(start=start, stop=stop)
-
-
-def _first(tree: Tree, part: int, num_parts: int) -> int:
-    """How many entries begin before the weight at which `part` begins."""
-    goal = part * _weight(tree.entries_count, tree.bytes_count)  # compared with weights times num_parts: no fractions
-    node, after = tree.top, None
-    position = weight = 0
-    while node.level:
-        for branch in branches(node, after):
-            below = _weight(branch.entries, branch.bytes)
-            if (weight + below) * num_parts >= goal:
-                break
-            position, weight = position + branch.entries, weight + below
-        else:
-            return position
-        node, after = tree.read(branch), branch.after
-    for row in node.rows:
-        if weight * num_parts >= goal:
-            break
-        position, weight = position + 1, weight + _weight(1, row[2])
-    return position
-
-
-def _weight(entries: int, size: int) -> int:
-    return size + entries * _BYTES_OF_AN_ENTRY
 
 
 def _named(tree: Tree, listed: Iterable[str]) -> Iterator[Entry]:
@@ -110,7 +89,7 @@ def _named(tree: Tree, listed: Iterable[str]) -> Iterator[Entry]:
         raise CopyRefused(
             "The version does not hold what is asked for",
             [f"{path!r}" for path in missing[:20]],
-            "Name files, folders, or patterns with *; list what there is with: meristem data list.",
+            "Name files, folders, or patterns with *; list what there is with: meristem data files PROJECT/NAME.",
         )
     exact.sort(key=_key)
     return _each_once(merge(exact, *many, key=_key))

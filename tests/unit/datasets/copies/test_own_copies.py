@@ -56,8 +56,9 @@ def test_a_whole_disk_is_refused_at_once(memory: Memory, tmp_path: Path, monkeyp
     monkeypatch.setattr("os.walk", disk)
     with pytest.raises(CopyRefused, match="knows nothing: 1,000 and more"):
         mutable_copy(memory.files(FILES), memory, tmp_path)
-    monkeypatch.setattr("os.walk", lambda folder: pytest.fail("nothing is counted where others may stay"))
-    mutable_copy(memory.files(FILES), memory, tmp_path, overwrite=True)
+    told: list[str] = []
+    mutable_copy(memory.files(FILES), memory, tmp_path, overwrite=True, tell=told.append)
+    assert told == [f"1,000 and more other files stay in {tmp_path}; exact=True (--exact) removes them."]
 
 
 def test_a_folder_that_is_not_empty_is_refused_with_what_would_be_lost(memory: Memory, tmp_path: Path) -> None:
@@ -89,7 +90,10 @@ def test_overwriting_replaces_what_differs_and_nothing_else(memory: Memory, tmp_
     memory.asked.clear()
     mutable_copy(memory.files(FILES), memory, own, overwrite=True, tell=told.append)
     assert content(own) == {**FILES, "notes": b"mine"}
-    assert told == [f"Replaced in {own}: a/one, large."]
+    assert told == [
+        f"Replaced in {own}: a/one, large.",
+        f"1 other file stays in {own}; exact=True (--exact) removes it.",
+    ]
     assert (own / "three").stat() == untouched
 
 

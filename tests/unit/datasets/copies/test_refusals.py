@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.datasets.copies.versions import Memory, content, link
@@ -99,6 +100,19 @@ def test_what_does_not_go_together_is_refused(memory: Memory, cache: Path) -> No
     for wrong in (*wrongs, {"files": ["a", "b", "c*"]}):
         with pytest.raises(CopyRefused):
             local_copy(tree, memory, cache=cache, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"part": 0}, r"num_parts \(--of\) is missing"),
+        ({"num_parts": 2}, r"part \(--part\) is missing"),
+        ({"files": ["no*"]}, "meristem data files PROJECT/NAME"),
+    ],
+)
+def test_what_is_missing_is_told(memory: Memory, cache: Path, wrong: dict[str, Any], told: str) -> None:
+    with pytest.raises(CopyRefused, match=told):
+        local_copy(memory.files({"a": b"1"}), memory, cache=cache, **wrong)
 
 
 def test_links_inside_are_kept(memory: Memory, tmp_path: Path) -> None:
