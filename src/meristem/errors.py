@@ -388,7 +388,8 @@ class ObjectMissing(DatasetError):
         super().__init__(
             f"Object {name} is in no pack{f' of {place}' if place else ''}.",
             "A version that needs it cannot be read whole.",
-            "See what is missing: meristem data verify. Adding the same files again stores it again.",
+            "Where the packs were left at another place, copy them to this one. Else see what is missing with "
+            "meristem data verify --all; adding the same files again stores it again.",
         )
 
 

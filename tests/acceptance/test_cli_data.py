@@ -396,6 +396,23 @@ def test_gc_frees_what_deleted_versions_alone_needed(filled: Path, call: Call) -
     assert "is whole" in call("verify --all")
 
 
+def test_another_place_for_big_bytes_leaves_no_versions_behind(
+    filled: Path, call: Call, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def blobs(*words: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["meristem", "store", "blobs", *words])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        return int(str(caught.value.code))
+
+    assert blobs("elsewhere") == 2
+    assert "holds 2 versions of 1 dataset" in capfd.readouterr().err
+    assert "day3.csv" in call(f"files {NAME}")
+    assert blobs("elsewhere", "--copy") == 0
+    call("verify --all")
+    assert blobs("--default") == 0  # there they are still
+
+
 def test_squash_makes_one_version_of_several(filled: Path, call: Call) -> None:
     call("create sensors/all")
     made = json.loads(call(f"squash sensors/all {NAME}@1.0.0 {NAME}@1.0.1 -m together --json"))
