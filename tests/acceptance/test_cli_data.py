@@ -20,6 +20,7 @@ import meristem
 from meristem import Dataset
 from meristem.cli.main import main
 from meristem.datasets.dataset import Dataset as Opened
+from meristem.reports.versions.gathering import changes_since
 from meristem.store.dataset_rows import ReaderKind
 from meristem.store.store import Store
 
@@ -242,6 +243,46 @@ def test_a_page_that_cannot_be_written_is_told(filled: Path, call: Call) -> None
 def test_the_preview_shows_tables(filled: Path, call: Call) -> None:
     assert "occupied" in call(f"preview {NAME}")
     assert json.loads(call(f"preview {NAME} --json"))["files"] == 4
+
+
+def test_of_many_files_chosen_ones_are_previewed(call: Call, here: Path) -> None:
+    for day in range(40):
+        (here / "days" / f"v{day:02}.csv").write_text("light,occupied\n" + "3,1\n" * (day + 1))
+    call(f"create {NAME}")
+    call(f"sync {NAME} days --commit -m first")
+    assert "12 of 44 files are shown" in call(f"preview {NAME}")
+    assert "v39.csv" in call(f"preview {NAME}")
+    told = call(f"preview {NAME} v0*.csv raw")
+    assert "11 files" in told
+    assert "are shown" not in told
+    assert [one["path"] for one in json.loads(call(f"preview {NAME} v17.csv --json"))["previews"]] == ["v17.csv"]
+    assert json.loads(call(f"preview {NAME} --json"))["files"] == 44
+    assert "none" in call(f"preview {NAME} v17.csv none", code=2, errors=True)
+
+
+def test_a_page_compares_no_file_that_was_not_touched(call: Call, here: Path) -> None:
+    for day in range(40):
+        (here / "days" / f"v{day:02}.csv").write_text("light,occupied\n" + "3,1\n" * (day + 1))
+    call(f"create {NAME}")
+    call(f"sync {NAME} days --commit -m first")
+    removed = (*range(1, 6), *range(10, 20))
+    for day in removed:
+        (here / "days" / f"v{day:02}.csv").unlink()
+    call(f"sync {NAME} days --commit -m second")
+    shown = [json.loads(call(f"preview {NAME}@{number} --json"))["previews"] for number in ("1.0.0", "1.0.1")]
+    unseen = {one["path"] for one in shown[1]} - {one["path"] for one in shown[0]}
+    assert unseen
+    call(f"show {NAME} --html page.html")
+    assert "Rows: " not in (here / "page.html").read_text()
+
+    for name in unseen:
+        with (here / "days" / name).open("a") as file:
+            file.write("9,0\n")
+    call(f"sync {NAME} days --commit -m third")
+    third, first = (Opened.get(f"{NAME}@{number}", store=store()) for number in ("1.0.2", "1.0.0"))
+    looks = changes_since(third, first).looks
+    assert looks is not None
+    assert {(table.path, table.before) for table in looks.tables} == {(name, name) for name in unseen}
 
 
 def test_a_moved_file_is_counted_in_one_way_everywhere(filled: Path, call: Call) -> None:
