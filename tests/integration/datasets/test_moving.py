@@ -83,6 +83,12 @@ def test_packs_are_copied_from_any_kind_of_place_to_any(filled: Store, machine: 
     assert (tmp_path / "new/datasets/versions/p/d/1.0.0.json").is_file()
 
 
+def test_for_an_object_store_the_refusal_names_what_copies_there(filled: Store) -> None:
+    old = filled.default_blobs_url
+    with pytest.raises(InputError, match=rf"Copy {old}/datasets to memory://.*/team/datasets first, with aws s3 sync"):
+        choose_place(filled, "memory://moving/team")
+
+
 def test_what_is_lost_already_keeps_nobody_from_moving(filled: Store, tmp_path: Path) -> None:
     shutil.rmtree(Path(filled.default_blobs_url) / "datasets")
     choose_place(filled, str(tmp_path / "new"))
