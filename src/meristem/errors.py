@@ -390,8 +390,9 @@ class ObjectMissing(DatasetError):
         super().__init__(
             f"Object {name} is in no pack{f' of {place}' if place else ''}.",
             "A version that needs it cannot be read whole.",
-            "See what is missing: meristem data verify NAME. Where somebody still has the files, they are stored again "
-            "by: meristem data verify NAME --heal --source FOLDER.",
+            "Where the packs were left at another place, copy them to this one. Else see what is missing with: "
+            "meristem data verify NAME. Where somebody still has the files, they are stored again by: meristem data "
+            "verify NAME --heal --source FOLDER.",
         )
 
 

@@ -20,6 +20,7 @@ import meristem
 from meristem import Dataset
 from meristem.cli.main import main
 from meristem.datasets.dataset import Dataset as Opened
+from meristem.reports.versions.gathering import changes_since
 from meristem.store.dataset_rows import ReaderKind
 from meristem.store.store import Store
 
@@ -255,6 +256,46 @@ def test_the_preview_shows_tables(filled: Path, call: Call) -> None:
     assert json.loads(call(f"preview {NAME} --json"))["files"] == 4
 
 
+def test_of_many_files_chosen_ones_are_previewed(call: Call, here: Path) -> None:
+    for day in range(40):
+        (here / "days" / f"v{day:02}.csv").write_text("light,occupied\n" + "3,1\n" * (day + 1))
+    call(f"create {NAME}")
+    call(f"sync {NAME} days --commit -m first")
+    assert "12 of 44 files are shown" in call(f"preview {NAME}")
+    assert "v39.csv" in call(f"preview {NAME}")
+    told = call(f"preview {NAME} v0*.csv raw")
+    assert "11 files" in told
+    assert "are shown" not in told
+    assert [one["path"] for one in json.loads(call(f"preview {NAME} v17.csv --json"))["previews"]] == ["v17.csv"]
+    assert json.loads(call(f"preview {NAME} --json"))["files"] == 44
+    assert "none" in call(f"preview {NAME} v17.csv none", code=2, errors=True)
+
+
+def test_a_page_compares_no_file_that_was_not_touched(call: Call, here: Path) -> None:
+    for day in range(40):
+        (here / "days" / f"v{day:02}.csv").write_text("light,occupied\n" + "3,1\n" * (day + 1))
+    call(f"create {NAME}")
+    call(f"sync {NAME} days --commit -m first")
+    removed = (*range(1, 6), *range(10, 20))
+    for day in removed:
+        (here / "days" / f"v{day:02}.csv").unlink()
+    call(f"sync {NAME} days --commit -m second")
+    shown = [json.loads(call(f"preview {NAME}@{number} --json"))["previews"] for number in ("1.0.0", "1.0.1")]
+    unseen = {one["path"] for one in shown[1]} - {one["path"] for one in shown[0]}
+    assert unseen
+    call(f"show {NAME} --html page.html")
+    assert "Rows: " not in (here / "page.html").read_text()
+
+    for name in unseen:
+        with (here / "days" / name).open("a") as file:
+            file.write("9,0\n")
+    call(f"sync {NAME} days --commit -m third")
+    third, first = (Opened.get(f"{NAME}@{number}", store=store()) for number in ("1.0.2", "1.0.0"))
+    looks = changes_since(third, first).looks
+    assert looks is not None
+    assert {(table.path, table.before) for table in looks.tables} == {(name, name) for name in unseen}
+
+
 def test_a_moved_file_is_counted_in_one_way_everywhere(filled: Path, call: Call) -> None:
     for command in ("diff", "show"):
         assert "1 added, 1 modified, 1 removed, 1 moved" in call(f"{command} {NAME}")
@@ -419,6 +460,23 @@ def test_gc_frees_what_deleted_versions_alone_needed(filled: Path, call: Call) -
     assert "after 10m (--grace)" in call("gc")
     assert json.loads(call("gc --grace 0 --json"))["freed_bytes"] > 300_000
     assert "is whole" in call("verify --all")
+
+
+def test_another_place_for_big_bytes_leaves_no_versions_behind(
+    filled: Path, call: Call, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def blobs(*words: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["meristem", "store", "blobs", *words])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        return int(str(caught.value.code))
+
+    assert blobs("elsewhere") == 2
+    assert "holds 2 versions of 1 dataset" in capfd.readouterr().err
+    assert "day3.csv" in call(f"files {NAME}")
+    assert blobs("elsewhere", "--copy") == 0
+    call("verify --all")
+    assert blobs("--default") == 0  # there they are still
 
 
 def test_squash_makes_one_version_of_several(filled: Path, call: Call) -> None:

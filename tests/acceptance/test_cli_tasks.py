@@ -388,6 +388,8 @@ def test_big_bytes_lie_where_the_store_is_told(call: Call, here: Path) -> None:
     assert call("store blobs").strip() == str(here / "meristem-blobs")
     assert call("store blobs database:").strip() == "in the database itself"
     assert json.loads(call("store blobs --default --json"))["blobs"] == str(here / "meristem-blobs")
+    assert call("store blobs elsewhere").strip() == str(here / "elsewhere")
+    call("store blobs --copy", code=2)
 
 
 def test_commands_that_make_something_make_the_store_too(call: Call, here: Path) -> None:

@@ -202,7 +202,7 @@ app.command()(delete)
 
 
 def _print_versions(store: Store, dataset: DatasetRow, limit: int, deleted: bool, as_json: bool) -> None:
-    rows = store.datasets.versions(dataset.id, deleted=deleted, limit=limit)
+    rows = store.datasets.versions(dataset.id, deleted=deleted, limit=limit, by_number=True)
     if as_json:
         print_json({**dataset_view(dataset), "versions": [version_view(store, row) for row in rows]})
         return

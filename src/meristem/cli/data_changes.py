@@ -88,6 +88,8 @@ def _to_delete(store: Store, version: str | None, draft: int | None) -> Dataset:
         raise InputError("It is not said what is to be deleted.", fix="Give PROJECT/NAME@VERSION, or --draft ID.")
     if draft is not None:
         data = find_version(store, str(draft))
+        if data.status is VersionStatus.DELETED and data.version is None:
+            raise InputError(f"{data.row.shown} was given up already.", fix="See what is open: meristem data drafts.")
         if data.status is not VersionStatus.DRAFT:
             raise VersionRefused(data.row.shown, data.status.value, "given up as a draft", "Delete it by its name.")
         return data

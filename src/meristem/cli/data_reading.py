@@ -86,14 +86,22 @@ def get(
         typer.echo(f"{data.row.shown} is in {folder}: {told}{', read-only links' if link else ''}.")
 
 
-def preview(version: VersionArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+def preview(
+    version: VersionArgument,
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="[PATH]...", help="Files, folders or globs; by default some of all.")
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show what the files look like: first rows, columns with types, statistics and histograms, texts, images.
 
     \b
     meristem data preview sensors/occupancy
+    meristem data preview sensors/occupancy@1.0.2 labels.csv "days/2015-02-*"
     """
     data = find_version(open_store(store), version)
-    found = data.preview()
+    found = data.preview(paths or None)
     if as_json:
         typer.echo(found.to_json())
         return

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from meristem.cli.data_progress import transferring
 from meristem.cli.output import print_json, print_pairs
 from meristem.cli.store_option import JsonOption, StoreOption, open_store, require_store, store_url
 from meristem.errors import WORK_FAILED, InputError
@@ -37,21 +39,29 @@ def blobs(
     place: Annotated[str | None, typer.Argument(metavar="[PLACE]", help=_PLACES)] = None,
     store: StoreOption = None,
     default: Annotated[bool, typer.Option("--default", help="The usual place again.")] = False,
+    copy: Annotated[bool, typer.Option("--copy", help="Copy the packs of datasets there first.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Where big bytes lie (artifacts, plots, uncommitted changes); with a place, new ones go there from now on.
+    """Where big bytes lie (datasets, artifacts, plots); with a place, new ones go there from now on.
 
-    Usually they lie in a folder beside the file of SQLite, or in PostgreSQL itself. What is elsewhere is not moved.
+    Usually they lie in a folder beside the file of SQLite, or in PostgreSQL itself. They are looked for in the chosen
+    place alone, and what is elsewhere is not moved: copy it first. Where datasets would be left behind it refuses.
 
     \b
     meristem store blobs
     meristem store blobs s3://bucket/meristem
+    meristem store blobs s3://bucket/meristem --copy
     """
     if place is not None and default:
         raise InputError("A place and --default exclude each other.")
+    if copy and place is None and not default:
+        raise InputError("--copy needs a place to which it copies.", fix="Give PLACE, or --default.")
     opened = open_store(store)
     if place is not None or default:
-        opened.set_blobs_url(place)
+        from meristem.datasets.moving import choose_place  # slow to import: not for --help
+
+        with transferring("Copying", quiet=as_json) as progress:
+            choose_place(opened, _whole(place), copy=(progress or _silent) if copy else None)
     url = opened.blobs_url
     if as_json:
         print_json({"store": opened.database.shown_url, "blobs": url})
@@ -99,3 +109,12 @@ def check(store: StoreOption = None, as_json: JsonOption = False) -> None:
     else:
         typer.echo(f"{opened.database.shown_url} is sound.")
     raise typer.Exit(WORK_FAILED if problems else 0)
+
+
+def _whole(place: str | None) -> str | None:
+    """A folder by its whole path: the store is used from other folders too."""
+    return str(Path(place).absolute()) if place and "://" not in place and place != IN_DATABASE else place
+
+
+def _silent(done: int, total: int | None) -> None:
+    """Nobody looks."""

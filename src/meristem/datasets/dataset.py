@@ -451,7 +451,9 @@ class Dataset(Version):
         objects = objects_of(open_store(store))
         datasets = objects.store.datasets
         found = [datasets.get(project, name)] if project and name else datasets.list(project=project, limit=_ALL)
-        rows = (row for dataset in found for row in datasets.versions(dataset.id, drafts=False, limit=_ALL))
+        rows = (
+            row for dataset in found for row in datasets.versions(dataset.id, drafts=False, limit=_ALL, by_number=True)
+        )
         return [cls(row, objects) for row in rows]
 
 

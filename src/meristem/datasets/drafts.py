@@ -270,11 +270,12 @@ class Draft:
     def _settle_conflict(self, ending: Ending) -> None:
         store = self.objects.store.datasets
         head = store.find(self.row.project, self.row.name)
-        if head is None or ending.on_conflict == "branch":
+        if head is None or head.id in self.row.parents or ending.on_conflict == "branch":
             return
         parents = store.ancestry([*self.row.parents, head.id])
         bases = common_ancestors(parents, self.row.parents, head.id)
         if head.id in bases:  # what it holds was known when the draft was begun
+            self.change(lambda change: change.tree.root, parents=(*self.row.parents, head.id))
             return
         merged = self._merged([store.version(base) for base in bases], head)
         if merged.conflicts or ending.on_conflict != "merge":

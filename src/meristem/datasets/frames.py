@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -42,7 +43,8 @@ def to_pandas(dataset: Version, what: str, *, path_column: str | None = None, **
     }
     frames = []
     for path, form, file in _tables(dataset, what):
-        frame = readers[form](file, **options)
+        with _naming(path):
+            frame = readers[form](file, **options)
         if path_column is not None:
             frame.insert(0, path_column, path)
         frames.append(frame)
@@ -60,7 +62,8 @@ def to_polars(dataset: Version, what: str, *, path_column: str | None = None, **
     }
     frames = []
     for path, form, file in _tables(dataset, what):
-        frame = readers[form](file.read() if form != "parquet" else file, **options)
+        with _naming(path):
+            frame = readers[form](file.read() if form != "parquet" else file, **options)
         if path_column is not None:
             frame = frame.insert_column(0, polars.lit(path).alias(path_column))
         frames.append(frame)
@@ -83,7 +86,8 @@ def to_arrow(dataset: Version, what: str, *, path_column: str | None = None, **o
     }
     tables = []
     for path, form, file in _tables(dataset, what):
-        table = readers[form](file, **options)
+        with _naming(path):
+            table = readers[form](file, **options)
         if path_column is not None:
             table = table.add_column(0, path_column, arrow.repeat(arrow.scalar(path, arrow.string()), table.num_rows))
         tables.append(table)
@@ -141,6 +145,16 @@ def _tables(dataset: Version, what: str) -> Iterator[Table]:
     for path in paths:
         with open_file(dataset, path) as file:
             yield path, _format(path) or "", _unpacked(path, file)
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Says with which file a library's reader had its trouble."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"This is about the file {path!r}.")
+        raise
 
 
 def _format(path: str) -> str | None:

@@ -234,11 +234,19 @@ class Version:
 
         return verify(self, heal=heal, sources=[Path(source) for source in sources], progress=progress)
 
-    def preview(self) -> Preview:
-        """What its files look like: tables with statistics, texts, images; made once, then kept with it."""
+    @checked
+    def preview(self, files: Sequence[str] | None = None) -> Preview:
+        """What its files look like: tables with statistics, texts, images; made once, then kept with it.
+
+        Args:
+            files: Of these alone: paths, folders, globs. Such a preview is not kept.
+
+        Raises:
+            EntryNotFound: There is nothing at one of `files`.
+        """
         from meristem.datasets.showing import preview_of  # seldom needed
 
-        return preview_of(self)
+        return preview_of(self, files)
 
     # Reading, for other libraries
 

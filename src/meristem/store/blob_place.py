@@ -31,7 +31,7 @@ def blobs_url(database: Database) -> str:
     """The place of the store's blobs: a folder, an fsspec URL, or `database:`."""
     query = select(settings.c.value).where(settings.c.name == _SETTING)
     chosen = database.read(lambda connection: connection.execute(query).scalar())
-    return _default(database) if chosen is None else str(json.loads(chosen))
+    return default_url(database) if chosen is None else str(json.loads(chosen))
 
 
 def set_blobs_url(database: Database, url: str | None) -> None:
@@ -65,7 +65,8 @@ def open_blobs(database: Database, url: str | None = None) -> BlobStore:
     return Blobs(url)
 
 
-def _default(database: Database) -> str:
+def default_url(database: Database) -> str:
+    """The place of blobs where none was chosen."""
     if database.in_memory or not database.is_sqlite:
         return IN_DATABASE
     file = Path(str(database.url.database)).absolute()

@@ -164,10 +164,12 @@ class Datasets(DatasetDrafts):
         deleted: bool = False,
         limit: int = 100,
         before: int | None = None,
+        by_number: bool = False,
     ) -> list[VersionRow]:
         """Versions of a dataset, the newest made first; `before` reads on below an id.
 
         Args:
+            by_number: The highest number first, and drafts before all.
             drafts: With drafts that are open.
             deleted: With versions that were deleted, but never drafts that were discarded.
         """
@@ -177,7 +179,9 @@ class Datasets(DatasetDrafts):
         query = query.where(or_(_V.status != VersionStatus.DELETED.value, _V.number.is_not(None)))
         if before is not None:
             query = query.where(_V.id < before)
-        return self._database.read(lambda connection: rows_of(connection, query.order_by(_V.id.desc()).limit(limit)))
+        order = [_V.precedence.is_not(None), _V.precedence.desc()] if by_number else []
+        query = query.order_by(*order, _V.id.desc()).limit(limit)
+        return self._database.read(lambda connection: rows_of(connection, query))
 
     def drafts(self, dataset_id: int) -> list[VersionRow]:
         """The open drafts of a dataset, the newest first."""

@@ -147,6 +147,11 @@ class Store:
         """Where `blobs` are: a folder, an fsspec URL, or `database:`."""
         return blob_place.blobs_url(self.database)
 
+    @property
+    def default_blobs_url(self) -> str:
+        """Where `blobs` are while no place is chosen."""
+        return blob_place.default_url(self.database)
+
     def set_blobs_url(self, url: str | None) -> None:
         """Chooses where blobs are stored from now on, by every user of this store; None: the default place.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def filled(work: Path) -> Path:
         for name in range(5):
             (work / folder / f"{name}").write_bytes(random.Random(f"{folder}{name}").randbytes(2000))
         (work / folder / "large").write_bytes(random.Random(folder).randbytes(700_000))
+    time.sleep(0.2)  # files that were written just before they are read are never taken for known
     return work
 
 

@@ -139,3 +139,13 @@ def test_nothing_of_these_libraries_is_imported_before_it_is_needed() -> None:
 def test_polars_gives_its_own_frames(data: Dataset) -> None:
     assert isinstance(data.to_polars("days"), polars.DataFrame)
     assert isinstance(data.to_arrow("days"), pyarrow.Table)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "arrow"])
+def test_a_file_that_a_library_cannot_read_is_named(tmp_path: Path, data: Dataset, library: str) -> None:
+    (tmp_path / "odd.csv").write_bytes(b"")
+    with Dataset.get(id=data.id, writable_copy=True, store=data.objects.store) as draft:
+        draft.add_files(tmp_path / "odd.csv", dataset_path="days")
+    with pytest.raises(Exception) as caught:
+        getattr(draft, f"to_{library}")("days/*.csv")
+    assert any("'days/odd.csv'" in note for note in caught.value.__notes__)

@@ -273,7 +273,7 @@ def _refused(top: Path, problems: list[str]) -> InputError:
     error = InputError(
         f"{len(problems)} of what lies in {shown(os.fspath(top))} cannot be part of a version",
         listed,
-        "Remove it, make it readable, or leave it out with wildcards. follow=True takes what links lead to.",
+        "Remove it, make it readable, or add files with a wildcard that leaves it out.",
     )
     error.problems = tuple(problems)
     return error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from meristem.datasets.previews.delimited import ROW_NAMES
@@ -49,24 +49,34 @@ class PreviewDifferences:
     tables: tuple[TableDifference, ...] = ()
 
 
-def differences(before: Preview, after: Preview) -> PreviewDifferences:
-    """What changed, as far as both previews tell."""
+def differences(
+    before: Preview, after: Preview, *, added: Collection[str], modified: Collection[str]
+) -> PreviewDifferences:
+    """What changed, as far as both previews tell.
+
+    Args:
+        added: Paths of new files: only these are compared with others. That a preview does not show a file says
+            nothing, for it shows some of many.
+        modified: Paths of files of other content, which are compared with what they were.
+    """
     old, new = (_files_of(preview.suffixes) for preview in (before, after))
     counts = ((name, old.get(name, 0), new.get(name, 0)) for name in dict.fromkeys([*new, *old]))
     return PreviewDifferences(
         files=(before.files, after.files),
         bytes=(before.bytes, after.bytes),
         suffixes=tuple(count for count in counts if count[1] != count[2]),
-        tables=tuple(_tables(before, after)),
+        tables=tuple(_tables(before, after, added, modified)),
     )
 
 
-def _tables(before: Preview, after: Preview) -> Iterator[TableDifference]:
+def _tables(
+    before: Preview, after: Preview, added: Collection[str], modified: Collection[str]
+) -> Iterator[TableDifference]:
     earlier = {one.path: one for one in before.previews if one.table is not None}
     for one in after.previews:
         if one.table is None:
             continue
-        other = earlier.get(one.path) or _alike(one, earlier)
+        other = _alike(one, earlier) if one.path in added else earlier.get(one.path) if one.path in modified else None
         if other is None or other.table is None:
             continue
         found = _compared(other, one, other.table, one.table)

@@ -185,7 +185,8 @@ def _names(header: Sequence[str], width: int) -> list[str]:
 
 def _notes(table: TableGathering, lines: _Lines, limits: Limits, source: Source) -> Iterator[str]:
     if table.ragged:
-        yield f"{counted(table.ragged, 'row')} have another number of cells than {table.width}."
+        rows = f"{counted(table.ragged, 'row')} {'has' if table.ragged == 1 else 'have'}"
+        yield f"{rows} another number of cells than {table.width}."
     if lines.cut:
         yield f"{counted(lines.cut, 'line')} of more than {_LONGEST_LINE:,} characters were cut."
     if table.width > limits.columns:

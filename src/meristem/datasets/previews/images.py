@@ -34,6 +34,9 @@ def preview_image(source: Source, format: str, limits: Limits, allowance: Allowa
     _hush()
     try:
         drawn, told = _drawn(PIL.Image, source.start, limits, None if size else allowance)
+    except PIL.UnidentifiedImageError:
+        wrong = "It is no image that can be read."
+        return source.of_whole(FileKind.IMAGE, format, facts=tuple(facts), notes=(wrong,))
     except Exception as error:  # Pillow's readers fail in many ways on broken pictures
         wrong = f"It cannot be drawn: {str(error)[:100] or type(error).__name__}."
         return source.of_whole(FileKind.IMAGE, format, facts=tuple(facts), notes=(wrong,))

@@ -161,6 +161,12 @@ class Preview:
     previews: tuple[FilePreview, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def part(self) -> str:
+        """How many of its files are shown; "" where all are."""
+        shown = len(self.previews)
+        return f"{shown:,} of {self.files:,} files {'is' if shown == 1 else 'are'} shown" if shown < self.files else ""
+
     def to_json(self) -> str:
         """ASCII; equal previews give equal bytes."""
         return json.dumps({"format": FORMAT, **to_plain(self)}, separators=(",", ":"), allow_nan=False)

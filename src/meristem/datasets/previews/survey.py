@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from zlib import crc32
 
+from meristem.datasets.previews import kinds
 from meristem.datasets.previews.limits import Limits
 from meristem.datasets.previews.preview import Suffix
 
@@ -21,6 +22,7 @@ _SHOWN_SUFFIXES = 20
 _LARGEST = 10
 _LONGEST_SUFFIX = 12
 _DOUBLE = {"gz", "zst", "bz2", "xz"}
+_TABLES = frozenset({*kinds.TABLES, *kinds.LINES, "parquet"})
 _TELLING = ("csv", "tsv", "parquet", "jsonl", "json", "npy", "npz", "png", "jpg", "jpeg", "txt", "md")
 
 
@@ -38,12 +40,17 @@ class Survey:
 
 
 class _Group:
-    """Files of one suffix; those with the lowest hashes are kept, so that a file that is added seldom changes which."""
+    """Files of one suffix; those with the lowest hashes are kept, so that a file that is added seldom changes which.
 
-    __slots__ = ("bytes", "files", "kept")
+    Attributes:
+        largest: Size, hash and path of the largest one that is not hidden; its path is "" while there is none.
+    """
+
+    __slots__ = ("bytes", "files", "kept", "largest")
 
     def __init__(self) -> None:
         self.files = self.bytes = 0
+        self.largest = (0, 0, "")
         self.kept: list[tuple[int, str, int]] = []  # a heap, the highest hash first (negated)
 
     def add(self, path: str, size: int, most: int) -> None:
@@ -54,6 +61,8 @@ class _Group:
             heapq.heappush(self.kept, (place, path, size))
         elif place > self.kept[0][0]:
             heapq.heapreplace(self.kept, (place, path, size))
+        if size >= self.largest[0] and (size, place, path) > self.largest and not _is_hidden(path):
+            self.largest = (size, place, path)
 
 
 def survey(entries: Iterable[tuple[str, int]], limits: Limits) -> Survey:
@@ -105,21 +114,33 @@ def suffix_of(path: str) -> str:
 
 
 def _choose(groups: dict[str, _Group], most: int) -> tuple[tuple[str, int], ...]:
-    """Each suffix in turn gives one file, those that tell most first; empty and hidden files come last."""
+    """Each suffix in turn gives one file, those that tell most first; empty and hidden files come last.
 
-    def telling(suffix: str) -> tuple[int, int, str]:
+    The largest table, where there is none the largest file, is the first of all.
+    """
+    tables = [group for suffix, group in groups.items() if suffix.partition(".")[0] in _TABLES and group.largest[0]]
+    first = max((group.largest for group in tables or groups.values()), default=(0, 0, ""))[2]
+
+    def telling(suffix: str) -> tuple[bool, int, int, str]:
         plain = suffix.partition(".")[0]
         place = _TELLING.index(plain) if plain in _TELLING else len(_TELLING)
-        return (place, -groups[suffix].bytes, suffix)
+        return (groups[suffix].largest[2] != first, place, -groups[suffix].bytes, suffix)
 
-    def worth(kept: tuple[int, str, int]) -> tuple[bool, int, str]:
+    def worth(kept: tuple[int, str, int]) -> tuple[bool, bool, int, str]:
         place, path, size = kept
-        hidden = path.startswith(".") or "/." in path
-        return (hidden or size == 0, -place, path)
+        return (path != first, _is_hidden(path) or size == 0, -place, path)
 
-    waiting = [sorted(groups[suffix].kept, key=worth) for suffix in sorted(groups, key=telling)]
+    def kept(group: _Group) -> list[tuple[int, str, int]]:
+        size, place, path = group.largest
+        return sorted({*group.kept, (place, path, size)} if path and path == first else group.kept, key=worth)
+
+    waiting = [kept(groups[suffix]) for suffix in sorted(groups, key=telling)]
     found: list[tuple[str, int]] = []
     while waiting and len(found) < most:
-        found += [(path, size) for _, path, size in (kept.pop(0) for kept in islice(waiting, most - len(found)))]
-        waiting = [kept for kept in waiting if kept]
+        found += [(path, size) for _, path, size in (files.pop(0) for files in islice(waiting, most - len(found)))]
+        waiting = [files for files in waiting if files]
     return tuple(sorted(found, key=lambda item: item[0].encode("utf-8", "surrogatepass")))
+
+
+def _is_hidden(path: str) -> bool:
+    return path.startswith(".") or "/." in path

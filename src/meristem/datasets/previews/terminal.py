@@ -61,6 +61,8 @@ def render_terminal(preview: Preview, console: Console) -> None:
     console.print(total)
     if preview.suffixes:
         console.print(_beside(_suffixes(preview), _sizes(preview), console.width))
+    if preview.part:
+        console.print(Text(f"{preview.part}; name others (files, folders, globs) to see them.", style="dim"))
     for note in preview.notes:
         console.print(Text(f"! {plain(note)}", style=_WARN))
     pictures = [one for one in preview.previews if one.kind is FileKind.IMAGE]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 
 from meristem.datasets.dataset import Dataset
 from meristem.datasets.labels import label_of, parent_names
+from meristem.datasets.previews.comparing import PreviewDifferences
 from meristem.datasets.previews.comparing import differences as look_differences
 from meristem.datasets.reading import changes as differing
 from meristem.manifests.changes import Change
@@ -85,8 +87,18 @@ def changes_since(dataset: Dataset, parent: Dataset) -> VersionChanges:
         modified=_listed(found, "modified"),
         removed=_listed(found, "removed"),
         moved=_listed(found, "moved"),
-        looks=look_differences(parent.preview(), dataset.preview()),
+        looks=_looks(dataset, parent, found),
     )
+
+
+def _looks(dataset: Dataset, parent: Dataset, found: list[Change]) -> PreviewDifferences:
+    added, modified = ({change.path for change in found if change.what == what} for what in ("added", "modified"))
+    before, after = parent.preview(), dataset.preview()
+    known = {one.path for one in before.previews}
+    # Each version's preview shows some of many files, and not the same ones.
+    if unseen := [one.path for one in after.previews if one.table and one.path in modified - known]:
+        before = replace(before, previews=(*before.previews, *parent.preview(unseen).previews))
+    return look_differences(before, after, added=added, modified=modified)
 
 
 def lineage_of(dataset: Dataset) -> LineageGraph:

@@ -37,7 +37,8 @@ def preview_html(preview: Preview) -> str:
     others = [one for one in preview.previews if one.kind is not FileKind.IMAGE]
     first = next((one for one in others if one.table is not None), None)
     shown = "".join(_file(one, unfolded=one is first) for one in others) + (_pictures(pictures) if pictures else "")
-    return f'<div class="preview">{_overview(preview)}{notes}{shown}</div>'
+    part = f'<p class="more">{preview.part}.</p>' if preview.part else ""
+    return f'<div class="preview">{_overview(preview)}{part}{notes}{shown}</div>'
 
 
 def _overview(preview: Preview) -> str:

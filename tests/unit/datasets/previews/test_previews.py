@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -53,6 +54,26 @@ def test_files_are_chosen_so_that_each_suffix_is_seen() -> None:
     more = [*entries, *((f"img/new{i}.jpg", 100) for i in range(10))]
     again = [path for path, _ in survey(more, Limits(files=6)).chosen]
     assert len(set(again) & set(chosen)) >= 5
+
+
+def test_the_largest_table_or_else_the_largest_file_is_always_shown() -> None:
+    days = [(f"day{i}.csv", 100) for i in range(100)] + [(f"{i}.s{i}", 5000) for i in range(20)]
+    for i in range(100):
+        entries = [(path, size + (path == f"day{i}.csv")) for path, size in days] + [(".git/x.csv", 999)]
+        assert (f"day{i}.csv", 101) in survey(entries, Limits()).chosen
+        found = survey(entries, Limits()).chosen
+        assert len({suffix_of(path) for path, _ in found}) == 12
+    others = [(f"{j}.s{i}", 5000) for i in range(20) for j in range(2)]
+    for path in ("x.csv", "x.tab"):
+        assert (path, 1) in survey([*others, (path, 1)], Limits()).chosen
+    assert ("x.bin", 5001) in survey([*others, ("x.bin", 5001)], Limits()).chosen
+
+
+def test_a_preview_tells_how_many_files_it_shows() -> None:
+    some = preview_of({f"{i}.csv": labels(3) for i in range(31)})
+    assert "12 of 31 files are shown" in shown(some)
+    assert "files are shown" not in shown(preview_of(ALL))
+    assert "1 of 31 files is shown" in shown(replace(some, previews=some.previews[:1]))
 
 
 def test_a_million_suffixes_do_not_fill_memory() -> None:
@@ -108,28 +129,35 @@ def test_all_tables_together_have_a_limit() -> None:
 def test_differences_tell_rows_columns_means_and_categories() -> None:
     before = preview_of({"labels.csv": labels(1000), "a.txt": b"x"})
     after = preview_of({"labels.csv": labels(1100, "cat dog wolf", start=2.0).replace(b",note", b",remark")})
-    found = differences(before, after)
+    found = differences(before, after, added=(), modified={"labels.csv"})
     assert found.suffixes == (("txt", 1, 0),)
     (table,) = found.tables
     assert (table.rows, table.columns_added, table.columns_removed) == ((1000, 1100), ("remark",), ("note",))
     assert table.said[0] == "New in label: wolf."
     assert any(text.startswith("The mean of confidence moved: 0.4995 → 2.5") for text in table.said)
     assert any(text == "label = dog: 67 % → 33 %." for text in table.said)
-    assert differences(before, before).tables == ()
+    assert differences(before, before, added=(), modified={"labels.csv"}).tables == ()
+    assert differences(before, after, added=(), modified=()).tables == ()
 
 
 def test_a_new_day_is_compared_with_the_day_before() -> None:
     before = preview_of({"day-1.csv": labels(100), "day-2.csv": labels(100)})
     after = preview_of({"day-1.csv": labels(100), "day-2.csv": labels(100), "day-3.csv": labels(100, "cat fox")})
-    (table,) = differences(before, after).tables
+    (table,) = differences(before, after, added={"day-3.csv"}, modified=()).tables
     assert (table.path, table.before) == ("day-3.csv", "day-2.csv")
     assert table.said[0] == "New in label: fox."
+
+
+def test_a_file_that_an_earlier_preview_did_not_show_is_not_taken_for_new() -> None:
+    before, after = preview_of({"day-1.csv": labels(100)}), preview_of({"day-2.csv": labels(120)})
+    assert differences(before, after, added=(), modified=()).tables == ()
+    assert differences(before, after, added=(), modified={"day-2.csv"}).tables == ()
 
 
 def test_a_column_that_loses_its_values_or_type_is_told() -> None:
     old = preview_of({"t.csv": b"a,b,c\n" + b"1,x,5\n2,y,6\n" * 20})
     new = preview_of({"t.csv": b"a,b,c\n" + b"1.5,,u\n2,,v\n" * 20})
-    said = differences(old, new).tables[0].said
+    said = differences(old, new, added=(), modified={"t.csv"}).tables[0].said
     assert {"b is empty now.", "a was int, and is float now.", "c was int, and is category now."} <= set(said)
 
 

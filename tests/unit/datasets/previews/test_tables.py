@@ -155,6 +155,7 @@ def test_ragged_rows_are_counted_and_read() -> None:
     assert rows(found) == 4
     assert found.notes == ("2 rows have another number of cells than 3.",)
     assert columns(found)["c"].missing == 1
+    assert one("t.csv", b"a,b,c\n1,2,3\n1,2\n").notes == ("1 row has another number of cells than 3.",)
 
 
 def test_an_open_quote_ends_the_table_and_is_told() -> None:

@@ -43,10 +43,11 @@ def test_a_page_tells_what_a_version_is() -> None:
     before, after = preview_of({"l.csv": labels(50)}), preview_of({"l.csv": labels(50, "cat wolf")})
     changed = ChangeList(count=70, shown=tuple(PathChange(path=f"{i}", size_before=1, size_after=2) for i in range(60)))
     moved = ChangeList(count=1, shown=(PathChange(path="new", before="old", size_after=5),))
+    looks = differences(before, after, added=(), modified={"l.csv"})
     page = render_page(
         facts(tags=("golden",), files=(FileRow(path="a/b.csv", kind="f", size=10, content="f" * 64),)),
         after,
-        [VersionChanges(parent="@1.4.0", modified=changed, moved=moved, looks=differences(before, after))],
+        [VersionChanges(parent="@1.4.0", modified=changed, moved=moved, looks=looks)],
         LineageGraph(current="1.5.0", versions=[version("1.5.0", at=2.0)],
                      readers=[GraphReader(kind="study", label="lr search", version="1.5.0")]),
     )  # fmt: skip

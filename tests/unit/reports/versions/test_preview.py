@@ -42,3 +42,8 @@ def test_any_files_can_be_shown(files: dict[str, bytes]) -> None:
 
 def test_a_preview_without_files_can_be_shown() -> None:
     assert "no files" in preview_html(preview_of({}))
+
+
+def test_a_page_tells_how_many_files_it_shows() -> None:
+    assert "12 of 31 files are shown." in preview_html(preview_of({f"{i}.txt": b"x" for i in range(31)}))
+    assert "files are shown" not in preview_html(preview_of({"1.txt": b"x"}))
