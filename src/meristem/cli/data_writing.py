@@ -39,7 +39,7 @@ def create(
     version: Annotated[str | None, typer.Option("--version", help="Begin a draft of this number.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a dataset. With --parent, begin a draft from versions that need not be the newest.
+    """Make a dataset. With --parent, begin a draft from versions that need not be the newest; several are merged.
 
     \b
     meristem data create sensors/occupancy --description "five days of labels"
