@@ -245,6 +245,25 @@ def test_a_version_that_came_while_roots_were_marked_keeps_a_pack_that_the_colle
     _whole(two, made[0])
 
 
+def test_a_table_that_was_logged_while_roots_were_marked_keeps_the_pack_in_which_it_lies_already(
+    machine: Machine, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = machine("one"), machine("two")
+    table = {"n": list(range(500))}
+    with Dataset.create("p", "first", store=one) as first:
+        first.add_files(_write(work, a=1))
+        first.log_table("t", "s", table)
+    (name,) = (log.object for log in first.logs())
+    kept = _version(one, work, "kept")
+    first.delete()
+    _once(collecting, "_mark", monkeypatch, lambda: kept.log_table("t", "s", table), after=True)
+    collect(objects_of(two), grace=_AT_ONCE)
+    collect(objects_of(two), grace=_AT_ONCE)
+    objects_of(machine("three")).refresh()
+    assert [log.object for log in kept.logs()] == [name]
+    assert objects_of(machine("four")).load(name)
+
+
 def _name(file: Path) -> str:
     from blake3 import blake3
 
