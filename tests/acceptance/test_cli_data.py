@@ -506,3 +506,10 @@ def test_the_face_and_the_command_line_share_drafts_by_id(call: Call) -> None:
     data = Dataset.create("sensors", "occupancy")
     data.leave()
     assert json.loads(call(f"sync {NAME} days --draft {data.id} --json"))["added"] == 4
+
+
+def test_publishing_a_folder_that_has_not_changed_publishes_what_is_there(call: Call) -> None:
+    call(f"create {NAME}")
+    call(f"sync {NAME} days --commit -m first")
+    assert "no version was made. It is published." in call(f"sync {NAME} days --commit --publish")
+    assert json.loads(call(f"show {NAME} --json"))["status"] == "published"

@@ -80,7 +80,7 @@ def sync(
     _require_folder(folder)
     ending = {"message": message, "version": version, "on_conflict": on_conflict, "publish": publish}
     with _seen(opened, folder) as (objects, seen):
-        if row is None and _is_unchanged(opened, objects, dataset, seen, to):
+        if row is None and not publish and _is_unchanged(opened, objects, dataset, seen, to):
             _print_synced(None, dict.fromkeys((*CHANGES, "stored_bytes"), 0), as_json)
             return
         with draft_of(opened, dataset, row) as data:
@@ -178,7 +178,8 @@ def _commit(store: Store, data: Dataset, ending: dict[str, Any], as_json: bool, 
             data.tag(*tags)
         print_version(store, data, as_json)
     else:
-        _print_nothing(f"Nothing has changed since {data.row.shown}: no version was made.", as_json)
+        published = " It is published." if ending["publish"] else ""
+        _print_nothing(f"Nothing has changed since {data.row.shown}: no version was made.{published}", as_json)
 
 
 def _print_nothing(why: str, as_json: bool) -> None:

@@ -188,7 +188,7 @@ def _refuse_to_empty(draft: Draft, folder: Path, dataset_path: str) -> None:
     if any(entry.kind not in (Kind.FOLDER, Kind.EXTERNAL) for entry in entries):
         below = f" below {dataset_path!r:.80}" if dataset_path else ""
         raise InputError(
-            f"There is no file in {fspath(folder)!r}: all files of {draft.row.shown}{below} would be removed.",
+            f"There is no file in {fspath(folder)!r}: all files of {draft.row.project}/{draft.row.name}{below} would be removed.",
             fix="Is something not mounted there? If it is meant: allow_empty=True (--allow-empty).",
         )
 
