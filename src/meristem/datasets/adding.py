@@ -186,9 +186,9 @@ def _refuse_to_empty(draft: Draft, folder: Path, dataset_path: str) -> None:
     folder is not mounted."""
     entries = Tree(draft.row.root, draft.objects).entries(f"{dataset_path}/" if dataset_path else "")
     if any(entry.kind not in (Kind.FOLDER, Kind.EXTERNAL) for entry in entries):
-        below = f" below {dataset_path!r:.80}" if dataset_path else ""
+        where = f"{draft.row.project}/{draft.row.name}" + (f" below {dataset_path!r:.80}" if dataset_path else "")
         raise InputError(
-            f"There is no file in {fspath(folder)!r}: all files of {draft.row.project}/{draft.row.name}{below} would be removed.",
+            f"There is no file in {fspath(folder)!r}: all files of {where} would be removed.",
             fix="Is something not mounted there? If it is meant: allow_empty=True (--allow-empty).",
         )
 
