@@ -149,7 +149,7 @@ class DatasetMachine(RuleBasedStateMachine):
             return multiple()
         bases = self._common_ancestors([first.id], second.id)
         tree = joined([self.known[id].tree for id in bases], first.tree, second.tree)
-        return self._opened(handle, dataset, tree, (first.id, second.id))
+        return self._opened(handle, dataset, tree, tuple(dict.fromkeys((first.id, second.id))))
 
     @rule(draft=drafts, at=st.one_of(st.just(""), PATHS))
     def sync(self, draft: Drafted, at: str) -> None:
