@@ -92,7 +92,7 @@ def target_of(study: str, form: ReportFormat | None, out: str | None) -> Target:
 
 def file_stem(study: str) -> str:
     """A study's name as part of a file's name: what had to be replaced is made up for, so that no two are equal."""
-    safe = re.sub(r"[^\w.-]+", "_", study).strip("._")[:80]
+    safe = re.sub(r"[^\w.-]+", "_", study).strip("._-")[:80]
     return safe if safe == study else f"{safe or 'study'}-{hashlib.sha256(study.encode()).hexdigest()[:6]}"
 
 
