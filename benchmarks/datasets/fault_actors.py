@@ -93,9 +93,13 @@ def write(actor: Actor) -> None:
     kept.write_text(json.dumps(listing))  # by which it is told what is wrong, if something is
     actor.journal.note("finalizing", id=draft.id, dataset=actor.dataset, digest=digest_of_listing(listing))
     try:
+        drafted = draft.id
         with actor.phase("finalize"):
-            draft.finalize()
-        actor.journal.note("finalized", id=draft.id)
+            made = draft.finalize()
+        if made:
+            actor.journal.note("finalized", id=drafted)
+        else:
+            actor.journal.note("discarded", id=drafted, because="unchanged")
     except VersionConflict:
         actor.journal.note("conflict", id=draft.id)
         draft.discard()
@@ -123,6 +127,9 @@ def _draft_left(actor: Actor) -> Dataset | None:
         draft = Dataset.get(id=left)
     except DatasetError:
         actor.journal.note("gone", id=left)
+        return None
+    if draft.status == "deleted":  # it did not hear that nothing had changed
+        actor.journal.note("discarded", id=left, because="unchanged")
         return None
     if draft.status != "draft":
         actor.journal.note("finalized", id=left, unheard=True)

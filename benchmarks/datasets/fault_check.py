@@ -40,7 +40,7 @@ def _rows(store: Store, datasets: list[str]) -> list[VersionRow]:
             found = store.datasets.get(PROJECT, name)
         except DatasetNotFound:  # nobody had come so far
             continue
-        rows += store.datasets.versions(found.id, drafts=True)
+        rows += store.datasets.versions(found.id, drafts=True, limit=1_000_000)
     return rows
 
 

@@ -105,7 +105,7 @@ def judge(notes: Iterable[Note], checked: Sequence[Checked], drafts_left: int) -
         unfounded=len(kept - meant.keys()),
         lost=len(heard - deleted - kept),
         resumed=len(by_kind.get("resumed", ())),
-        discarded=sum(note.get("because") != "conflict" for note in by_kind.get("discarded", ())),
+        discarded=sum(note.get("because") == "chosen" for note in by_kind.get("discarded", ())),
         unheard=sum(bool(note.get("unheard")) for note in finalized),
         conflicts=len(by_kind.get("conflict", ())),
         drafts_left=drafts_left,
